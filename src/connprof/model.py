@@ -1,0 +1,463 @@
+"""The values that cross module borders: cases, environments, outcomes, verdicts.
+
+All types are frozen and slotted (:class:`msgspec.Struct`), hold raw figures only, and do no input or output.
+What can be derived (percentiles, ratios, shares) is derived on load, never stored.
+Units stand in the names: ``_ns``, ``_bytes``, ``_count``. MB is 1,000,000 bytes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "SCHEMA",
+    "Answers",
+    "CallSite",
+    "Case",
+    "Check",
+    "ClientCounts",
+    "CountsPass",
+    "Environment",
+    "Event",
+    "EventKind",
+    "Failed",
+    "FunctionBytes",
+    "Half",
+    "Headroom",
+    "Incident",
+    "LedgerCounts",
+    "Measured",
+    "MemoryPass",
+    "Outcome",
+    "Problem",
+    "Record",
+    "Report",
+    "Run",
+    "SiteCounts",
+    "SslBytes",
+    "StrategyNote",
+    "TimingPass",
+    "Verdict",
+    "VerdictStatus",
+]
+
+SCHEMA = "connprof/1"
+"""Name and version of the file format. History: ``docs/FORMAT.md``."""
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Common settings: immutable, made by keyword, strict when read back."""
+
+
+# --- what is measured -----------------------------------------------------------------------------------------
+
+
+class Case(Frozen):
+    """A strategy under a workload on given axes."""
+
+    strategy: str
+    workload: str
+    calls_count: int
+    client_library: str = "httpx"
+    http_version: str = "1.1"
+    trust_store: str = "bundle"
+    rtt_ms: float = 0.0
+    concurrency_count: int = 1
+
+    @property
+    def key(self) -> str:
+        """A stable, unique name: ``per-call-async/llm-session/calls=40``, with axes that differ from the default."""
+        parts = [self.strategy, self.workload, f"calls={self.calls_count}"]
+        for field in ("client_library", "http_version", "trust_store", "rtt_ms", "concurrency_count"):
+            value = getattr(self, field)
+            if value != _CASE_DEFAULTS[field]:
+                parts.append(f"{field.removesuffix('_count')}={value}")
+        return "/".join(parts)
+
+
+_CASE_DEFAULTS: dict[str, object] = {
+    field.name: field.default for field in msgspec.structs.fields(Case) if not field.required
+}
+
+
+class StrategyNote(Frozen):
+    """What a strategy says of itself, kept in the report so that a page needs no access to the suite.
+
+    Attributes:
+        name: the strategy's name.
+        title: one line for people.
+        source: the file that holds it, relative to the project.
+        is_async: whether it runs on an event loop.
+        fixes: the strategy that it mends, if any.
+        contexts: how many SSL contexts it claims to create: ``calls``, ``origins`` or ``one``.
+        handshakes: how many full handshakes it claims to make: ``calls`` or ``origins``.
+    """
+
+    name: str
+    title: str
+    source: str
+    is_async: bool
+    fixes: str | None
+    contexts: Literal["calls", "origins", "one"]
+    handshakes: Literal["calls", "origins"]
+
+
+# --- the counts pass ------------------------------------------------------------------------------------------
+
+
+class ClientCounts(Frozen):
+    """What the observer saw in the client's process, all counts of events in the window.
+
+    ``requests_count`` is ``None`` where no library was seen that sends requests (a raw socket).
+    """
+
+    contexts_count: int = 0
+    ca_loads_count: int = 0
+    handshakes_full_count: int = 0
+    handshakes_resumed_count: int = 0
+    handshakes_failed_count: int = 0
+    connections_count: int = 0
+    connections_failed_count: int = 0
+    requests_count: int | None = None
+
+
+class LedgerCounts(Frozen):
+    """What the server saw over one pass, summed over its origins: the ground truth.
+
+    ``requests_per_connection`` has one entry for each connection, in order of opening.
+    """
+
+    tcp_accepted_count: int = 0
+    handshakes_full_count: int = 0
+    handshakes_resumed_count: int = 0
+    handshakes_failed_count: int = 0
+    connections_count: int = 0
+    connections_open_count: int = 0
+    requests_count: int = 0
+    requests_per_connection: tuple[int, ...] = ()
+    tls_versions: dict[str, int] = {}
+    ciphers: dict[str, int] = {}
+    alpn: dict[str, int] = {}
+    disagreements: tuple[str, ...] = ()
+
+
+class CallSite(Frozen):
+    """A line of the user's code. ``certainty`` says how it was found.
+
+    ``stack``: it was on the call stack. ``context``: the event came from an event loop's callback, and the line is
+    the one that made the request. ``creation``: the line that created the SSL context. ``unknown``: none of these.
+    """
+
+    file: str
+    line: int
+    function: str
+    certainty: Literal["stack", "context", "creation", "unknown"] = "stack"
+
+
+class SiteCounts(Frozen):
+    """The share of the counts that one line of the user's code pays."""
+
+    site: CallSite
+    counts: ClientCounts
+
+
+class EventKind(StrEnum):
+    """What a bar on the timeline stands for."""
+
+    CALL = "call"
+    CONNECT = "connect"
+    HANDSHAKE = "handshake"
+    CONNECTION = "connection"
+
+
+class Event(Frozen):
+    """One bar of a session's timeline; times are nanoseconds since the window opened.
+
+    A ``connection`` runs from its connect to its close (or the window's end); ``end_ns`` is never before
+    ``start_ns``. ``ok`` is false for a failed connect or handshake.
+    """
+
+    kind: EventKind
+    origin: str
+    start_ns: int
+    end_ns: int
+    ok: bool = True
+
+
+class CountsPass(Frozen):
+    """The counts pass: observer in the client, ledger in the server, nothing else."""
+
+    calls_count: int
+    client: ClientCounts
+    sites: tuple[SiteCounts, ...]
+    ledger: LedgerCounts
+    events: tuple[Event, ...]
+    blind_spots: tuple[str, ...] = ()
+
+
+# --- the memory pass ------------------------------------------------------------------------------------------
+
+
+class SslBytes(Frozen):
+    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``."""
+
+    context_bytes: int
+    handshake_bytes: int
+    io_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """All three categories together."""
+        return self.context_bytes + self.handshake_bytes + self.io_bytes
+
+
+class FunctionBytes(Frozen):
+    """Cumulative bytes of one function of ``ssl.py``."""
+
+    function: str
+    category: Literal["context", "handshake", "io"]
+    cumulative_bytes: int
+    allocations_count: int
+
+
+class MemoryPass(Frozen):
+    """The memory pass: memray around the measured window, nothing else.
+
+    Cumulative bytes are all bytes ever allocated in the window; peak bytes its high-water mark; retained bytes
+    what was still live at its end. ``total_bytes`` is cumulative over the whole process, SSL or not.
+    """
+
+    calls_count: int
+    ssl: SslBytes
+    ssl_allocations_count: int
+    functions: tuple[FunctionBytes, ...]
+    total_bytes: int
+    allocations_count: int
+    peak_bytes: int
+    retained_bytes: int
+    ledger: LedgerCounts
+
+
+# --- the timing pass ------------------------------------------------------------------------------------------
+
+
+class TimingPass(Frozen):
+    """One fresh process of the timing pass, run under pytest-benchmark with nothing else switched on.
+
+    Attributes:
+        calls_count: calls per round.
+        warmup_rounds_count: whole rounds that were run first and are in none of the figures.
+        wall_ns: one entry per round, as pytest-benchmark measured it.
+        thread_time_ns: CPU time per round, summed over the threads that made calls.
+        latency_ns: per round, the latency of each call in order.
+        ledger: what the server saw, warm-up rounds included.
+    """
+
+    calls_count: int
+    warmup_rounds_count: int
+    wall_ns: tuple[int, ...]
+    thread_time_ns: tuple[int, ...]
+    latency_ns: tuple[tuple[int, ...], ...]
+    ledger: LedgerCounts
+
+
+# --- outcomes -------------------------------------------------------------------------------------------------
+
+
+class Problem(Frozen):
+    """A reason why a case's figures must not be trusted. ``code`` is stable, ``sentence`` is for people."""
+
+    code: str
+    sentence: str
+
+
+class Measured(Frozen, tag_field="kind", tag="measured"):
+    """A case that ran. ``growth`` holds memory passes of the same case cut off after fewer calls, ascending.
+
+    ``problems`` is empty when all passes agree with each other, with the ledger, and with the strategy's claim;
+    otherwise the case is invalid.
+    """
+
+    counts: CountsPass | None = None
+    memory: MemoryPass | None = None
+    growth: tuple[MemoryPass, ...] = ()
+    timing: tuple[TimingPass, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Failed(Frozen, tag_field="kind", tag="failed"):
+    """A case that did not run to its end. It stays in the report.
+
+    ``stage`` is the pass (``counts``, ``memory``, ``timing``), or ``interrupted``, or ``server``.
+    ``partial`` is what had been measured by then.
+    """
+
+    stage: str
+    message: str
+    partial: Measured | None = None
+
+
+Outcome = Measured | Failed
+
+
+class Record(Frozen):
+    """One case and what came of it."""
+
+    case: Case
+    outcome: Outcome
+
+
+# --- surroundings ---------------------------------------------------------------------------------------------
+
+
+class Environment(Frozen):
+    """Where it was measured.
+
+    ``identity`` must match for bytes to be compared (``os``, ``arch``, ``python``, ``openssl``,
+    ``client_library``, ``client_library_version``, ``ca_bundle_certificates_count``, ``ca_bundle_sha256``).
+    ``context`` is shown and never compared (load, CPU model, core count, clock). ``packages`` are installed versions.
+    ``variables`` tells for each environment variable that can switch code paths what was done with it.
+    """
+
+    identity: dict[str, str]
+    context: dict[str, str]
+    packages: dict[str, str]
+    variables: dict[str, str]
+
+
+class Headroom(Frozen):
+    """How far the server was from being the bottleneck, in requests per second measured in this run.
+
+    ``server_requests_per_s``: sustained by the server under concurrent load. ``fastest_requests_per_s``: of the
+    fastest strategy measured, from its best timing round.
+    """
+
+    server_requests_per_s: float
+    fastest_requests_per_s: float
+    fastest_strategy: str
+
+    @property
+    def ratio(self) -> float:
+        """Server over fastest strategy; at least 3 is wanted."""
+        return self.server_requests_per_s / self.fastest_requests_per_s
+
+
+class Run(Frozen):
+    """How the report was made: enough to make it again.
+
+    ``interrupted`` is a sentence when the run did not come to its own end, else ``None``.
+    """
+
+    command: str
+    seed: int
+    started_at: str
+    duration_s: float
+    connprof_version: str
+    commit: str | None
+    dirty: bool | None
+    quick: bool
+    order: tuple[str, ...] = ()
+    interrupted: str | None = None
+
+
+# --- the verdict ----------------------------------------------------------------------------------------------
+
+
+class Incident(Frozen):
+    """A published regression, with its figures as published and the reference they are scaled by.
+
+    Attributes:
+        id: our name for it.
+        title: what happened, in a line.
+        reference: where it was published.
+        published_on: ISO date.
+        before: the strategy that is the regression.
+        after: the strategy that is its fix.
+        calls_count: the published number of calls.
+        ssl_bytes: the published cumulative SSL bytes for that many calls.
+        reference_certificates_count: certificates in the bundle to which our bytes are rescaled for comparison.
+        band_low_ratio: lowest ratio of ours (rescaled) to published that still counts as reproduced.
+        band_high_ratio: highest such ratio.
+    """
+
+    id: str
+    title: str
+    reference: str
+    published_on: str
+    before: str
+    after: str
+    shared_context: str
+    calls_count: int
+    ssl_bytes: int
+    reference_certificates_count: int
+    band_low_ratio: float
+    band_high_ratio: float
+
+
+class VerdictStatus(StrEnum):
+    """The answers a verdict can have; the first two are the good ones."""
+
+    REPRODUCED = "reproduced"
+    CONFIRMED = "confirmed"
+    NOT_REPRODUCED = "not reproduced"
+    NOT_CONFIRMED = "not confirmed"
+    INVALID = "invalid"
+    NOT_MEASURED = "not measured"
+
+
+class Check(Frozen):
+    """One comparison behind a verdict: ``measured`` must lie in ``low`` to ``high``, both included.
+
+    ``unit`` is ``count``, ``bytes`` or ``ratio``. ``high`` is ``None`` where there is no upper limit.
+    """
+
+    name: str
+    measured: float
+    low: float
+    high: float | None
+    unit: Literal["count", "bytes", "ratio"]
+    passed: bool
+
+
+class Half(Frozen):
+    """The verdict on the regression, or on its fix."""
+
+    status: VerdictStatus
+    reason: str
+    checks: tuple[Check, ...] = ()
+
+
+class Answers(Frozen):
+    """What the incident did not say; every figure is of this run.
+
+    ``before`` and ``after`` are the SSL bytes of the regression and of its fix; ``shared_context`` those of per-call
+    clients that share one context (``None`` when that strategy was not run).
+    """
+
+    before: SslBytes
+    after: SslBytes | None
+    shared_context: SslBytes | None
+
+
+class Verdict(Frozen):
+    """Is the regression reproduced, is the fix confirmed, from this run's figures."""
+
+    incident: Incident
+    regression: Half
+    fix: Half
+    answers: Answers | None = None
+
+
+class Report(Frozen):
+    """One run of the suite: what ``report.json`` holds."""
+
+    schema: str
+    run: Run
+    environment: Environment
+    strategies: tuple[StrategyNote, ...]
+    records: tuple[Record, ...]
+    verdict: Verdict
+    headroom: Headroom | None = None
