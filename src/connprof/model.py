@@ -55,7 +55,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 # --- what is measured -----------------------------------------------------------------------------------------
 
 
-class Case(Frozen):
+class Case(Frozen, frozen=True, kw_only=True):
     """A strategy under a workload on given axes."""
 
     strategy: str
@@ -83,7 +83,7 @@ _CASE_DEFAULTS: dict[str, object] = {
 }
 
 
-class StrategyNote(Frozen):
+class StrategyNote(Frozen, frozen=True, kw_only=True):
     """What a strategy says of itself, kept in the report so that a page needs no access to the suite.
 
     Attributes:
@@ -108,7 +108,7 @@ class StrategyNote(Frozen):
 # --- the counts pass ------------------------------------------------------------------------------------------
 
 
-class ClientCounts(Frozen):
+class ClientCounts(Frozen, frozen=True, kw_only=True):
     """What the observer saw in the client's process, all counts of events in the window.
 
     ``requests_count`` is ``None`` where no library was seen that sends requests (a raw socket).
@@ -124,7 +124,7 @@ class ClientCounts(Frozen):
     requests_count: int | None = None
 
 
-class LedgerCounts(Frozen):
+class LedgerCounts(Frozen, frozen=True, kw_only=True):
     """What the server saw over one pass, summed over its origins: the ground truth.
 
     ``requests_per_connection`` has one entry for each connection, in order of opening.
@@ -144,7 +144,7 @@ class LedgerCounts(Frozen):
     disagreements: tuple[str, ...] = ()
 
 
-class CallSite(Frozen):
+class CallSite(Frozen, frozen=True, kw_only=True):
     """A line of the user's code. ``certainty`` says how it was found.
 
     ``stack``: it was on the call stack. ``context``: the event came from an event loop's callback, and the line is
@@ -157,7 +157,7 @@ class CallSite(Frozen):
     certainty: Literal["stack", "context", "creation", "unknown"] = "stack"
 
 
-class SiteCounts(Frozen):
+class SiteCounts(Frozen, frozen=True, kw_only=True):
     """The share of the counts that one line of the user's code pays."""
 
     site: CallSite
@@ -173,7 +173,7 @@ class EventKind(StrEnum):
     CONNECTION = "connection"
 
 
-class Event(Frozen):
+class Event(Frozen, frozen=True, kw_only=True):
     """One bar of a session's timeline; times are nanoseconds since the window opened.
 
     A ``connection`` runs from its connect to its close (or the window's end); ``end_ns`` is never before
@@ -187,10 +187,15 @@ class Event(Frozen):
     ok: bool = True
 
 
-class CountsPass(Frozen):
-    """The counts pass: observer in the client, ledger in the server, nothing else."""
+class CountsPass(Frozen, frozen=True, kw_only=True):
+    """The counts pass: observer in the client, ledger in the server, nothing else.
+
+    ``origins_count`` is how many different origins the workload called: a client cannot do with fewer handshakes
+    than that.
+    """
 
     calls_count: int
+    origins_count: int
     client: ClientCounts
     sites: tuple[SiteCounts, ...]
     ledger: LedgerCounts
@@ -201,7 +206,7 @@ class CountsPass(Frozen):
 # --- the memory pass ------------------------------------------------------------------------------------------
 
 
-class SslBytes(Frozen):
+class SslBytes(Frozen, frozen=True, kw_only=True):
     """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``."""
 
     context_bytes: int
@@ -214,7 +219,7 @@ class SslBytes(Frozen):
         return self.context_bytes + self.handshake_bytes + self.io_bytes
 
 
-class FunctionBytes(Frozen):
+class FunctionBytes(Frozen, frozen=True, kw_only=True):
     """Cumulative bytes of one function of ``ssl.py``."""
 
     function: str
@@ -223,7 +228,7 @@ class FunctionBytes(Frozen):
     allocations_count: int
 
 
-class MemoryPass(Frozen):
+class MemoryPass(Frozen, frozen=True, kw_only=True):
     """The memory pass: memray around the measured window, nothing else.
 
     Cumulative bytes are all bytes ever allocated in the window; peak bytes its high-water mark; retained bytes
@@ -244,7 +249,7 @@ class MemoryPass(Frozen):
 # --- the timing pass ------------------------------------------------------------------------------------------
 
 
-class TimingPass(Frozen):
+class TimingPass(Frozen, frozen=True, kw_only=True):
     """One fresh process of the timing pass, run under pytest-benchmark with nothing else switched on.
 
     Attributes:
@@ -267,14 +272,14 @@ class TimingPass(Frozen):
 # --- outcomes -------------------------------------------------------------------------------------------------
 
 
-class Problem(Frozen):
+class Problem(Frozen, frozen=True, kw_only=True):
     """A reason why a case's figures must not be trusted. ``code`` is stable, ``sentence`` is for people."""
 
     code: str
     sentence: str
 
 
-class Measured(Frozen, tag_field="kind", tag="measured"):
+class Measured(Frozen, frozen=True, kw_only=True, tag_field="kind", tag="measured"):
     """A case that ran. ``growth`` holds memory passes of the same case cut off after fewer calls, ascending.
 
     ``problems`` is empty when all passes agree with each other, with the ledger, and with the strategy's claim;
@@ -288,7 +293,7 @@ class Measured(Frozen, tag_field="kind", tag="measured"):
     problems: tuple[Problem, ...] = ()
 
 
-class Failed(Frozen, tag_field="kind", tag="failed"):
+class Failed(Frozen, frozen=True, kw_only=True, tag_field="kind", tag="failed"):
     """A case that did not run to its end. It stays in the report.
 
     ``stage`` is the pass (``counts``, ``memory``, ``timing``), or ``interrupted``, or ``server``.
@@ -303,7 +308,7 @@ class Failed(Frozen, tag_field="kind", tag="failed"):
 Outcome = Measured | Failed
 
 
-class Record(Frozen):
+class Record(Frozen, frozen=True, kw_only=True):
     """One case and what came of it."""
 
     case: Case
@@ -313,7 +318,7 @@ class Record(Frozen):
 # --- surroundings ---------------------------------------------------------------------------------------------
 
 
-class Environment(Frozen):
+class Environment(Frozen, frozen=True, kw_only=True):
     """Where it was measured.
 
     ``identity`` must match for bytes to be compared (``os``, ``arch``, ``python``, ``openssl``,
@@ -328,7 +333,7 @@ class Environment(Frozen):
     variables: dict[str, str]
 
 
-class Headroom(Frozen):
+class Headroom(Frozen, frozen=True, kw_only=True):
     """How far the server was from being the bottleneck, in requests per second measured in this run.
 
     ``server_requests_per_s``: sustained by the server under concurrent load. ``fastest_requests_per_s``: of the
@@ -345,7 +350,7 @@ class Headroom(Frozen):
         return self.server_requests_per_s / self.fastest_requests_per_s
 
 
-class Run(Frozen):
+class Run(Frozen, frozen=True, kw_only=True):
     """How the report was made: enough to make it again.
 
     ``interrupted`` is a sentence when the run did not come to its own end, else ``None``.
@@ -366,7 +371,7 @@ class Run(Frozen):
 # --- the verdict ----------------------------------------------------------------------------------------------
 
 
-class Incident(Frozen):
+class Incident(Frozen, frozen=True, kw_only=True):
     """A published regression, with its figures as published and the reference they are scaled by.
 
     Attributes:
@@ -376,6 +381,7 @@ class Incident(Frozen):
         published_on: ISO date.
         before: the strategy that is the regression.
         after: the strategy that is its fix.
+        shared_context: the strategy that shares only the SSL context, for what that alone would have saved.
         calls_count: the published number of calls.
         ssl_bytes: the published cumulative SSL bytes for that many calls.
         reference_certificates_count: certificates in the bundle to which our bytes are rescaled for comparison.
@@ -408,7 +414,7 @@ class VerdictStatus(StrEnum):
     NOT_MEASURED = "not measured"
 
 
-class Check(Frozen):
+class Check(Frozen, frozen=True, kw_only=True):
     """One comparison behind a verdict: ``measured`` must lie in ``low`` to ``high``, both included.
 
     ``unit`` is ``count``, ``bytes`` or ``ratio``. ``high`` is ``None`` where there is no upper limit.
@@ -422,7 +428,7 @@ class Check(Frozen):
     passed: bool
 
 
-class Half(Frozen):
+class Half(Frozen, frozen=True, kw_only=True):
     """The verdict on the regression, or on its fix."""
 
     status: VerdictStatus
@@ -430,7 +436,7 @@ class Half(Frozen):
     checks: tuple[Check, ...] = ()
 
 
-class Answers(Frozen):
+class Answers(Frozen, frozen=True, kw_only=True):
     """What the incident did not say; every figure is of this run.
 
     ``before`` and ``after`` are the SSL bytes of the regression and of its fix; ``shared_context`` those of per-call
@@ -442,7 +448,7 @@ class Answers(Frozen):
     shared_context: SslBytes | None
 
 
-class Verdict(Frozen):
+class Verdict(Frozen, frozen=True, kw_only=True):
     """Is the regression reproduced, is the fix confirmed, from this run's figures."""
 
     incident: Incident
@@ -451,7 +457,7 @@ class Verdict(Frozen):
     answers: Answers | None = None
 
 
-class Report(Frozen):
+class Report(Frozen, frozen=True, kw_only=True):
     """One run of the suite: what ``report.json`` holds."""
 
     schema: str

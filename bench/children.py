@@ -1,0 +1,127 @@
+"""Runs workers: a job goes in as a JSON line, an outcome comes out, and no process stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["JobFailed", "Stopped", "Workers"]
+
+_TAIL_CHARACTERS = 300
+
+
+class JobFailed(Exception):  # noqa: N818 - it is an outcome that is recorded, not a defect
+    """The worker had no outcome; the message is one sentence."""
+
+
+class Stopped(Exception):  # noqa: N818 - the run is ending, and this says so to whoever waits for a worker
+    """The workers were stopped from outside."""
+
+
+@dataclass(slots=True)
+class Workers:
+    """The workers of one run. May be used from several threads.
+
+    Attributes:
+        folder: where they are started.
+        limit_s: after that long a worker is stopped and has failed.
+    """
+
+    folder: Path
+    limit_s: float
+    _live: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def run(self, command: Sequence[str], job: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+        """Run ``command`` in a fresh process, hand it ``job``, and return its outcome.
+
+        The worker leads a session of its own, so that a Ctrl-C in the terminal reaches only us, and all that it
+        started is killed with it.
+
+        Raises:
+            JobFailed: it raised, hung, died, or answered nothing.
+            Stopped: :meth:`stop` was called before it had an outcome.
+        """
+        with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
+            with self._lock:
+                if self._stopped:
+                    raise Stopped
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=answers,
+                    stderr=complaints,
+                    env=dict(variables),
+                    cwd=self.folder,
+                    start_new_session=True,
+                )
+                self._live.add(process)
+            try:
+                code = self._converse(process, job)
+            finally:
+                _kill_session(process)
+                with self._lock:
+                    self._live.discard(process)
+            line = _last_line(answers)
+            if self._stopped:
+                raise Stopped
+            if line is None:
+                raise JobFailed(_obituary(code, complaints))
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise JobFailed(answer["failed"])
+        outcome: dict[str, Any] = answer["outcome"]
+        return outcome
+
+    def stop(self) -> None:
+        """Kill all workers, and start no more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._live:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def _converse(self, process: subprocess.Popen[bytes], job: Mapping[str, Any]) -> int:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it died at once; its exit code tells more
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.flush()
+        try:
+            return process.wait(self.limit_s)
+        except subprocess.TimeoutExpired:
+            raise JobFailed(f"it had not ended after {self.limit_s:g} s and was stopped") from None
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the worker and of all that it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+def _last_line(file: IO[bytes]) -> bytes | None:
+    """The answer, or nothing when it is missing or cut off."""
+    file.seek(0)
+    text = file.read()
+    return text.splitlines()[-1] if text.endswith(b"\n") else None
+
+
+def _obituary(code: int, complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    lines = complaints.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")[:_TAIL_CHARACTERS]
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return f"its process {how} without an answer" + (f"; its last words: {last}" if last else "")

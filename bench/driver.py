@@ -1,0 +1,161 @@
+"""Runs a workload through a strategy once, and checks every answer. Standard library only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bench.registry import Answer, AsyncStrategy, Strategy, SyncStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.registry import AsyncSend, Send
+    from bench.workloads import Call, Step
+    from connprof_server.target import Target
+
+__all__ = ["AnswerError", "CallTime", "Session", "Window", "run_session"]
+
+
+class AnswerError(Exception):
+    """An answer was not the one that the workload expects: the figures would be worth nothing."""
+
+
+class Window(Protocol):
+    """Makes the context manager inside which everything is measured."""
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """A new one for each session."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTime:
+    """When one call ran, on the clock of :func:`time.perf_counter_ns`."""
+
+    origin: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one session yields beside what its window measured.
+
+    Attributes:
+        start_ns: when the window had opened, on the same clock as the calls.
+        end_ns: just before it closed.
+        calls: the calls, in the order in which the workload names them.
+        thread_time_ns: CPU time of the session, summed over the threads that made calls.
+    """
+
+    start_ns: int
+    end_ns: int
+    calls: tuple[CallTime, ...]
+    thread_time_ns: int
+
+    @property
+    def wall_ns(self) -> int:
+        """The session's length."""
+        return self.end_ns - self.start_ns
+
+
+def run_session(strategy: Strategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
+    """Enter ``strategy``, make all calls of ``steps``, leave it; all of that inside one ``window``.
+
+    Raises:
+        AnswerError: an answer had the wrong status or size.
+        Exception: whatever the strategy raised.
+    """
+    if isinstance(strategy, AsyncStrategy):
+        with asyncio.Runner() as runner:
+            return runner.run(_run_async(strategy, steps, target, window))
+    return _run_sync(strategy, steps, target, window)
+
+
+async def _run_async(strategy: AsyncStrategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
+    calls: list[CallTime] = []
+    with window():
+        start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        async with strategy.enter(target) as send:
+            for step in steps:
+                background = asyncio.create_task(_call_async(send, step.background)) if step.background else None
+                try:
+                    calls.extend([await _call_async(send, call) for call in step.calls])
+                finally:
+                    if background is not None:
+                        calls.append(await background)
+        cpu_ns, end_ns = time.thread_time_ns() - cpu_ns, time.perf_counter_ns()
+    return Session(start_ns, end_ns, tuple(calls), cpu_ns)
+
+
+async def _call_async(send: AsyncSend, call: Call) -> CallTime:
+    start_ns = time.perf_counter_ns()
+    answer = await send(call)
+    end_ns = time.perf_counter_ns()
+    _check(call, answer)
+    return CallTime(call.origin, start_ns, end_ns)
+
+
+def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
+    calls: list[CallTime] = []
+    with window():
+        start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        with strategy.enter(target) as send:
+            for step in steps:
+                background = _Background(send, step.background) if step.background else None
+                try:
+                    calls.extend([_call_sync(send, call) for call in step.calls])
+                finally:
+                    if background is not None:
+                        background.join()
+                if background is not None:
+                    calls.append(background.result())
+                    cpu_ns -= background.thread_time_ns
+        cpu_ns, end_ns = time.thread_time_ns() - cpu_ns, time.perf_counter_ns()
+    return Session(start_ns, end_ns, tuple(calls), cpu_ns)
+
+
+def _call_sync(send: Send, call: Call) -> CallTime:
+    start_ns = time.perf_counter_ns()
+    answer = send(call)
+    end_ns = time.perf_counter_ns()
+    _check(call, answer)
+    return CallTime(call.origin, start_ns, end_ns)
+
+
+class _Background(threading.Thread):
+    """One call in a thread of its own, as plain functions send a ping."""
+
+    def __init__(self, send: Send, call: Call) -> None:
+        super().__init__(name="background-call", daemon=True)
+        self._send, self._call = send, call
+        self._outcome: CallTime | BaseException | None = None
+        self.thread_time_ns = 0
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._outcome = _call_sync(self._send, self._call)
+        except BaseException as error:  # noqa: BLE001 - it is raised again by result(), in the thread that asks
+            self._outcome = error
+        self.thread_time_ns = time.thread_time_ns()
+
+    def result(self) -> CallTime:
+        """The finished call, or what it raised."""
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        assert self._outcome is not None, "result() is asked for after join()"
+        return self._outcome
+
+
+def _check(call: Call, answer: Answer) -> None:
+    got = (answer.status_code, len(answer.content))
+    if got != (call.status, call.size_bytes):
+        raise AnswerError(
+            f"{call.origin} answered {call.path} with status {got[0]} and {got[1]:,} bytes "
+            f"instead of {call.status} and {call.size_bytes:,} bytes"
+        )

@@ -1,0 +1,34 @@
+"""Whether a resource could be fetched lately."""
+
+from __future__ import annotations
+
+import httpx
+
+BASE_URL = ""
+
+_client: httpx.AsyncClient | None = None
+
+
+def _shared() -> httpx.AsyncClient:
+    global _client  # noqa: PLW0603 - a module-level client is what this strategy is about
+    if _client is None:
+        _client = httpx.AsyncClient()
+    return _client
+
+
+async def _get(path: str, session: httpx.AsyncClient | None, **params: str) -> httpx.Response:
+    response = await (session or _shared()).get(f"{BASE_URL}{path}", params=params or None)
+    return response.raise_for_status()
+
+
+async def latest_check(resource: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """The crawler's last look at a resource."""
+    return await _get("/api/checks/latest/", session, resource_id=resource)
+
+
+async def close() -> None:
+    """Close this module's client, at shutdown."""
+    global _client  # noqa: PLW0603 - see above
+    if _client is not None:
+        await _client.aclose()
+        _client = None

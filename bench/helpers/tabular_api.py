@@ -1,0 +1,39 @@
+"""The rows inside a resource."""
+
+from __future__ import annotations
+
+import httpx
+
+BASE_URL = ""
+
+_client: httpx.AsyncClient | None = None
+
+
+def _shared() -> httpx.AsyncClient:
+    global _client  # noqa: PLW0603 - a module-level client is what this strategy is about
+    if _client is None:
+        _client = httpx.AsyncClient()
+    return _client
+
+
+async def _get(path: str, session: httpx.AsyncClient | None, **params: str) -> httpx.Response:
+    response = await (session or _shared()).get(f"{BASE_URL}{path}", params=params or None)
+    return response.raise_for_status()
+
+
+async def query_rows(resource: str, page: str = "1", *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """Fifty rows of a resource."""
+    return await _get(f"/api/resources/{resource}/data/", session, page=page, page_size="50")
+
+
+async def get_profile(resource: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """The columns of a resource and their types."""
+    return await _get(f"/api/resources/{resource}/profile/", session)
+
+
+async def close() -> None:
+    """Close this module's client, at shutdown."""
+    global _client  # noqa: PLW0603 - see above
+    if _client is not None:
+        await _client.aclose()
+        _client = None

@@ -1,0 +1,60 @@
+"""One case, one pass, one fresh process: takes a job as a JSON line, prints its outcome as a JSON line.
+
+``{"pass": "counts", "case": {...}, "target": {...}, "options": {...}}`` ->
+``{"outcome": {...}}`` or ``{"failed": "one sentence"}``. The parent keeps standard input open for as long as it
+wants the worker to live: its end, however it came about, is the worker's end too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from typing import IO, Any
+
+__all__ = ["die_with_parent", "main", "reason"]
+
+
+def die_with_parent(channel: IO[str]) -> None:
+    """End this process as soon as ``channel``, held open by the parent, ends."""
+
+    def wait() -> None:
+        channel.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+def reason(error: BaseException) -> str:
+    """``error`` in one line: its type and message, and the line of the strategy that it came from."""
+    message = " ".join(str(error).split()) or "no message"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "strategies" in frame.filename]
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    return f"{type(error).__name__}{place}: {message}"
+
+
+def main() -> int:
+    """Run one job; the exit code is 0 when it has an outcome, else 1."""
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a strategy prints must not reach the answer
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    die_with_parent(sys.stdin)
+    try:
+        from bench.passes import PASSES
+        from connprof_server.target import Target
+
+        outcome = PASSES[job["pass"]](job["case"], Target(**job["target"]), job["options"])
+        line: dict[str, Any] = {"outcome": outcome}
+        code = 0
+    except Exception as error:  # noqa: BLE001 - whatever a strategy raises becomes a failed case, not a lost one
+        line, code = {"failed": reason(error)}, 1
+    answer.write(json.dumps(line) + "\n")
+    answer.flush()
+    # Not sys.exit: a strategy may have left threads behind that never end.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

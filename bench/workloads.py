@@ -1,0 +1,162 @@
+"""What is asked of a strategy: which calls, at which origins, in which rhythm. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from urllib.parse import urlencode
+
+from connprof_server.target import json_size_bytes
+
+__all__ = ["ORIGINS", "WORKLOADS", "Call", "Step", "Workload"]
+
+DATAGOUV, TABULAR, CRAWLER, METRICS, MATOMO = ORIGINS = ("datagouv", "tabular", "crawler", "metrics", "matomo")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One outbound call and the answer that must come back.
+
+    Attributes:
+        origin: which server it goes to, one of :data:`ORIGINS`.
+        path: what follows the origin in its URL.
+        operation: the public function of that origin's helper module that makes this call.
+        arguments: what that function is given.
+        status: the status that must be answered.
+        size_bytes: the size of body that must be answered.
+    """
+
+    origin: str
+    path: str
+    operation: str
+    arguments: tuple[str, ...]
+    status: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tool call: outbound calls one after another, and one sent in the background meanwhile.
+
+    The background call is waited for at the step's end, so that never two are in flight and a pooled client needs
+    exactly one connection for it: counts must come out the same every time.
+    """
+
+    calls: tuple[Call, ...]
+    background: Call | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A named sequence of steps that can be cut off after any number of calls."""
+
+    name: str
+    title: str
+    default_calls_count: int
+    endless: Callable[[], Iterator[Step]]
+
+    def steps(self, calls_count: int) -> tuple[Step, ...]:
+        """The first ``calls_count`` calls; within a step the background call counts last."""
+        if calls_count < 1:
+            raise ValueError(f"a workload has at least one call, not {calls_count}")
+        taken: list[Step] = []
+        left = calls_count
+        for step in self.endless():
+            calls = step.calls[:left]
+            left -= len(calls)
+            background = step.background if left else None
+            left -= background is not None
+            taken.append(Step(calls, background))
+            if not left:
+                break
+        return tuple(taken)
+
+    def origins_count(self, calls_count: int) -> int:
+        """How many different origins the first ``calls_count`` calls go to."""
+        return len(
+            {
+                call.origin
+                for step in self.steps(calls_count)
+                for call in (*step.calls, *filter(None, [step.background]))
+            }
+        )
+
+
+def _json(origin: str, operation: str, path: str, *arguments: str) -> Call:
+    return Call(origin, path, operation, arguments, status=200, size_bytes=json_size_bytes(path))
+
+
+def _search(query: str, page: int = 1) -> Call:
+    path = "/api/1/datasets/?" + urlencode({"q": query, "page": page, "page_size": 20})
+    return _json(DATAGOUV, "search_datasets", path, query, str(page))
+
+
+def _dataset(dataset: str) -> Call:
+    return _json(DATAGOUV, "get_dataset", f"/api/1/datasets/{dataset}/", dataset)
+
+
+def _resource(resource: str) -> Call:
+    return _json(DATAGOUV, "get_resource", f"/api/2/datasets/resources/{resource}/", resource)
+
+
+def _rows(resource: str, page: int = 1) -> Call:
+    path = f"/api/resources/{resource}/data/?" + urlencode({"page": page, "page_size": 50})
+    return _json(TABULAR, "query_rows", path, resource, str(page))
+
+
+def _profile(resource: str) -> Call:
+    return _json(TABULAR, "get_profile", f"/api/resources/{resource}/profile/", resource)
+
+
+def _check(resource: str) -> Call:
+    return _json(CRAWLER, "latest_check", f"/api/checks/latest/?resource_id={resource}", resource)
+
+
+def _metrics(model: str, identifier: str) -> Call:
+    path = f"/api/{model}s/data/?" + urlencode({f"{model}_id__exact": identifier})
+    return _json(METRICS, "monthly_metrics", path, model, identifier)
+
+
+def _ping(action: str) -> Call:
+    path = "/status/204?" + urlencode({"idsite": 1, "rec": 1, "action_name": action})
+    return Call(MATOMO, path, "ping", (action,), status=204, size_bytes=0)
+
+
+def _llm_session() -> Iterator[Step]:
+    """A person asks a chat model about public data; the model calls tools, the tools call these origins.
+
+    Eight tool calls, each followed in the background by an analytics ping, make 40 outbound calls; then the next
+    topic comes up.
+    """
+    for topic in count(1):
+        dataset, other = f"dataset-{topic}", f"dataset-{topic}-b"
+        resource, second = f"resource-{topic}", f"resource-{topic}-b"
+        query = f"velo-comptage-{topic}"
+        yield Step((_search(query), _search(query, 2), _search(f"{query}-2025"), _dataset(dataset)), _ping("search"))
+        yield Step((_dataset(dataset), _dataset(other), _resource(resource), _resource(second)), _ping("dataset"))
+        yield Step(
+            (_resource(resource), _check(resource), _profile(resource), _rows(resource)), _ping("resource")
+        )
+        yield Step((_rows(resource, 2), _rows(resource, 3), _rows(resource, 4), _rows(resource, 5)), _ping("rows"))
+        yield Step((_resource(second), _check(second), _profile(second), _rows(second)), _ping("resource"))
+        yield Step(
+            (_metrics("dataset", dataset), _metrics("dataset", other), _metrics("resource", resource), _dataset(other)),
+            _ping("metrics"),
+        )
+        yield Step((_search(f"{query}-gares"), _dataset(dataset), _check(resource), _check(second)), _ping("search"))
+        yield Step((_rows(second, 2), _rows(second, 3), _metrics("resource", second), _dataset(dataset)), _ping("rows"))
+
+
+def _single_origin() -> Iterator[Step]:
+    for number in count(1):
+        yield Step((_dataset(f"dataset-{number}"),))
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("llm-session", "a tool session over five origins, with background pings", 40, _llm_session),
+        Workload("single-origin", "sequential calls to one origin", 40, _single_origin),
+    )
+}

@@ -1,0 +1,72 @@
+"""The project's commands. ``nox -l`` lists them; words after ``--`` go through to the command behind."""
+
+from __future__ import annotations
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+PINS = ("--constraint", "constraints.txt")
+# Time for a run to write down what it has measured, when Ctrl-C reaches nox as well as the run itself.
+SECONDS_TO_FINISH = 60.0
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["tests", "lint", "typing"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Put the suite and dependency groups into the session's environment, at pinned versions."""
+    wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
+    session.install(*PINS, "--editable", ".[bench]", *wanted)
+
+
+def run(session: nox.Session, *command: str) -> None:
+    """Run ``command`` and leave it time to finish well when it is interrupted."""
+    session.run(*command, interrupt_timeout=SECONDS_TO_FINISH, terminate_timeout=SECONDS_TO_FINISH)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The main job: reproduce the regression, confirm its fix, write reports/latest/index.html."""
+    install(session)
+    run(session, "python", "-m", "bench", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Unit and integration tests, on every supported Python that is found."""
+    install(session, "tests")
+    run(session, "python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The tests once more, with the branches that they do not take."""
+    install(session, "tests")
+    run(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report", "--skip-covered", "--show-missing")
+
+
+@nox.session
+def costs(session: nox.Session) -> None:
+    """What the suite itself costs: server headroom, reading a capture, memory of the parent."""
+    install(session)
+    run(session, "python", "-m", "pytest", "-c", "bench/pytest.ini", "-p", "pytest_benchmark.plugin",
+        "bench/test_costs.py", *session.posargs)  # fmt: skip
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes."""
+    session.install(*PINS, *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, "tests", "typing")
+    session.run("mypy", *session.posargs)

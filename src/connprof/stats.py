@@ -1,0 +1,171 @@
+"""Statistics on plain numbers: pure functions, standard library only.
+
+Every function raises :class:`ValueError` on empty input: there is no median of nothing, and a default would
+be a figure that nobody measured. Ratios are candidate over baseline, always this way up.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "RatioInterval",
+    "SignTest",
+    "bootstrap_ratio",
+    "median",
+    "minimum",
+    "paired_ratios",
+    "percentile",
+    "ratio",
+    "sign_test",
+    "spread",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioInterval:
+    """A ratio of medians (candidate / baseline) with a percentile bootstrap interval.
+
+    ``seed`` and ``resamples_count`` are kept so that the same interval can be computed again.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    confidence: float
+    resamples_count: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignTest:
+    """The outcome of a two-sided sign test: how many values lay above and below the centre, and p."""
+
+    above_count: int
+    below_count: int
+    ties_count: int
+    p: float
+
+
+def _required(values: Sequence[float], what: str) -> None:
+    if not values:
+        raise ValueError(f"{what} of no values")
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The ``percent``-th percentile by linear interpolation between the two nearest ranks.
+
+    This is the inclusive definition (Hyndman and Fan's type 7): 0 is the smallest value, 100 the largest, and
+    of n sorted values the k-th (from 0) is the ``100 * k / (n - 1)``-th percentile; NumPy's default.
+    """
+    _required(values, "percentile")
+    if not 0 <= percent <= 100:  # noqa: PLR2004  per cent ends at a hundred
+        raise ValueError(f"percent is {percent}, not between 0 and 100")
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    low, high = ordered[below], ordered[above]
+    # Equal neighbours return themselves: no rounding where nothing is between.
+    return float(low) if low == high else low + (high - low) * (place - below)
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two middle ones."""
+    _required(values, "median")
+    return float(statistics.median(values))
+
+
+def minimum(values: Sequence[float]) -> float:
+    """The smallest value: of repeated timings, the one that was disturbed least."""
+    _required(values, "minimum")
+    return float(min(values))
+
+
+def spread(values: Sequence[float]) -> float:
+    """The coefficient of variation: sample standard deviation over mean, 0.0 for a single value.
+
+    Raises:
+        ValueError: for no values, or where the mean is 0 and the quotient means nothing.
+    """
+    _required(values, "spread")
+    mean = statistics.fmean(values)
+    if mean == 0:
+        raise ValueError("spread around a mean of 0")
+    return statistics.stdev(values) / abs(mean) if len(values) > 1 else 0.0
+
+
+def ratio(candidate: float, baseline: float) -> float:
+    """``candidate / baseline``; a baseline that is not above 0 raises :class:`ValueError`."""
+    if baseline <= 0:
+        raise ValueError(f"ratio over a baseline of {baseline}")
+    return candidate / baseline
+
+
+def paired_ratios(candidate: Sequence[float], baseline: Sequence[float]) -> tuple[float, ...]:
+    """The ratio of each pair, in order; the two must be equally long."""
+    _required(candidate, "paired ratios")
+    if len(candidate) != len(baseline):
+        raise ValueError(f"pairs of {len(candidate)} candidate and {len(baseline)} baseline values")
+    return tuple(ratio(ours, theirs) for ours, theirs in zip(candidate, baseline, strict=True))
+
+
+def bootstrap_ratio(
+    candidate: Sequence[float],
+    baseline: Sequence[float],
+    *,
+    seed: int,
+    resamples_count: int = 2000,
+    confidence: float = 0.95,
+) -> RatioInterval:
+    """The ratio of the medians with its percentile bootstrap interval, from a recorded seed.
+
+    Both samples are drawn again with replacement, each for itself. The values should be one per process:
+    samples from one process are not independent of each other, and an interval over them would be too narrow.
+    """
+    _required(candidate, "bootstrap")
+    _required(baseline, "bootstrap")
+    if resamples_count < 1:
+        raise ValueError(f"{resamples_count} resamples")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, not between 0 and 1")
+    draw = random.Random(seed)  # noqa: S311  resampling is not cryptography
+    found = [
+        ratio(
+            median(draw.choices(candidate, k=len(candidate))),
+            median(draw.choices(baseline, k=len(baseline))),
+        )
+        for _ in range(resamples_count)
+    ]
+    tail = 100 * (1 - confidence) / 2
+    return RatioInterval(
+        ratio=ratio(median(candidate), median(baseline)),
+        low=percentile(found, tail),
+        high=percentile(found, 100 - tail),
+        confidence=confidence,
+        resamples_count=resamples_count,
+        seed=seed,
+    )
+
+
+def sign_test(values: Sequence[float], *, centre: float = 1.0) -> SignTest:
+    """Two-sided exact sign test: do the values lie as often above ``centre`` as below?
+
+    Ties are dropped, as is usual; where nothing but ties is left, p is 1.
+    ``p`` is the chance, were both sides equally likely, of a split at least as uneven as this one.
+    """
+    _required(values, "sign test")
+    above = sum(value > centre for value in values)
+    below = sum(value < centre for value in values)
+    pairs = above + below
+    tail = sum(math.comb(pairs, k) for k in range(min(above, below) + 1)) / 2**pairs
+    return SignTest(
+        above_count=above, below_count=below, ties_count=len(values) - pairs, p=min(1.0, 2 * tail)
+    )

@@ -1,0 +1,173 @@
+"""The verdict on a published incident, from this run's figures. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from connprof.model import (
+    Answers,
+    Check,
+    Failed,
+    Half,
+    Incident,
+    Measured,
+    Record,
+    SslBytes,
+    Verdict,
+    VerdictStatus,
+)
+
+__all__ = ["comparable_bytes", "judge", "required_factor"]
+
+
+def comparable_bytes(ssl: SslBytes, *, certificates_count: int, reference_count: int) -> float:
+    """SSL bytes as they would be with a CA bundle of ``reference_count`` certificates.
+
+    A context's bytes grow in proportion to the certificates that it loads; handshakes and io do not depend on them.
+    """
+    return ssl.context_bytes * reference_count / certificates_count + ssl.handshake_bytes + ssl.io_bytes
+
+
+def required_factor(calls_count: int, contexts_count: int) -> float:
+    """By which factor SSL bytes must fall for a fix to count: half of the factor by which its contexts do.
+
+    Half, because what a context costs is most of the bytes but not all: handshakes to as many origins and the reads
+    of every answer are left.
+    """
+    return calls_count / contexts_count / 2
+
+
+def judge(incident: Incident, records: Sequence[Record], *, certificates_count: int) -> Verdict:
+    """Is the regression reproduced and the fix confirmed?
+
+    Args:
+        incident: the published figures, and which strategies stand for before and after.
+        records: the cases of one run, all of one workload.
+        certificates_count: certificates in the CA bundle that the clients loaded.
+    """
+    before = _usable(records, incident.before)
+    after = _usable(records, incident.after)
+    shared = _usable(records, incident.shared_context)
+    regression = _regression(incident, before, certificates_count) if isinstance(before, Measured) else before
+    if not isinstance(after, Measured):
+        fix = after
+    elif not isinstance(before, Measured):
+        fix = Half(status=before.status, reason=f"There is nothing to compare the fix with: {_lower(before.reason)}")
+    else:
+        fix = _fix(incident, before, after)
+    return Verdict(
+        incident=incident, regression=regression, fix=fix, answers=_answers(before, after, shared)
+    )
+
+
+def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
+    """The strategy's figures, or the half verdict that their lack makes."""
+    outcome = next((record.outcome for record in records if record.case.strategy == strategy), None)
+    if outcome is None:
+        return Half(status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not part of this run.")
+    if isinstance(outcome, Failed):
+        return Half(
+            status=VerdictStatus.INVALID, reason=f"{strategy} failed in the {outcome.stage} pass: {outcome.message}"
+        )
+    if outcome.problems:
+        return Half(status=VerdictStatus.INVALID, reason=f"{strategy} is invalid: {outcome.problems[0].sentence}")
+    if outcome.counts is None or outcome.memory is None:
+        return Half(
+            status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not measured in both counts and memory."
+        )
+    return outcome
+
+
+def _regression(incident: Incident, before: Measured, certificates_count: int) -> Half:
+    assert before.counts is not None
+    assert before.memory is not None
+    counts, calls = before.counts, before.counts.calls_count
+    published_bytes = incident.ssl_bytes * calls / incident.calls_count
+    ours_bytes = comparable_bytes(
+        before.memory.ssl,
+        certificates_count=certificates_count,
+        reference_count=incident.reference_certificates_count,
+    )
+    checks = (
+        _check("SSL contexts, one per call", counts.client.contexts_count, calls, calls),
+        _check("CA loads, one per call", counts.client.ca_loads_count, calls, calls),
+        _check("full TLS handshakes, one per call", counts.ledger.handshakes_full_count, calls, calls),
+        _check(
+            "SSL bytes, rescaled to the reference bundle, over published bytes for as many calls",
+            ours_bytes / published_bytes,
+            incident.band_low_ratio,
+            incident.band_high_ratio,
+            unit="ratio",
+        ),
+    )
+    return _half(checks, VerdictStatus.REPRODUCED, VerdictStatus.NOT_REPRODUCED)
+
+
+def _fix(incident: Incident, before: Measured, after: Measured) -> Half:
+    assert before.counts is not None
+    assert before.memory is not None
+    assert after.counts is not None
+    assert after.memory is not None
+    calls, origins = after.counts.calls_count, after.counts.origins_count
+    if calls < 2 * origins:
+        return Half(
+            status=VerdictStatus.NOT_CONFIRMED,
+            reason=f"With {calls} calls to {origins} origins there is next to nothing to save; "
+            f"at least {2 * origins} calls are needed.",
+        )
+    if calls != before.counts.calls_count:
+        return Half(
+            status=VerdictStatus.NOT_CONFIRMED,
+            reason=f"{incident.before} made {before.counts.calls_count} calls and {incident.after} {calls}.",
+        )
+    checks = (
+        _check("SSL contexts, one per client", after.counts.client.contexts_count, 1, origins),
+        _check("full TLS handshakes, one per origin", after.counts.ledger.handshakes_full_count, origins, origins),
+        _check(
+            "SSL bytes before over after",
+            before.memory.ssl.total_bytes / max(after.memory.ssl.total_bytes, 1),
+            required_factor(calls, origins),
+            None,
+            unit="ratio",
+        ),
+    )
+    return _half(checks, VerdictStatus.CONFIRMED, VerdictStatus.NOT_CONFIRMED)
+
+
+def _check(name: str, measured: float, low: float, high: float | None, *, unit: str = "count") -> Check:
+    passed = math.isfinite(measured) and low <= measured and (high is None or measured <= high)
+    assert unit in {"count", "ratio"}
+    return Check(
+        name=name, measured=measured, low=low, high=high, unit="count" if unit == "count" else "ratio", passed=passed
+    )
+
+
+def _half(checks: tuple[Check, ...], good: VerdictStatus, bad: VerdictStatus) -> Half:
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return Half(status=good, reason=f"All {len(checks)} checks passed.", checks=checks)
+    first = failed[0]
+    limits = f"at least {first.low:g}" if first.high is None else (
+        f"{first.low:g}" if first.low == first.high else f"{first.low:g} to {first.high:g}"
+    )  # fmt: skip
+    return Half(
+        status=bad,
+        reason=f"{len(failed)} of {len(checks)} checks failed, first: {first.name} was {first.measured:.4g} "
+        f"instead of {limits}.",
+        checks=checks,
+    )
+
+
+def _answers(before: Measured | Half, after: Measured | Half, shared: Measured | Half) -> Answers | None:
+    if not isinstance(before, Measured) or before.memory is None:
+        return None
+    return Answers(before=before.memory.ssl, after=_ssl(after), shared_context=_ssl(shared))
+
+
+def _ssl(outcome: Measured | Half) -> SslBytes | None:
+    return outcome.memory.ssl if isinstance(outcome, Measured) and outcome.memory is not None else None
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

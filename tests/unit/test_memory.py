@@ -1,0 +1,93 @@
+"""memray's captures, read back: real captures of real contexts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("memray", reason="memray is not installed here")
+
+from connprof import memory
+from connprof.memory import CONTEXT, HANDSHAKE, IO, category_of, read_capture
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = """
+import ssl, sys
+from pathlib import Path
+from connprof.memory import tracked
+import certifi
+keep = []
+with tracked(Path(sys.argv[1])):
+    for _ in range(int(sys.argv[2])):
+        context = ssl.create_default_context(cafile=certifi.where())
+        if sys.argv[3] == "keep":
+            keep.append(context)
+    del context
+"""
+
+
+def capture_of(folder, contexts, *, keep=False):
+    """A capture of a fresh process (nested trackers are an error) that makes contexts."""
+    file = folder / f"{contexts}-{keep}.bin"
+    subprocess.run([sys.executable, "-c", PROGRAM, file, str(contexts), "keep" if keep else "drop"], check=True)
+    return file
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    return capture_of(tmp_path_factory.mktemp("captures"), 1)
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    return capture_of(tmp_path_factory.mktemp("captures"), 4)
+
+
+def test_context_bytes_are_the_same_for_each_context(one, four):
+    single, several = read_capture(one), read_capture(four)
+    assert single.ssl_bytes(CONTEXT) > 1_000_000
+    assert several.ssl_bytes(CONTEXT) == pytest.approx(4 * single.ssl_bytes(CONTEXT), rel=0.001)
+    assert several.ssl_bytes(HANDSHAKE) == several.ssl_bytes(IO) == 0
+
+
+def test_the_same_work_gives_the_same_bytes(one, tmp_path):
+    assert read_capture(one).functions == read_capture(capture_of(tmp_path, 1)).functions
+
+
+def test_the_public_reader_gives_what_the_private_one_gives(four, monkeypatch):
+    fast = read_capture(four)
+    monkeypatch.setitem(sys.modules, "memray._memray", None)
+    slow = read_capture(four)
+    assert slow == fast
+
+
+def test_retained_bytes_are_what_is_still_alive(four, tmp_path):
+    kept = read_capture(capture_of(tmp_path, 4, keep=True))
+    dropped = read_capture(four)
+    assert kept.retained_bytes > 4 * 300_000
+    assert dropped.retained_bytes < kept.retained_bytes / 10
+    assert kept.peak_bytes > dropped.peak_bytes
+    assert read_capture(four, retained=False).retained_bytes is None
+
+
+def test_categories_cover_every_function():
+    assert {category_of(name) for name in ("create_default_context", "__new__", "set_alpn_protocols")} == {CONTEXT}
+    assert category_of("do_handshake") == HANDSHAKE
+    assert {category_of(name) for name in ("read", "write", "_create", "wrap_bio", "recv")} == {IO}
+
+
+def test_a_file_that_is_no_capture_is_an_os_error(tmp_path):
+    (tmp_path / "empty.bin").write_bytes(b"")
+    with pytest.raises(OSError, match="empty|capture|file"):
+        read_capture(tmp_path / "empty.bin")
+
+
+def test_every_io_name_exists_in_some_ssl_module():
+    """A list of names that match nothing would silently put bytes elsewhere."""
+    import ssl
+
+    known = {name for owner in (ssl.SSLObject, ssl.SSLSocket, ssl.SSLContext, ssl) for name in vars(owner)}
+    known |= {"_sslcopydoc", "get_verified_chain", "get_unverified_chain", "selected_npn_protocol"}  # by version
+    assert memory._IO_FUNCTIONS <= known | set(dir(ssl.SSLSocket))

@@ -1,0 +1,168 @@
+import pytest
+from msgspec.structs import replace
+
+from bench.incidents import INCIDENTS
+from connprof.model import Failed, Measured, Problem, SslBytes, VerdictStatus
+from connprof.verdict import comparable_bytes, judge, required_factor
+from tests import samples
+
+INCIDENT = INCIDENTS["datagouv-67"]
+REFERENCE = INCIDENT.reference_certificates_count
+
+
+def records(**changed):
+    """The sample's records, with whole outcomes replaced by strategy name (dashes as underscores)."""
+    return [
+        replace(record, outcome=changed.get(record.case.strategy.replace("-", "_"), record.outcome))
+        for record in samples.report().records
+    ]
+
+
+def outcome(name) -> Measured:
+    return next(record.outcome for record in samples.report().records if record.case.strategy == name)
+
+
+def judged(**changed):
+    return judge(INCIDENT, records(**changed), certificates_count=REFERENCE)
+
+
+def with_client(measured, **counts):
+    return replace(measured, counts=replace(measured.counts, client=replace(measured.counts.client, **counts)))
+
+
+def with_ledger(measured, **counts):
+    return replace(measured, counts=replace(measured.counts, ledger=replace(measured.counts.ledger, **counts)))
+
+
+def with_bytes(measured, context_bytes, handshake_bytes=0, io_bytes=0):
+    ssl = SslBytes(context_bytes=context_bytes, handshake_bytes=handshake_bytes, io_bytes=io_bytes)
+    return replace(measured, memory=replace(measured.memory, ssl=ssl))
+
+
+def test_the_published_figures_stand_as_published():
+    assert (INCIDENT.calls_count, INCIDENT.ssl_bytes) == (40, 295_000_000)
+
+
+def test_figures_like_the_published_ones_reproduce_and_confirm():
+    verdict = judged()
+    assert verdict.regression.status is VerdictStatus.REPRODUCED
+    assert verdict.fix.status is VerdictStatus.CONFIRMED
+    assert all(check.passed for half in (verdict.regression, verdict.fix) for check in half.checks)
+
+
+@pytest.mark.parametrize("counts", [{"contexts_count": 39}, {"contexts_count": 41}, {"ca_loads_count": 39}])
+def test_one_context_or_load_off_is_not_reproduced(counts):
+    verdict = judged(per_call_async=with_client(outcome("per-call-async"), **counts))
+    assert verdict.regression.status is VerdictStatus.NOT_REPRODUCED
+    assert "instead of 40" in verdict.regression.reason
+
+
+@pytest.mark.parametrize("handshakes", [39, 41])
+def test_one_handshake_off_is_not_reproduced(handshakes):
+    changed = with_ledger(outcome("per-call-async"), handshakes_full_count=handshakes)
+    assert judged(per_call_async=changed).regression.status is VerdictStatus.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("ssl_bytes", "reproduced"),
+    [
+        (235_999_999, False),
+        (236_000_000, True),
+        (236_000_001, True),
+        (368_749_999, True),
+        (368_750_000, True),
+        (368_750_001, False),
+        (0, False),
+    ],
+)
+def test_bytes_just_below_at_and_above_each_end_of_the_band(ssl_bytes, reproduced):
+    changed = with_bytes(outcome("per-call-async"), ssl_bytes)
+    assert (judged(per_call_async=changed).regression.status is VerdictStatus.REPRODUCED) is reproduced
+
+
+def test_bytes_are_rescaled_by_the_certificates_of_the_bundle():
+    ssl = SslBytes(context_bytes=2_000, handshake_bytes=30, io_bytes=5)
+    assert comparable_bytes(ssl, certificates_count=200, reference_count=100) == pytest.approx(1_035)
+    doubled = with_bytes(outcome("per-call-async"), 2 * 264_000_000, 13_000_000, 19_000_000)
+    twice = judge(INCIDENT, records(per_call_async=doubled), certificates_count=2 * REFERENCE)
+    assert twice.regression.status is VerdictStatus.REPRODUCED
+    assert judged(per_call_async=doubled).regression.status is VerdictStatus.NOT_REPRODUCED
+
+
+def test_a_bundle_with_our_ca_alone_does_not_reproduce():
+    changed = with_bytes(outcome("per-call-async"), 40 * 200_000, 13_000_000, 19_000_000)
+    assert judged(per_call_async=changed).regression.status is VerdictStatus.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(("contexts", "confirmed"), [(0, False), (1, True), (5, True), (6, False)])
+def test_the_fix_may_make_one_context_per_client(contexts, confirmed):
+    changed = with_client(outcome("client-per-helper"), contexts_count=contexts)
+    assert (judged(client_per_helper=changed).fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+@pytest.mark.parametrize(("handshakes", "confirmed"), [(4, False), (5, True), (6, False)])
+def test_the_fix_makes_exactly_one_handshake_per_origin(handshakes, confirmed):
+    changed = with_ledger(outcome("client-per-helper"), handshakes_full_count=handshakes)
+    assert (judged(client_per_helper=changed).fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+@pytest.mark.parametrize(("after", "confirmed"), [(74_999_999, True), (75_000_000, True), (75_000_001, False)])
+def test_the_bytes_must_fall_by_the_stated_factor(after, confirmed):
+    assert required_factor(40, 5) == 4
+    verdict = judged(
+        per_call_async=with_bytes(outcome("per-call-async"), 300_000_000),
+        client_per_helper=with_bytes(outcome("client-per-helper"), after),
+    )
+    assert (verdict.fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+def test_swapped_strategies_are_neither_reproduced_nor_confirmed():
+    verdict = judged(per_call_async=outcome("client-per-helper"), client_per_helper=outcome("per-call-async"))
+    assert verdict.regression.status is VerdictStatus.NOT_REPRODUCED
+    assert verdict.fix.status is VerdictStatus.NOT_CONFIRMED
+
+
+@pytest.mark.parametrize("name", ["per-call-async", "client-per-helper"])
+def test_a_case_with_problems_makes_its_half_invalid(name):
+    changed = replace(outcome(name), problems=(Problem(code="passes", sentence="They disagree."),))
+    verdict = judged(**{name.replace("-", "_"): changed})
+    assert verdict.fix.status is VerdictStatus.INVALID
+    assert "They disagree." in verdict.fix.reason
+    assert (verdict.regression.status is VerdictStatus.INVALID) is (name == "per-call-async")
+
+
+def test_a_failed_case_makes_its_half_invalid():
+    verdict = judged(per_call_async=Failed(stage="memory", message="it hung"))
+    assert verdict.regression.status is VerdictStatus.INVALID
+    assert "it hung" in verdict.regression.reason
+
+
+@pytest.mark.parametrize("missing", ["counts", "memory"])
+def test_a_case_without_a_pass_was_not_measured(missing):
+    verdict = judged(per_call_async=replace(outcome("per-call-async"), **{missing: None}))
+    assert verdict.regression.status is VerdictStatus.NOT_MEASURED
+
+
+def test_an_absent_case_was_not_measured():
+    kept = [record for record in records() if record.case.strategy == "per-call-async"]
+    verdict = judge(INCIDENT, kept, certificates_count=REFERENCE)
+    assert verdict.regression.status is VerdictStatus.REPRODUCED
+    assert verdict.fix.status is VerdictStatus.NOT_MEASURED
+
+
+@pytest.mark.parametrize(("calls", "possible"), [(9, False), (10, True)])
+def test_too_few_calls_confirm_nothing(calls, possible):
+    before, after = outcome("per-call-async"), outcome("client-per-helper")
+    verdict = judged(
+        per_call_async=replace(before, counts=replace(before.counts, calls_count=calls)),
+        client_per_helper=replace(after, counts=replace(after.counts, calls_count=calls)),
+    )
+    assert ("next to nothing to save" in verdict.fix.reason) is not possible
+
+
+def test_the_answers_are_this_runs_figures():
+    verdict = judged(per_call_async=with_bytes(outcome("per-call-async"), 1, 2, 3))
+    assert verdict.answers is not None
+    assert verdict.answers.before == SslBytes(context_bytes=1, handshake_bytes=2, io_bytes=3)
+    assert verdict.answers.after == outcome("client-per-helper").memory.ssl
+    assert verdict.answers.shared_context == outcome("per-call-shared-context").memory.ssl
