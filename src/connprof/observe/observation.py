@@ -1,0 +1,310 @@
+"""What one window saw. Cheap to add to; everything derived is made when it is read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from connprof.observe.figures import CallSite, Counts, Errors, Event, Handshake, OriginCounts, SiteCounts
+from connprof.observe.originals import now_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connprof.observe.figures import EventKind
+    from connprof.observe.sites import SiteFinder, SiteKey
+
+__all__ = ["EVENTS_MAX", "Bar", "Field", "HandshakeOutcome", "Observation"]
+
+EVENTS_MAX: Final = 20_000
+"""How many events, and how many handshakes, a window keeps; counting goes on beyond."""
+
+
+class Field:
+    """Places in a tally, which is a plain list of integers because adding to it must cost nothing."""
+
+    CONTEXTS, CA_LOADS, FULL, RESUMED, FAILED, CONNECTIONS, CONNECTIONS_FAILED, ATTEMPTS, REQUESTS = range(9)
+    SIZE = 9
+
+
+class Bar:
+    """An event, shared by all windows that see it. Times are of ``perf_counter_ns``; ``end_ns`` may lack."""
+
+    __slots__ = ("end_ns", "kind", "ok", "origin", "start_ns")
+
+    def __init__(self, kind: EventKind, origin: str, start_ns: int, end_ns: int | None, *, ok: bool) -> None:
+        self.kind: EventKind = kind
+        self.origin = origin
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.ok = ok
+
+
+class HandshakeOutcome:
+    """What is known of a handshake beside its bar."""
+
+    __slots__ = ("alpn", "cipher", "error", "resumed", "tls_version")
+
+    def __init__(
+        self,
+        *,
+        resumed: bool = False,
+        tls_version: str | None = None,
+        cipher: str | None = None,
+        alpn: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        self.resumed = resumed
+        self.tls_version = tls_version
+        self.cipher = cipher
+        self.alpn = alpn
+        self.error = error
+
+
+class Observation:
+    """What happened in one window, so far or in all. Made by :func:`connprof.observe.observe`.
+
+    Every property is a snapshot and may be read while the window is open.
+    """
+
+    def __init__(self, finder: SiteFinder, lock: Any, settle: Callable[[], None], events_max: int) -> None:
+        self.finder = finder
+        self._lock = lock
+        self._settle = settle
+        self._events_max = events_max
+        self._final_blind_spots: tuple[str, ...] = ()
+        self.ended_ns: int | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything and begin the window anew; a forked child starts like this."""
+        self.started_ns = now_ns()
+        self._total = [0] * Field.SIZE
+        self._sites: dict[SiteKey, list[int]] = {}
+        self._origins: dict[str, list[int]] = {}
+        self._bars: list[Bar] = []
+        self._bars_cut_count = 0
+        self._handshakes: list[tuple[Bar, HandshakeOutcome, SiteKey]] = []
+        self._requests_seen = False
+        self._errors_count = 0
+        self._first_error: str | None = None
+
+    # --- adding: the recorder calls these, holding the lock -----------------------------------------------
+
+    def add(self, field: int, key: SiteKey, origin: str | None = None) -> None:
+        """Count one event for the window, its line and, where there is one, its peer."""
+        self._total[field] += 1
+        tally = self._sites.get(key)
+        if tally is None:
+            tally = self._sites[key] = [0] * Field.SIZE
+        tally[field] += 1
+        if origin is not None:
+            tally = self._origins.get(origin)
+            if tally is None:
+                tally = self._origins[origin] = [0] * Field.SIZE
+            tally[field] += 1
+
+    def add_bar(self, bar: Bar) -> None:
+        """Put an event on the timeline, while there is room."""
+        if len(self._bars) < self._events_max:
+            self._bars.append(bar)
+        else:
+            self._bars_cut_count += 1
+
+    def add_handshake(self, bar: Bar, outcome: HandshakeOutcome, key: SiteKey) -> None:
+        """Keep a handshake's particulars, while there is room."""
+        if len(self._handshakes) < self._events_max:
+            self._handshakes.append((bar, outcome, key))
+
+    def add_error(self, message: str) -> None:
+        """Note a failure of the observer itself."""
+        self._errors_count += 1
+        if self._first_error is None:
+            self._first_error = message
+
+    def see_requests(self) -> None:
+        """From now on the number of requests is known, be it zero."""
+        self._requests_seen = True
+
+    def end(self, blind_spots: tuple[str, ...]) -> None:
+        """Close the window."""
+        self.ended_ns = now_ns()
+        self._final_blind_spots = blind_spots
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counts:
+        """The totals of the window."""
+        self._settle()
+        with self._lock:
+            return self._counts_of(self._total)
+
+    @property
+    def sites(self) -> tuple[SiteCounts, ...]:
+        """The totals split by the line that pays, the costliest first. Their sum is :attr:`counts`."""
+        self._settle()
+        with self._lock:
+            tallies = [(key, list(tally)) for key, tally in self._sites.items()]
+            made = [SiteCounts(site=_call_site(key), counts=self._counts_of(tally)) for key, tally in tallies]
+        return tuple(sorted(made, key=_cost, reverse=True))
+
+    @property
+    def origins(self) -> dict[str, OriginCounts]:
+        """Connections and handshakes split by peer, ``host:port`` as it was asked for where that is known."""
+        self._settle()
+        with self._lock:
+            return {
+                origin: OriginCounts(
+                    handshakes_full_count=tally[Field.FULL],
+                    handshakes_resumed_count=tally[Field.RESUMED],
+                    handshakes_failed_count=tally[Field.FAILED],
+                    connections_count=tally[Field.CONNECTIONS],
+                    connections_failed_count=tally[Field.CONNECTIONS_FAILED],
+                    connection_attempts_count=tally[Field.ATTEMPTS],
+                )
+                for origin, tally in self._origins.items()
+            }
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The timeline, in order of start; at most :data:`EVENTS_MAX` unless told otherwise.
+
+        What began before the window begins with it, and what goes on after it ends with it.
+        """
+        self._settle()
+        with self._lock:
+            bars = list(self._bars)
+        events = []
+        for bar in bars:
+            start_ns, end_ns = self._span(bar)
+            events.append(Event(kind=bar.kind, origin=bar.origin, start_ns=start_ns, end_ns=end_ns, ok=bar.ok))
+        return tuple(sorted(events, key=lambda event: event.start_ns))
+
+    @property
+    def handshakes(self) -> tuple[Handshake, ...]:
+        """Every client-side handshake in order of its outcome, bounded like :attr:`events`."""
+        self._settle()
+        with self._lock:
+            kept = list(self._handshakes)
+        made = []
+        for bar, outcome, key in kept:
+            start_ns, end_ns = self._span(bar)
+            made.append(
+                Handshake(
+                    origin=bar.origin,
+                    start_ns=start_ns,
+                    end_ns=end_ns,
+                    ok=bar.ok,
+                    resumed=outcome.resumed,
+                    tls_version=outcome.tls_version,
+                    cipher=outcome.cipher,
+                    alpn=outcome.alpn,
+                    error=outcome.error,
+                    site=_call_site(key),
+                )
+            )
+        return tuple(made)
+
+    @property
+    def errors(self) -> Errors:
+        """Failures of the observer itself; normally none."""
+        with self._lock:
+            return Errors(errors_count=self._errors_count, first=self._first_error)
+
+    @property
+    def blind_spots(self) -> tuple[str, ...]:
+        """What these figures leave out, in sentences; known when the window has closed."""
+        with self._lock:
+            sentences = list(self._final_blind_spots)
+            if self._bars_cut_count:
+                sentences.append(
+                    f"The timeline holds the first {len(self._bars)} events;"
+                    f" {self._bars_cut_count} more are counted but not shown."
+                )
+            if self._errors_count:
+                sentences.append(
+                    f"The observer met {self._errors_count} internal errors and may have missed events;"
+                    f" the first was {self._first_error}."
+                )
+        return tuple(sentences)
+
+    def to_dict(self, relative_to: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+        """The observation as plain values that JSON can hold.
+
+        Args:
+            relative_to: a folder; files below it are given relative to it, others stay absolute.
+
+        Returns:
+            ``client`` (totals), ``sites``, ``events`` and ``blind_spots``.
+        """
+        sites = []
+        for entry in self.sites:
+            site = asdict(entry.site)
+            site["file"] = _relative(entry.site.file, relative_to)
+            sites.append({"site": site, "counts": _client_dict(entry.counts)})
+        return {
+            "client": _client_dict(self.counts),
+            "sites": sites,
+            "events": [asdict(event) for event in self.events],
+            "blind_spots": list(self.blind_spots),
+        }
+
+    def __repr__(self) -> str:
+        state = "open" if self.ended_ns is None else "closed"
+        return f"<Observation {state} {self.counts!r}>"
+
+    def _counts_of(self, tally: list[int]) -> Counts:
+        return Counts(
+            contexts_count=tally[Field.CONTEXTS],
+            ca_loads_count=tally[Field.CA_LOADS],
+            handshakes_full_count=tally[Field.FULL],
+            handshakes_resumed_count=tally[Field.RESUMED],
+            handshakes_failed_count=tally[Field.FAILED],
+            connections_count=tally[Field.CONNECTIONS],
+            connections_failed_count=tally[Field.CONNECTIONS_FAILED],
+            connection_attempts_count=tally[Field.ATTEMPTS],
+            requests_count=tally[Field.REQUESTS] if self._requests_seen else None,
+        )
+
+    def _span(self, bar: Bar) -> tuple[int, int]:
+        """Start and end of a bar since the window opened, cut to the window."""
+        latest_ns = now_ns() if self.ended_ns is None else self.ended_ns
+        end_ns = latest_ns if bar.end_ns is None else min(bar.end_ns, latest_ns)
+        start_ns = max(bar.start_ns - self.started_ns, 0)
+        return start_ns, max(end_ns - self.started_ns, start_ns)
+
+
+def _call_site(key: SiteKey) -> CallSite:
+    file, line, function, certainty = key
+    path = os.path.abspath(file) if file else ""  # noqa: PTH100 - Path adds nothing to a string kept as one
+    return CallSite(file=path, line=line, function=function, certainty=certainty)
+
+
+def _cost(entry: SiteCounts) -> tuple[int, ...]:
+    """What to sort lines by: contexts cost most, then handshakes, connections, requests."""
+    counts = entry.counts
+    return (
+        counts.contexts_count + counts.ca_loads_count,
+        counts.handshakes_full_count + counts.handshakes_resumed_count + counts.handshakes_failed_count,
+        counts.connections_count + counts.connections_failed_count,
+        counts.requests_count or 0,
+    )
+
+
+def _client_dict(counts: Counts) -> dict[str, int | None]:
+    """Counts as a report holds them: attempts are left out, since they follow from the others."""
+    fields: dict[str, int | None] = asdict(counts)
+    del fields["connection_attempts_count"]
+    return fields
+
+
+def _relative(file: str, folder: str | os.PathLike[str] | None) -> str:
+    if folder is None or not file:
+        return file
+    try:
+        return Path(file).relative_to(Path(folder).resolve()).as_posix()
+    except ValueError:
+        return file

@@ -1,0 +1,194 @@
+"""Which line of the user's code pays: the walk up the stack, and what is carried where the stack ends.
+
+The stack is cut at every event loop: under ``asyncio.run(main())`` a callback's outer frames are those of
+whoever started the loop, which says nothing about who made the request. What the stack cannot tell is carried
+along in a context variable, which tasks and callbacks inherit.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sysconfig
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType, FrameType
+
+    from connprof.observe.figures import Certainty
+
+__all__ = [
+    "CARRIED",
+    "DEFAULT_FINDER",
+    "UNKNOWN",
+    "Carried",
+    "Location",
+    "SiteFinder",
+    "SiteKey",
+    "thread_lines",
+]
+
+Location = tuple[str, int, str]
+"""File, line, function."""
+SiteKey = tuple[str, int, str, "Certainty"]
+"""A location and how it was found."""
+Carried = tuple[tuple["SiteFinder", Location], ...]
+"""One location for each way of telling user code that is in use; nearly always there is one."""
+
+UNKNOWN: Final[SiteKey] = ("", 0, "", "unknown")
+
+CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried_line", default=None)
+"""The line that made the request, or started the task, that the current code works for."""
+
+_USER, _SKIP, _STOP = 1, 0, -1
+
+_LOOP_FUNCTIONS: Final[dict[tuple[str, str], frozenset[str]]] = {
+    ("asyncio", "base_events.py"): frozenset({"_run_once", "run_forever", "run_until_complete"}),
+    ("asyncio", "events.py"): frozenset({"_run"}),
+    ("asyncio", "runners.py"): frozenset({"run"}),
+    ("asyncio", "windows_events.py"): frozenset({"run_forever"}),
+    ("_core", "_run.py"): frozenset({"unrolled_run", "run", "guest_tick", "start_guest_run"}),
+    ("observe", "libraries.py"): frozenset({"loop_barrier"}),
+    ("site-packages", "nest_asyncio.py"): frozenset({"_run_once", "run_forever", "run_until_complete", "run"}),
+}
+"""Folder, file, and the functions in it that run a loop. Others in those files, as ``create_connection``, are
+awaited by the user's own coroutine, and the walk goes on through them."""
+
+_CACHED_CODES_MAX = 50_000
+
+_thread_lines: WeakKeyDictionary[threading.Thread, Carried] = WeakKeyDictionary()
+
+
+def thread_lines() -> WeakKeyDictionary[threading.Thread, Carried]:
+    """For threads started in a window: the line that started them."""
+    return _thread_lines
+
+
+def _folder(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path)).rstrip(os.sep) + os.sep  # noqa: PTH100 - Path is slower here
+
+
+def _library_folders() -> tuple[str, ...]:
+    """Folders of the standard library and of installed packages, and this package's own."""
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib") if paths.get(name)}
+    folders.add(os.path.dirname(os.__file__))  # noqa: PTH120 - a string is wanted
+    folders |= {os.path.realpath(folder) for folder in folders}
+    for listed in ("getsitepackages", "getusersitepackages"):
+        try:
+            found = getattr(site, listed)()
+        except Exception:  # noqa: BLE001, S112 - `site` is replaced by some embedders; the names below still hold
+            continue
+        folders |= {found} if isinstance(found, str) else set(found)
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - strings are wanted
+    above = os.path.dirname(here)  # noqa: PTH120 - a string is wanted
+    folders.add(above if os.path.basename(above) == "connprof" else here)  # noqa: PTH119 - a string is wanted
+    return tuple(_folder(folder) for folder in folders)
+
+
+_LIBRARY_FOLDERS: Final = _library_folders()
+_OWN_FOLDER: Final = _folder(os.path.dirname(__file__))  # noqa: PTH120 - a string is wanted
+
+
+def _is_user_file(file: str) -> bool:
+    """Whether a file is neither the standard library's, nor an installed package's, nor ours."""
+    path = os.path.normcase(os.path.abspath(file))  # noqa: PTH100 - a string is wanted
+    if path.startswith(_LIBRARY_FOLDERS):
+        return False
+    return f"{os.sep}site-packages{os.sep}" not in path and f"{os.sep}dist-packages{os.sep}" not in path
+
+
+class SiteFinder:
+    """Walks up a stack to the innermost line of user code.
+
+    What a code object is, is found once and kept, so that a walk is a dictionary look-up for each frame.
+
+    Args:
+        user_code: what counts as user code instead of the default: path prefixes, or a function of a file.
+    """
+
+    __slots__ = ("_codes", "_is_user", "_kinds")
+
+    def __init__(self, user_code: Callable[[str], bool] | Iterable[str] | None = None) -> None:
+        # By identity: hashing a code object hashes its instructions. Codes are kept so that no id is reused.
+        self._kinds: dict[int, int] = {}
+        self._codes: list[CodeType] = []
+        self._is_user: Callable[[str], bool]
+        if user_code is None:
+            self._is_user = _is_user_file
+        elif callable(user_code):
+            self._is_user = user_code
+        else:
+            prefixes = tuple(
+                os.path.normcase(os.path.abspath(prefix))  # noqa: PTH100 - a string is wanted
+                for prefix in ([user_code] if isinstance(user_code, str) else user_code)
+            )
+            self._is_user = lambda file: _has_prefix(file, prefixes)
+
+    def find(self, frame: FrameType | None) -> Location | None:
+        """The innermost user line at or above ``frame``; ``None`` if an event loop or the end comes first."""
+        kinds = self._kinds
+        while frame is not None:
+            kind = kinds.get(id(frame.f_code))
+            if kind is None:
+                kind = self._classify(frame.f_code)
+            if kind:
+                if kind == _STOP:
+                    return None
+                code = frame.f_code
+                return (code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+            frame = frame.f_back
+        return None
+
+    def is_library(self, frame: FrameType) -> bool:
+        """Whether a frame is neither the user's nor an event loop's."""
+        known = self._kinds.get(id(frame.f_code))
+        return (self._classify(frame.f_code) if known is None else known) == _SKIP
+
+    def _classify(self, code: CodeType) -> int:
+        kind = self._kind_of(code)
+        if len(self._kinds) >= _CACHED_CODES_MAX:
+            self._kinds.clear()
+            self._codes.clear()
+        self._codes.append(code)
+        self._kinds[id(code)] = kind
+        return kind
+
+    def _kind_of(self, code: CodeType) -> int:
+        file = code.co_filename
+        folder, name = os.path.split(file)
+        if code.co_name in _LOOP_FUNCTIONS.get((os.path.basename(folder), name), ()):  # noqa: PTH119 - strings
+            return _STOP
+        if file.startswith("<") or os.path.normcase(file).startswith(_OWN_FOLDER):
+            return _SKIP
+        return _USER if self._is_user(file) else _SKIP
+
+
+def _has_prefix(file: str, prefixes: tuple[str, ...]) -> bool:
+    path = os.path.normcase(os.path.abspath(file))  # noqa: PTH100 - a string is wanted
+    return any(path == prefix or path.startswith(prefix.rstrip(os.sep) + os.sep) for prefix in prefixes)
+
+
+DEFAULT_FINDER: Final = SiteFinder()
+
+
+def carried_line(finder: SiteFinder) -> Location | None:
+    """The line carried to the running code: by the context variable, else by the thread."""
+    carried = CARRIED.get()
+    if carried is None:
+        # Not current_thread(): that makes an object for a thread that Python did not start.
+        thread = getattr(threading, "_active", {}).get(threading.get_ident())
+        carried = None if thread is None else _thread_lines.get(thread)
+    return pick(carried, finder)
+
+
+def pick(carried: Carried | None, finder: SiteFinder) -> Location | None:
+    """The location that one finder left among those carried."""
+    for owner, location in carried or ():
+        if owner is finder:
+            return location
+    return None

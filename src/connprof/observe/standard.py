@@ -1,0 +1,224 @@
+"""Hooks for the standard library: contexts, CA loads, handshakes, connects, closes, threads.
+
+Each takes the original and returns its replacement, which calls the original once, unchanged, and tells the
+recorder. With no window open a replacement that somebody has kept does nothing but call the original.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, socket_class
+from connprof.observe.recorder import RECORDER
+from connprof.observe.sites import CARRIED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["carrying_submit", "replacements"]
+
+_frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
+_nesting = threading.local()
+
+
+def context_new(original: Any) -> Any:
+    """``SSLContext.__new__``: one context."""
+
+    @functools.wraps(original)
+    def __new__(cls: type[Any], *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it stands in for that method
+        context = original(cls, *args, **kwargs)
+        if RECORDER.windows:
+            RECORDER.context_created(context, _frame(1))
+        return context
+
+    return __new__
+
+
+def ca_load(original: Any) -> Any:
+    """``load_verify_locations``, ``set_default_verify_paths``; ``load_default_certs`` calls both: one load."""
+
+    @functools.wraps(original)
+    def load(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not RECORDER.windows or getattr(_nesting, "loading", False):
+            return original(self, *args, **kwargs)
+        _nesting.loading = True
+        try:
+            result = original(self, *args, **kwargs)
+        finally:
+            _nesting.loading = False
+        RECORDER.trust_store_loaded(_frame(1))
+        return result
+
+    return load
+
+
+def do_handshake(original: Any) -> Any:
+    """``do_handshake`` of sockets and of memory objects: one for each object, when its outcome is known."""
+
+    @functools.wraps(original)
+    def do_handshake(self: Any, *args: Any, **kwargs: Any) -> Any:
+        handshake = RECORDER.handshake_begins(self, _frame(1)) if RECORDER.windows else None
+        if handshake is None:
+            return original(self, *args, **kwargs)
+        try:
+            result = original(self, *args, **kwargs)
+        except BaseException as error:
+            RECORDER.handshake_raised(handshake, self, error)
+            raise
+        RECORDER.handshake_returned(handshake, self)
+        return result
+
+    return do_handshake
+
+
+def connect(original: Any) -> Any:
+    """``socket.connect``."""
+
+    @functools.wraps(original)
+    def connect(self: Any, address: Any, /) -> Any:
+        attempt = RECORDER.connect_begins(self, address, _frame(1)) if RECORDER.windows else None
+        if attempt is None:
+            return original(self, address)
+        try:
+            result = original(self, address)
+        except BaseException as error:
+            RECORDER.connect_raised(attempt, error)
+            raise
+        RECORDER.connect_returned(attempt, self, None)
+        return result
+
+    return connect
+
+
+def connect_ex(original: Any) -> Any:
+    """``socket.connect_ex``."""
+
+    @functools.wraps(original)
+    def connect_ex(self: Any, address: Any, /) -> Any:
+        attempt = RECORDER.connect_begins(self, address, _frame(1)) if RECORDER.windows else None
+        if attempt is None:
+            return original(self, address)
+        try:
+            code = original(self, address)
+        except BaseException as error:
+            RECORDER.connect_raised(attempt, error)
+            raise
+        RECORDER.connect_returned(attempt, self, code)
+        return code
+
+    return connect_ex
+
+
+def getsockopt(original: Any) -> Any:
+    """``socket.getsockopt``: reading ``SO_ERROR`` is how event loops learn the outcome of a connect."""
+
+    @functools.wraps(original)
+    def getsockopt(self: Any, *args: Any) -> Any:
+        value = original(self, *args)
+        if RECORDER.windows and args == (socket.SOL_SOCKET, socket.SO_ERROR):
+            RECORDER.socket_error_read(self, value)
+        return value
+
+    return getsockopt
+
+
+def real_close(original: Any) -> Any:
+    """``socket._real_close``, where all ways of closing meet."""
+
+    @functools.wraps(original)
+    def _real_close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.socket_closing(self)
+        return original(self, *args, **kwargs)
+
+    return _real_close
+
+
+def detach(original: Any) -> Any:
+    """``socket.detach``: the TLS socket goes on with the number of the plain one."""
+
+    @functools.wraps(original)
+    def detach(self: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.socket_detached(self)
+        return original(self)
+
+    return detach
+
+
+def getaddrinfo(original: Any) -> Any:
+    """``socket.getaddrinfo``: which name an address was asked for by."""
+
+    @functools.wraps(original)
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        answers = original(host, *args, **kwargs)
+        if RECORDER.windows:
+            RECORDER.name_resolved(host, answers)
+        return answers
+
+    return getaddrinfo
+
+
+def thread_start(original: Any) -> Any:
+    """``Thread.start``: the line that starts a thread pays for what has no user code on its own stack."""
+
+    @functools.wraps(original)
+    def start(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.thread_starting(self, _frame(1))
+        return original(self, *args, **kwargs)
+
+    return start
+
+
+class _Carrying:
+    """A pool's work item together with the line that submitted it."""
+
+    def __init__(self, function: Callable[..., Any], lines: Any) -> None:
+        self._function = function
+        self._lines = lines
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = CARRIED.set(self._lines)
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            CARRIED.reset(token)
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+
+def carrying_submit(original: Any) -> Any:
+    """``ThreadPoolExecutor.submit``: the work is done for the line that submits it."""
+
+    @functools.wraps(original)
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            lines = RECORDER.lines(_frame(1))
+            if lines:
+                fn = _Carrying(fn, lines)
+        return original(self, fn, *args, **kwargs)
+
+    return submit
+
+
+def replacements() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+    """Owner, attribute and hook of everything that is replaced in modules that are always there."""
+    yield SSLContext, "__new__", context_new
+    yield SSLContext, "load_verify_locations", ca_load
+    yield SSLContext, "set_default_verify_paths", ca_load
+    yield SSLContext, "load_default_certs", ca_load
+    yield SSLObject, "do_handshake", do_handshake
+    yield SSLSocket, "do_handshake", do_handshake
+    yield socket_class, "connect", connect
+    yield socket_class, "connect_ex", connect_ex
+    yield socket_class, "getsockopt", getsockopt
+    yield socket_class, "_real_close", real_close
+    yield socket_class, "detach", detach
+    yield socket, "getaddrinfo", getaddrinfo
+    yield threading.Thread, "start", thread_start

@@ -1,0 +1,183 @@
+"""Opening and closing windows: replacements come with the first and go with the last."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from connprof.observe import libraries, standard
+from connprof.observe.imports import ImportHooks
+from connprof.observe.observation import EVENTS_MAX, Observation
+from connprof.observe.patches import Patches
+from connprof.observe.recorder import RECORDER, describe
+from connprof.observe.sites import DEFAULT_FINDER, SiteFinder, thread_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType, TracebackType
+
+__all__ = ["Window", "observe"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+class _Lifecycle:
+    """What is installed while at least one window is open."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._open_count = 0
+        self._patches = Patches()
+        self._imports: ImportHooks | None = None
+        self._fork_hook_set = False
+        self._not_followed: list[tuple[str, BaseException]] = []
+
+    def enter(self, observation: Observation) -> None:
+        with self.lock:
+            self._open_count += 1
+            RECORDER.open(observation)
+            if self._open_count == 1:
+                self._install()
+            else:
+                for place, error in self._not_followed:
+                    observation.add_error(describe(place, error))
+
+    def leave(self, observation: Observation) -> None:
+        with self.lock:
+            RECORDER.close(observation)
+            observation.end(_blind_spots())
+            self._open_count -= 1
+            if self._open_count == 0:
+                self._uninstall()
+
+    def after_fork_in_child(self) -> None:
+        self.lock = threading.RLock()
+        RECORDER.after_fork_in_child()
+
+    def _install(self) -> None:
+        if not self._fork_hook_set and hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.after_fork_in_child)
+            self._fork_hook_set = True
+        self._replace(standard.replacements())
+        self._imports = ImportHooks(libraries.MODULES, self._module_arrived, RECORDER.note_error)
+        self._imports.install()
+
+    def _uninstall(self) -> None:
+        if self._imports is not None:
+            self._imports.uninstall()
+            self._imports = None
+        self._patches.restore()
+        self._not_followed.clear()
+        thread_lines().clear()
+
+    def _module_arrived(self, module: ModuleType, late: bool) -> None:
+        name = module.__name__
+        with self.lock:
+            if self._open_count == 0:
+                return
+            self._replace(libraries.replacements(module, name), f"{name}.")
+        if late and name in libraries.REQUEST_MODULES:
+            RECORDER.request_library_imported()
+
+    def _replace(self, wanted: Iterator[tuple[Any, str, Callable[[Any], Any]]], where: str = "") -> None:
+        for owner, name, hook in wanted:
+            try:
+                self._patches.replace(owner, name, hook)
+            except (AttributeError, TypeError) as error:
+                place = f"cannot follow {where}{getattr(owner, '__name__', owner)}.{name}"
+                self._not_followed.append((place, error))
+                RECORDER.note_error(place, error)
+
+
+_LIFECYCLE = _Lifecycle()
+
+
+def _blind_spots() -> tuple[str, ...]:
+    return tuple(
+        f"{module} was imported: it connects through {how}, and whatever it did is not in these counts."
+        for module, how in libraries.BLIND.items()
+        if module in sys.modules
+    )
+
+
+class Window:
+    """A window to be opened with ``with``, or a decorator that opens one around each call.
+
+    Each opening gives an :class:`Observation` of its own. As a decorator, the latest finished one is the
+    decorated function's attribute ``observation``.
+    """
+
+    def __init__(self, finder: SiteFinder, events_max: int) -> None:
+        self._finder = finder
+        self._events_max = events_max
+        self._open: list[Observation] = []
+
+    def __enter__(self) -> Observation:
+        observation = Observation(self._finder, RECORDER.lock, RECORDER.settle, self._events_max)
+        _LIFECYCLE.enter(observation)
+        self._open.append(observation)
+        return observation
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _LIFECYCLE.leave(self._open.pop())
+
+    def __call__(self, function: _F) -> _F:
+        """Open a window around each call of a function or coroutine function.
+
+        Raises:
+            TypeError: for a generator function, whose body does not run when it is called.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function!r} is a generator function: open the window inside it")
+        decorated: Any
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def async_observed(*args: Any, **kwargs: Any) -> Any:
+                window = Window(self._finder, self._events_max)
+                with window as observation:
+                    try:
+                        return await function(*args, **kwargs)
+                    finally:
+                        decorated.observation = observation
+
+            decorated = async_observed
+        else:
+
+            @functools.wraps(function)
+            def observed(*args: Any, **kwargs: Any) -> Any:
+                window = Window(self._finder, self._events_max)
+                with window as observation:
+                    try:
+                        return function(*args, **kwargs)
+                    finally:
+                        decorated.observation = observation
+
+            decorated = observed
+        decorated.observation = None
+        result: _F = decorated
+        return result
+
+
+def observe(*, user_code: Callable[[str], bool] | Iterable[str] | None = None, events_max: int = EVENTS_MAX) -> Window:
+    """Count what the code in the window costs in contexts, handshakes and connections, by line.
+
+    Windows may be nested and may be opened in several threads at once; each sees the whole process for as long
+    as it is open.
+
+    Args:
+        user_code: what counts as user code: path prefixes, or a function that is given a file name as the
+            code object has it. By default all but the standard library, installed packages and connprof.
+        events_max: how many events, and how many handshakes, to keep; counting goes on beyond.
+
+    Returns:
+        A context manager that yields an :class:`Observation`; also a decorator.
+    """
+    finder = DEFAULT_FINDER if user_code is None else SiteFinder(user_code)
+    return Window(finder, events_max)
