@@ -1,4 +1,7 @@
-"""What a client needs to know of a running server. Standard library only: it is also used where nothing else is installed."""
+"""What a client needs to know of a running server.
+
+Standard library only: it is also used where nothing else is installed.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ _SPREAD_BYTES = 15 * 1_024
 def json_size_bytes(path: str) -> int:
     """Size in bytes of the body that the server answers to a GET of ``path`` below ``/api/``.
 
-    Between 1 KiB and 16 KiB, the range of search and lookup answers of a public data API, and always the same for the
-    same path (query string included), so that a client can check each answer without asking twice.
+    Between 1 KiB and 16 KiB, the range of search and lookup answers of a public data API, and always the
+    same for the same path (query string included), so that a client can check each answer without asking
+    twice.
 
     Args:
         path: everything after the origin, as sent, e.g. ``/api/1/datasets/?q=velo``.
