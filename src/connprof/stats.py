@@ -166,6 +166,4 @@ def sign_test(values: Sequence[float], *, centre: float = 1.0) -> SignTest:
     below = sum(value < centre for value in values)
     pairs = above + below
     tail = sum(math.comb(pairs, k) for k in range(min(above, below) + 1)) / 2**pairs
-    return SignTest(
-        above_count=above, below_count=below, ties_count=len(values) - pairs, p=min(1.0, 2 * tail)
-    )
+    return SignTest(above_count=above, below_count=below, ties_count=len(values) - pairs, p=min(1.0, 2 * tail))

@@ -1,0 +1,90 @@
+"""Pages, plots and the terminal summary of one report.
+
+:func:`build` makes every sentence, row and series; :func:`write` places them in a folder, :func:`print_summary` in a
+terminal. Importing this package needs nothing beyond connprof itself. What a renderer needs is imported when it is
+used, and its absence raises :class:`~connprof.errors.MissingPackageError`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connprof.errors import FileError
+from connprof.report.view import View, build
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from connprof.model import Report
+
+__all__ = ["View", "build", "print_summary", "write"]
+
+
+def write(report: Report, folder: str | os.PathLike[str]) -> Path:
+    """Write ``index.html`` and the plots as PNG files into ``folder``, and return the page's path.
+
+    Each file is written beside its place and renamed into it, so that an interruption leaves no half of one. PNG files
+    of an earlier report that have no counterpart in this one are removed; other files are left alone.
+
+    Raises:
+        FileError: if the folder or a file cannot be written.
+        MissingPackageError: if jinja2 or matplotlib is absent.
+    """
+    from connprof.report import html, plots
+
+    view = build(report)
+    target = Path(folder)
+    pictures: dict[str, bytes] = {}
+    drawings: dict[str, tuple[str, str]] = {}
+    known = [*view.plots, view.timeline]
+    for plot in known:
+        if plot.series is not None:
+            pictures[plot.file_name] = plots.png(plot.series, plot.title)
+            drawings[plot.key] = (
+                plots.svg(plot.series, "wide", prefix=f"{plot.key}-wide"),
+                plots.svg(plot.series, "narrow", prefix=f"{plot.key}-narrow"),
+            )
+    page = html.page(view, drawings)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            _replace(target / name, content)
+        for plot in known:
+            if plot.file_name not in pictures:
+                (target / plot.file_name).unlink(missing_ok=True)
+        return _replace(target / "index.html", page.encode("utf-8"))
+    except OSError as error:
+        raise FileError(f"The report cannot be written into {target}: {error.strerror or error}.") from error
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    """Write a file completely or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes files for their owner alone; a report is for everyone who may read the folder.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    return path
+
+
+def print_summary(report: Report, console: Console, *, page: Path | None = None) -> None:
+    """Print the summary: see :func:`connprof.report.text.show`.
+
+    Raises:
+        MissingPackageError: if rich is absent.
+    """
+    from connprof.report import text
+
+    text.show(build(report), console, page=page)

@@ -1,0 +1,51 @@
+"""The page: one file that needs nothing else, neither a network nor JavaScript.
+
+The template only places what :mod:`.view` made. Everything is escaped by Jinja, apart from the drawings, which
+:mod:`.plots` makes itself and in which no text occurs (it is drawn as shapes).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connprof.errors import MissingPackageError
+
+try:
+    import jinja2
+    import markupsafe
+except ImportError as error:
+    raise MissingPackageError("jinja2", extra="report", purpose="write the HTML page") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connprof.report.view import View
+
+__all__ = ["page"]
+
+
+def page(view: View, drawings: Mapping[str, tuple[str, str]]) -> str:
+    """The whole page.
+
+    Args:
+        view: what is on it.
+        drawings: for each plot's key its wide and its narrow ``<svg>``; a plot without one shows its sentence.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("connprof.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Made by us from shapes alone; no outside text is in them.
+    trusted = {
+        key: tuple(markupsafe.Markup(svg) for svg in pair)  # noqa: S704  see the line above
+        for key, pair in drawings.items()
+    }
+    style = environment.get_template("style.css").render()
+    return environment.get_template("index.html").render(
+        view=view,
+        drawings=trusted,
+        style=markupsafe.Markup(style),  # noqa: S704  our own file
+    )
