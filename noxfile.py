@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -14,6 +17,16 @@ nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["tests", "lint", "typing"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
+
+
+def show_pyenv_versions() -> None:
+    """Let nox find every supported Python that pyenv has installed, not only the one that it has switched on."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [str(folder) for python in PYTHONS for folder in sorted(versions.glob(f"{python}.*/bin"), reverse=True)]
+    os.environ["PATH"] = os.pathsep.join([*found, os.environ.get("PATH", os.defpath)])
+
+
+show_pyenv_versions()
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -53,8 +66,7 @@ def coverage(session: nox.Session) -> None:
 def costs(session: nox.Session) -> None:
     """What the suite itself costs: server headroom, reading a capture, memory of the parent."""
     install(session)
-    run(session, "python", "-m", "pytest", "-c", "bench/pytest.ini", "-p", "pytest_benchmark.plugin",
-        "bench/test_costs.py", *session.posargs)  # fmt: skip
+    run(session, "python", "-m", "bench.costs", *session.posargs)
 
 
 @nox.session

@@ -62,7 +62,14 @@ def _round_trip(_context: click.Context, _option: click.Parameter, text: str) ->
     "--workload", type=click.Choice(list(WORKLOADS)), default="llm-session", show_default=True, help="What is asked."
 )
 @click.option("--calls", type=click.IntRange(1, 10_000), help="Calls per session.  [default: the workload's, 40]")
-@click.option("--rtt", metavar="TIME", callback=_round_trip, default="0ms", show_default=True, help="Model a round trip to the server.")
+@click.option(
+    "--rtt",
+    metavar="TIME",
+    callback=_round_trip,
+    default="0ms",
+    show_default=True,
+    help="Model a round trip to the server.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of the order in which cases run.  [default: drawn and recorded]")
 @click.option(
     "--out",
@@ -73,9 +80,7 @@ def _round_trip(_context: click.Context, _option: click.Parameter, text: str) ->
 )
 @click.option("--keep-captures", is_flag=True, help="Keep memray's captures in OUT/captures.")
 @click.option("--flamegraph", is_flag=True, help="Draw each memory pass as a flame graph into OUT/flamegraphs.")
-@click.option(
-    "--processes", type=click.IntRange(1, 100), help="Timing processes per strategy.  [default: 5, quick: 2]"
-)
+@click.option("--processes", type=click.IntRange(1, 100), help="Timing processes per strategy.  [default: 5, quick: 2]")
 @click.option("--rounds", type=click.IntRange(1, 100), help="Timed sessions in each.", default=1, show_default=True)
 @click.option(
     "--limit",
@@ -85,7 +90,7 @@ def _round_trip(_context: click.Context, _option: click.Parameter, text: str) ->
     help="Seconds after which a hanging case is stopped and recorded as failed.",
 )
 @click.option("--list", "list_only", is_flag=True, help="List strategies and workloads and stop.")
-def bench(
+def bench(  # noqa: PLR0917 - click passes them by name
     quick: bool,
     only: tuple[str, ...],
     workload: str,
@@ -100,7 +105,7 @@ def bench(
     limit: float,
     list_only: bool,
 ) -> int:
-    """Reproduce the published regression, confirm its fix, and write a report.
+    r"""Reproduce the published regression, confirm its fix, and write a report.
 
     A real TLS server runs in a process of its own; each strategy calls it in fresh processes, once under an observer
     that counts, once under memray, several times under pytest-benchmark. The verdict comes from this run's figures.

@@ -21,7 +21,7 @@ from bench.worker import die_with_parent, reason
 from connprof_server.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 _AS_WORKER = "--connprof-worker"
 
@@ -115,7 +115,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 @pytest.fixture
-def finished(request: pytest.FixtureRequest) -> Generator[Any, None, None]:
+def finished(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
     """Takes what the benchmark measured, when there is a parent that wants it."""
     worker = _worker(request.config)
-    yield worker.finished if worker else lambda _outcome: None
+    return worker.finished if worker else lambda _outcome: None

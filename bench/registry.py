@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 import bench.strategies
 
 if TYPE_CHECKING:
-    from connprof_server.target import Target
-
     from bench.workloads import Call
+    from connprof_server.target import Target
 
 __all__ = ["Answer", "AsyncStrategy", "Strategy", "StrategyError", "SyncStrategy", "load", "names", "strategy"]
 
@@ -99,9 +98,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _registry: dict[str, Strategy] = {}
 
 
-def strategy(
-    name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: str | None = None
-) -> Callable[[_F], _F]:
+def strategy(name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: str | None = None) -> Callable[[_F], _F]:
     """Register the decorated generator function as the strategy ``name``.
 
     Args:

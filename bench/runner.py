@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -11,13 +10,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -38,7 +36,6 @@ from connprof.model import (
     Environment,
     Failed,
     Headroom,
-    LedgerCounts,
     Measured,
     MemoryPass,
     Record,
@@ -50,6 +47,9 @@ from connprof.model import (
 from connprof.store import save_report
 from connprof.verdict import judge
 from connprof_server import LedgerSnapshot, RunningServer, ServerError, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Listener", "partial_file", "run_suite"]
 
@@ -213,9 +213,7 @@ class _Suite:
             if failure is not None:
                 progress.failure = (job.kind, failure)
             self._done.add(job)
-            save_report(
-                self.report("The run has not come to its end, or was killed."), partial_file(self.settings.out)
-            )
+            save_report(self.report("The run has not come to its end, or was killed."), partial_file(self.settings.out))
         self._listener.finished(job.label, failure)
 
     def _worker(self, job: Job, lane: _Lane) -> dict[str, Any]:

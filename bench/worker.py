@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import IO, Any
 
 __all__ = ["die_with_parent", "main", "reason"]
@@ -30,8 +31,9 @@ def die_with_parent(channel: IO[str]) -> None:
 def reason(error: BaseException) -> str:
     """``error`` in one line: its type and message, and the line of the strategy that it came from."""
     message = " ".join(str(error).split()) or "no message"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "strategies" in frame.filename]
-    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    places = [f" at {file.name}:{line}" for file, line in frames if file.parent.name in {"strategies", "helpers"}]
+    place = places[-1] if places else ""
     return f"{type(error).__name__}{place}: {message}"
 
 

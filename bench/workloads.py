@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from connprof_server.target import json_size_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["ORIGINS", "WORKLOADS", "Call", "Step", "Workload"]
 
@@ -135,9 +138,7 @@ def _llm_session() -> Iterator[Step]:
         query = f"velo-comptage-{topic}"
         yield Step((_search(query), _search(query, 2), _search(f"{query}-2025"), _dataset(dataset)), _ping("search"))
         yield Step((_dataset(dataset), _dataset(other), _resource(resource), _resource(second)), _ping("dataset"))
-        yield Step(
-            (_resource(resource), _check(resource), _profile(resource), _rows(resource)), _ping("resource")
-        )
+        yield Step((_resource(resource), _check(resource), _profile(resource), _rows(resource)), _ping("resource"))
         yield Step((_rows(resource, 2), _rows(resource, 3), _rows(resource, 4), _rows(resource, 5)), _ping("rows"))
         yield Step((_resource(second), _check(second), _profile(second), _rows(second)), _ping("resource"))
         yield Step(

@@ -21,9 +21,7 @@ async def _get(path: str, session: httpx.AsyncClient | None, **params: str) -> h
     return response.raise_for_status()
 
 
-async def monthly_metrics(
-    model: str, identifier: str, *, session: httpx.AsyncClient | None = None
-) -> httpx.Response:
+async def monthly_metrics(model: str, identifier: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
     """Month by month, for a ``dataset`` or a ``resource``."""
     return await _get(f"/api/{model}s/data/", session, **{f"{model}_id__exact": identifier})
 

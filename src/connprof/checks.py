@@ -6,7 +6,7 @@ up to three times by means that know nothing of each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from connprof.model import (
     CountsPass,
@@ -17,6 +17,9 @@ from connprof.model import (
     StrategyNote,
     TimingPass,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["problems_of"]
 

@@ -48,7 +48,8 @@ def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
     broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
-    if report.run.interrupted:
+    lost = any(isinstance(record.outcome, Failed) and record.outcome.stage == "server" for record in report.records)
+    if report.run.interrupted and not lost:
         return ExitCode.INTERRUPTED
     if broken or VerdictStatus.INVALID in halves:
         return ExitCode.INVALID
@@ -105,7 +106,7 @@ def report_command(path: Path, folder: Path | None) -> int:
 
     report = load_report(path)
     page = pages.write(report, folder) if folder is not None else None
-    pages.print_summary(report, Console(), page=page)
+    pages.print_summary(report, Console(highlight=False), page=page)
     return exit_code(report)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ssl
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = ["CONTEXT", "HANDSHAKE", "IO", "CaptureFigures", "FunctionFigures", "category_of", "read_capture", "tracked"]
 
@@ -141,7 +143,7 @@ def _walk(capture: Path) -> tuple[dict[str, int], dict[str, int], int, int]:
                 continue
             total_bytes += record.size
             allocations_count += record.n_allocations
-            frames = record.stack_trace(max_stack_size=1)
+            frames = record.stack_trace(max_stacks=1)
             if frames and frames[0][1] == ssl.__file__:
                 totals[frames[0][0]] += record.size
                 counts[frames[0][0]] += record.n_allocations

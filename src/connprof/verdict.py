@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from connprof.model import (
     Answers,
@@ -17,6 +17,9 @@ from connprof.model import (
     Verdict,
     VerdictStatus,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["comparable_bytes", "judge", "required_factor"]
 
@@ -56,9 +59,7 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
         fix = Half(status=before.status, reason=f"There is nothing to compare the fix with: {_lower(before.reason)}")
     else:
         fix = _fix(incident, before, after)
-    return Verdict(
-        incident=incident, regression=regression, fix=fix, answers=_answers(before, after, shared)
-    )
+    return Verdict(incident=incident, regression=regression, fix=fix, answers=_answers(before, after, shared))
 
 
 def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
@@ -73,9 +74,7 @@ def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
     if outcome.problems:
         return Half(status=VerdictStatus.INVALID, reason=f"{strategy} is invalid: {outcome.problems[0].sentence}")
     if outcome.counts is None or outcome.memory is None:
-        return Half(
-            status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not measured in both counts and memory."
-        )
+        return Half(status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not measured in both counts and memory.")
     return outcome
 
 

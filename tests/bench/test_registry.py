@@ -40,10 +40,10 @@ def test_an_unknown_strategy_is_named_with_those_that_exist():
 
 
 def test_a_name_that_is_not_the_files_is_refused():
-    with pytest.raises(StrategyError, match="test_registry.py registers the strategy 'floor'"):
+    with pytest.raises(StrategyError, match=r"test_registry\.py registers the strategy 'floor'"):
 
         @strategy("floor", contexts="one", handshakes="origins")
-        def floor(target):
+        def floor(_target):
             """Another one."""
             yield None
 
@@ -60,7 +60,7 @@ def test_a_strategy_without_a_title_is_refused():
     with pytest.raises(StrategyError, match="docstring"):
 
         @strategy("test-registry", contexts="one", handshakes="origins")
-        def untitled(target):
+        def untitled(_target):
             yield None
 
 
@@ -73,7 +73,9 @@ def copy_of_project(folder):
 def listing(folder):
     code = "from bench.registry import load, names; [load(name) for name in names()]; print(' '.join(names()))"
     variables = {"PYTHONPATH": ":".join(str(folder / name) for name in ("", "src", "server")), "PATH": ""}
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=variables, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
 
 
 def test_swapping_two_strategies_files_is_an_error(tmp_path):
@@ -101,7 +103,5 @@ def test_a_new_strategy_is_one_new_file(tmp_path):
 @pytest.fixture(autouse=True)
 def untouched():
     """What a test registers must not stay."""
-    before = dict(registry._registry)
     yield
-    registry._registry.clear()
-    registry._registry.update(before)
+    registry._registry.pop("test-registry", None)

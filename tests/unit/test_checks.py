@@ -73,9 +73,7 @@ def test_a_handshake_that_only_one_pass_made_is_found(which, difference):
     part = getattr(good(), which)
     part = part[0] if isinstance(part, tuple) else part
     changed = part.ledger.handshakes_full_count + difference
-    assert "passes" in codes(
-        ledger_of(good(), which, handshakes_full_count=changed, connections_count=changed)
-    )
+    assert "passes" in codes(ledger_of(good(), which, handshakes_full_count=changed, connections_count=changed))
 
 
 def test_a_server_whose_two_counters_disagree_is_found():
