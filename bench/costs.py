@@ -142,7 +142,10 @@ def _headroom_on_one_connection(folder: Path) -> Figure:
 
 def _reading(capture: Path, pairs: int, draw: random.Random) -> Figure:
     """Our reading of a capture over ``memray stats`` of the same file, each in a process of its own."""
-    code = "import sys; from pathlib import Path; from connprof.memory import read_capture; read_capture(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from connprof.memory import read_capture\n"
+        "read_capture(Path(sys.argv[1]))"
+    )
 
     def ours() -> float:
         return _seconds([sys.executable, "-c", code, str(capture)])

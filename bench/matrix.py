@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Settings", "growth_points", "plan"]
 
-Pass = Literal["counts", "memory", "growth", "timing"]
+Pass = Literal["counts", "memory", "retained", "growth", "timing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Settings:
         workload: its name.
         calls_count: calls per session.
         seed: of the order in which jobs are run.
-        quick: fewer growth points and timing processes.
+        quick: without the retained pass, with fewer growth points and timing processes.
         timing_processes_count: fresh processes of the timing pass for each strategy.
         rounds_count: timed sessions in each of them.
         rtt_ms: modelled round trip in front of the server.
@@ -84,6 +84,7 @@ def plan(settings: Settings) -> tuple[Job, ...]:
         for job in (
             Job(name, "counts", settings.calls_count),
             Job(name, "memory", settings.calls_count),
+            *([] if settings.quick else [Job(name, "retained", settings.calls_count)]),
             *(Job(name, "growth", point) for point in points),
         )
     ]

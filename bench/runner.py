@@ -40,6 +40,7 @@ from connprof.model import (
     MemoryPass,
     Record,
     Report,
+    RetainedPass,
     Run,
     StrategyNote,
     TimingPass,
@@ -78,6 +79,7 @@ class _Progress:
     note: StrategyNote
     counts: CountsPass | None = None
     memory: MemoryPass | None = None
+    retained: RetainedPass | None = None
     growth: list[MemoryPass] = field(default_factory=list)
     timing: list[TimingPass] = field(default_factory=list)
     failure: tuple[str, str] | None = None
@@ -86,6 +88,7 @@ class _Progress:
         found = Measured(
             counts=self.counts,
             memory=self.memory,
+            retained=self.retained,
             growth=tuple(sorted(self.growth, key=lambda each: each.calls_count)),
             timing=tuple(self.timing),
         )
@@ -233,7 +236,7 @@ class _Suite:
             keep = job.kind == "memory" and (self.settings.keep_captures or self.settings.flamegraph)
             command = [sys.executable, "-m", "bench.worker"]
             message |= {
-                "pass": "counts" if job.kind == "counts" else "memory",
+                "pass": "memory" if job.kind == "growth" else job.kind,
                 "options": {"capture": str(file), "keep_capture": keep},
             }
         try:
@@ -249,6 +252,8 @@ class _Suite:
                 progress.counts = msgspec.convert(outcome, CountsPass)
             case "memory":
                 progress.memory = msgspec.convert(outcome, MemoryPass)
+            case "retained":
+                progress.retained = msgspec.convert(outcome, RetainedPass)
             case "growth":
                 progress.growth.append(msgspec.convert(outcome, MemoryPass))
             case "timing":

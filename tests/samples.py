@@ -30,6 +30,7 @@ from connprof.model import (
     Problem,
     Record,
     Report,
+    RetainedPass,
     Run,
     SiteCounts,
     SslBytes,
@@ -196,6 +197,14 @@ def memory_pass(sketch: Sketch, calls: int = CALLS) -> MemoryPass:
         total_bytes=ssl.total_bytes + 31_000_000,
         allocations_count=8_000_000,
         peak_bytes=3_400_000 + 720_000 * (5 if sketch.contexts == "origins" else 1),
+        ledger=ledger(calls, sketch.handshakes_count(calls)),
+    )
+
+
+def retained_pass(sketch: Sketch, calls: int = CALLS) -> RetainedPass:
+    return RetainedPass(
+        calls_count=calls,
+        peak_bytes=memory_pass(sketch, calls).peak_bytes + 600,
         retained_bytes=412_000 if sketch.contexts != "calls" else 38_400,
         ledger=ledger(calls, sketch.handshakes_count(calls)),
     )
@@ -218,11 +227,16 @@ def timing_passes(sketch: Sketch, calls: int = CALLS, processes: int = 5) -> tup
         made.append(
             TimingPass(
                 calls_count=calls,
-                warmup_rounds_count=1,
+                warmup_calls_count=min(calls, 5),
+                warmup_origins_count=2 if calls >= 5 else 1,
                 wall_ns=wall,
                 thread_time_ns=tuple(int(one * sketch.cpu_share) for one in wall),
                 latency_ns=latency,
-                ledger=ledger(4 * calls, sketch.handshakes_count(calls) * 4),
+                ledger=ledger(
+                    3 * calls + min(calls, 5),
+                    3 * sketch.handshakes_count(calls)
+                    + {"calls": min(calls, 5), "origins": 2 if calls >= 5 else 1}[sketch.handshakes],
+                ),
             )
         )
     return tuple(made)
@@ -233,6 +247,7 @@ def measured(sketch: Sketch, calls: int = CALLS) -> Measured:
     return Measured(
         counts=counts_pass(sketch, calls),
         memory=memory_pass(sketch, calls),
+        retained=retained_pass(sketch, calls),
         growth=tuple(memory_pass(sketch, cut) for cut in cuts),
         timing=timing_passes(sketch, calls),
     )

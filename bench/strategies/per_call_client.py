@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @strategy("per-call-client", contexts="calls", handshakes="calls")
 def per_call_client(target: Target) -> Iterator[Send]:
-    """With httpx.Client() inside the function.
+    """An httpx.Client made inside the function.
 
     It looks like reuse, but the client lives for one call.
     """

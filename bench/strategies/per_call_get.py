@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @strategy("per-call-get", contexts="calls", handshakes="calls")
 def per_call_get(target: Target) -> Iterator[Send]:
-    """httpx.get for each call.
+    """A plain httpx.get for each call.
 
     The first thing that everybody writes; inside, it is a client made for the one call.
     """

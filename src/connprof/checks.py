@@ -6,17 +6,10 @@ up to three times by means that know nothing of each other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connprof.model import (
-    CountsPass,
-    LedgerCounts,
-    Measured,
-    MemoryPass,
-    Problem,
-    StrategyNote,
-    TimingPass,
-)
+from connprof.model import CountsPass, LedgerCounts, Measured, Problem, StrategyNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,27 +22,45 @@ def problems_of(note: StrategyNote, measured: Measured) -> tuple[Problem, ...]:
     return tuple(_all(note, measured))
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One pass as the server saw it: sessions of ``calls_count`` calls, and a warm-up of fewer."""
+
+    name: str
+    calls_count: int
+    sessions_count: int
+    ledger: LedgerCounts
+    warmup_calls_count: int = 0
+    warmup_origins_count: int = 0
+
+
 def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
-    if measured.counts is not None:
-        yield from _client_against_ledger(measured.counts)
-        yield from _claims(note, measured.counts)
-    for name, calls_count, rounds_count, ledger in _ledgers(measured):
-        yield from _ledger_alone(name, calls_count * rounds_count, ledger)
-        full = measured.counts is not None and calls_count == measured.counts.calls_count
-        if full and measured.counts is not None and name != "counts":
-            yield from _pass_against_counts(name, rounds_count, ledger, measured.counts.ledger)
+    counts = measured.counts
+    if counts is not None:
+        yield from _client_against_ledger(counts)
+        yield from _claims(note, counts)
+    for seen in _passes(measured):
+        yield from _ledger_alone(seen)
+        if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count:
+            yield from _pass_against_counts(note, seen, counts.ledger)
 
 
-def _ledgers(measured: Measured) -> Iterator[tuple[str, int, int, LedgerCounts]]:
-    """Every pass's ledger: name, calls per round, rounds, what the server saw."""
+def _passes(measured: Measured) -> Iterator[_Seen]:
     if measured.counts is not None:
-        yield "counts", measured.counts.calls_count, 1, measured.counts.ledger
-    memory: list[MemoryPass] = [*measured.growth, *filter(None, [measured.memory])]
-    for each in memory:
-        yield "memory", each.calls_count, 1, each.ledger
-    timing: TimingPass
+        yield _Seen("counts", measured.counts.calls_count, 1, measured.counts.ledger)
+    for memory in (*measured.growth, *filter(None, [measured.memory])):
+        yield _Seen("memory", memory.calls_count, 1, memory.ledger)
+    if measured.retained is not None:
+        yield _Seen("retained", measured.retained.calls_count, 1, measured.retained.ledger)
     for timing in measured.timing:
-        yield "timing", timing.calls_count, timing.warmup_rounds_count + len(timing.wall_ns), timing.ledger
+        yield _Seen(
+            "timing",
+            timing.calls_count,
+            len(timing.wall_ns),
+            timing.ledger,
+            timing.warmup_calls_count,
+            timing.warmup_origins_count,
+        )
 
 
 def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
@@ -72,54 +83,61 @@ def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
 
 
 def _claims(note: StrategyNote, counts: CountsPass) -> Iterator[Problem]:
-    expected = {"calls": counts.calls_count, "origins": counts.origins_count, "one": 1}
     for what, claim, measured in (
         ("SSL contexts", note.contexts, counts.client.contexts_count),
         ("full handshakes", note.handshakes, counts.client.handshakes_full_count),
     ):
-        if measured != expected[claim]:
+        expected = _claimed(claim, counts.calls_count, counts.origins_count)
+        if measured != expected:
             yield Problem(
                 code="claim",
-                sentence=f"{note.name} is declared to make {expected[claim]} {what} here (one for "
+                sentence=f"{note.name} is declared to make {expected} {what} here (one for "
                 f"{'each of the ' + claim if claim != 'one' else 'all'}), but made {measured}.",
             )
 
 
-def _ledger_alone(name: str, calls_count: int, ledger: LedgerCounts) -> Iterator[Problem]:
+def _claimed(claim: str, calls_count: int, origins_count: int) -> int:
+    return {"calls": calls_count, "origins": origins_count, "one": 1}[claim]
+
+
+def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
+    ledger, calls_count = seen.ledger, seen.calls_count * seen.sessions_count + seen.warmup_calls_count
     if ledger.requests_count != calls_count:
         yield Problem(
             code="requests",
-            sentence=f"In the {name} pass {calls_count} calls were made, but the server saw {ledger.requests_count} "
-            "requests.",
+            sentence=f"In the {seen.name} pass {calls_count} calls were made, but the server saw "
+            f"{ledger.requests_count} requests.",
         )
     handshakes_count = ledger.handshakes_full_count + ledger.handshakes_resumed_count
     if handshakes_count != ledger.connections_count:
         yield Problem(
             code="ledger",
-            sentence=f"In the {name} pass OpenSSL counted {handshakes_count} handshakes on the server, which saw "
+            sentence=f"In the {seen.name} pass OpenSSL counted {handshakes_count} handshakes on the server, which saw "
             f"{ledger.connections_count} TLS connections.",
         )
     if ledger.connections_open_count:
         yield Problem(
             code="left-open",
-            sentence=f"After the {name} pass {ledger.connections_open_count} connections were still open.",
+            sentence=f"After the {seen.name} pass {ledger.connections_open_count} connections were still open.",
         )
     for sentence in ledger.disagreements:
         yield Problem(code="ledger", sentence=sentence)
 
 
-def _pass_against_counts(
-    name: str, rounds_count: int, ledger: LedgerCounts, reference: LedgerCounts
-) -> Iterator[Problem]:
-    for what, here, there in (
-        ("full handshakes", ledger.handshakes_full_count, reference.handshakes_full_count),
-        ("resumed handshakes", ledger.handshakes_resumed_count, reference.handshakes_resumed_count),
-        ("failed handshakes", ledger.handshakes_failed_count, reference.handshakes_failed_count),
-        ("connections", ledger.tcp_accepted_count, reference.tcp_accepted_count),
+def _pass_against_counts(note: StrategyNote, seen: _Seen, reference: LedgerCounts) -> Iterator[Problem]:
+    """The same sessions must look the same to the server, whichever instrument was on in the client."""
+    warmup = 0
+    if seen.warmup_calls_count:
+        warmup = _claimed(note.handshakes, seen.warmup_calls_count, seen.warmup_origins_count)
+    for what, here, there, extra in (
+        ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup),
+        ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0),
+        ("failed handshakes", seen.ledger.handshakes_failed_count, reference.handshakes_failed_count, 0),
+        ("connections", seen.ledger.tcp_accepted_count, reference.tcp_accepted_count, warmup),
     ):
-        if here != there * rounds_count:
+        expected = there * seen.sessions_count + extra
+        if here != expected:
             yield Problem(
                 code="passes",
-                sentence=f"The {name} pass made {here} {what} in {rounds_count} session(s), the counts pass {there} "
-                "in one.",
+                sentence=f"The {seen.name} pass made {here} {what}; after the counts pass, {expected} were expected.",
             )

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["CONTEXT", "HANDSHAKE", "IO", "CaptureFigures", "FunctionFigures", "category_of", "read_capture", "tracked"]
+__all__ = [
+    "CONTEXT",
+    "HANDSHAKE",
+    "IO",
+    "CaptureFigures",
+    "FunctionFigures",
+    "category_of",
+    "read_capture",
+    "read_live",
+    "tracked",
+]
 
 CONTEXT, HANDSHAKE, IO = "context", "handshake", "io"
 
@@ -57,14 +67,12 @@ class CaptureFigures:
         total_bytes: cumulative bytes of the whole process.
         allocations_count: allocations of the whole process, frees not counted.
         peak_bytes: the high-water mark.
-        retained_bytes: what was live at the window's end; ``None`` when it was not asked for.
     """
 
     functions: tuple[FunctionFigures, ...]
     total_bytes: int
     allocations_count: int
     peak_bytes: int
-    retained_bytes: int | None
 
     def ssl_bytes(self, category: str) -> int:
         """Cumulative bytes of one category (:data:`CONTEXT`, :data:`HANDSHAKE` or :data:`IO`)."""
@@ -79,45 +87,73 @@ def category_of(function: str) -> str:
 
 
 @contextmanager
-def tracked(capture: Path) -> Iterator[None]:
-    """Record every allocation of this process, all threads, into the new file ``capture``."""
+def tracked(capture: Path, *, live_only: bool = False) -> Iterator[None]:
+    """Record the allocations of this process, all threads, into the new file ``capture``.
+
+    Args:
+        capture: the file; an existing one is an error.
+        live_only: let memray aggregate as it goes. Such a capture is small and read at once by :func:`read_live`, but
+            holds nothing of what was freed.
+    """
     import memray
 
-    with memray.Tracker(destination=memray.FileDestination(str(capture), overwrite=False)):
+    file_format = memray.FileFormat.AGGREGATED_ALLOCATIONS if live_only else memray.FileFormat.ALL_ALLOCATIONS
+    destination = memray.FileDestination(str(capture), overwrite=False)
+    with memray.Tracker(destination=destination, file_format=file_format):
         yield
 
 
-def read_capture(capture: Path, *, retained: bool = True) -> CaptureFigures:
-    """Sum up ``capture``; ``retained=False`` saves the search for what was never freed.
+def read_live(capture: Path) -> tuple[int, int]:
+    """Peak bytes and retained bytes of a capture made with ``live_only``.
 
     Raises:
         OSError: the file is absent, damaged or of another memray.
     """
     import memray
 
-    totals, counts, total_bytes, allocations_count = _by_location(capture)
-    functions = tuple(
-        FunctionFigures(name, category_of(name), totals[name], counts[name])
-        for name in sorted(totals, key=lambda name: (-totals[name], name))
-    )
     with memray.FileReader(str(capture)) as reader:
-        live = sum(row.size for row in reader.get_leaked_allocation_records(merge_threads=True)) if retained else None
+        live = sum(row.size for row in reader.get_leaked_allocation_records(merge_threads=True))
         peak = reader.metadata.peak_memory
-    return CaptureFigures(functions, total_bytes, allocations_count, peak, live)
+    return peak, live
 
 
-def _by_location(capture: Path) -> tuple[dict[str, int], dict[str, int], int, int]:
-    """Bytes and counts by function of ``ssl.py``, then total bytes and allocations of the process."""
+def read_capture(capture: Path) -> CaptureFigures:
+    """Sum up a capture of all allocations, in one reading of the file: what ``memray stats`` does, no more.
+
+    Raises:
+        OSError: the file is absent, damaged or of another memray.
+    """
+    sums = _sums(capture)
+    functions = tuple(
+        FunctionFigures(name, category_of(name), sums.ssl_bytes[name], sums.ssl_counts[name])
+        for name in sorted(sums.ssl_bytes, key=lambda name: (-sums.ssl_bytes[name], name))
+    )
+    return CaptureFigures(functions, sums.total_bytes, sums.allocations_count, sums.peak_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Bytes and counts by function of ``ssl.py``, then figures of the whole process."""
+
+    ssl_bytes: dict[str, int]
+    ssl_counts: dict[str, int]
+    total_bytes: int
+    allocations_count: int
+    peak_bytes: int
+
+
+def _sums(capture: Path) -> _Sums:
     try:
         from memray._memray import compute_statistics
     except ImportError:
         return _walk(capture)
     statistics = compute_statistics(str(capture), num_largest=_EVERYTHING)
-    return (
+    return _Sums(
         _ssl_only(statistics.top_locations_by_size),
         _ssl_only(statistics.top_locations_by_count),
         statistics.total_memory_allocated,
         statistics.total_num_allocations,
+        statistics.peak_memory_allocated,
     )
 
 
@@ -129,7 +165,7 @@ def _ssl_only(rows: Iterable[tuple[tuple[str, str, int], int]]) -> dict[str, int
     return totals
 
 
-def _walk(capture: Path) -> tuple[dict[str, int], dict[str, int], int, int]:
+def _walk(capture: Path) -> _Sums:
     """The same through memray's public reader, about four times slower: for a memray without the private one."""
     import memray
 
@@ -147,4 +183,5 @@ def _walk(capture: Path) -> tuple[dict[str, int], dict[str, int], int, int]:
             if frames and frames[0][1] == ssl.__file__:
                 totals[frames[0][0]] += record.size
                 counts[frames[0][0]] += record.n_allocations
-    return totals, counts, total_bytes, allocations_count
+        peak_bytes = reader.metadata.peak_memory
+    return _Sums(dict(totals), dict(counts), total_bytes, allocations_count, peak_bytes)

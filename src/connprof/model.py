@@ -35,6 +35,7 @@ __all__ = [
     "Problem",
     "Record",
     "Report",
+    "RetainedPass",
     "Run",
     "SiteCounts",
     "SslBytes",
@@ -231,8 +232,8 @@ class FunctionBytes(Frozen, frozen=True, kw_only=True):
 class MemoryPass(Frozen, frozen=True, kw_only=True):
     """The memory pass: memray around the measured window, nothing else.
 
-    Cumulative bytes are all bytes ever allocated in the window; peak bytes its high-water mark; retained bytes
-    what was still live at its end. ``total_bytes`` is cumulative over the whole process, SSL or not.
+    Cumulative bytes are all bytes ever allocated in the window, freed or not; peak bytes its high-water mark.
+    ``total_bytes`` is cumulative over the whole process, SSL or not.
     """
 
     calls_count: int
@@ -241,6 +242,18 @@ class MemoryPass(Frozen, frozen=True, kw_only=True):
     functions: tuple[FunctionBytes, ...]
     total_bytes: int
     allocations_count: int
+    peak_bytes: int
+    ledger: LedgerCounts
+
+
+class RetainedPass(Frozen, frozen=True, kw_only=True):
+    """The retained pass: memray aggregating as it goes, which knows what is live but not what was freed.
+
+    ``retained_bytes`` were live at the window's end, garbage that has not been collected included; ``peak_bytes`` is
+    the high-water mark of this process.
+    """
+
+    calls_count: int
     peak_bytes: int
     retained_bytes: int
     ledger: LedgerCounts
@@ -254,15 +267,17 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
 
     Attributes:
         calls_count: calls per round.
-        warmup_rounds_count: whole rounds that were run first and are in none of the figures.
+        warmup_calls_count: calls of a shorter session that was run first and is in none of the figures but the ledger.
+        warmup_origins_count: how many origins those calls went to.
         wall_ns: one entry per round, as pytest-benchmark measured it.
         thread_time_ns: CPU time per round, summed over the threads that made calls.
         latency_ns: per round, the latency of each call in order.
-        ledger: what the server saw, warm-up rounds included.
+        ledger: what the server saw, warm-up included.
     """
 
     calls_count: int
-    warmup_rounds_count: int
+    warmup_calls_count: int
+    warmup_origins_count: int
     wall_ns: tuple[int, ...]
     thread_time_ns: tuple[int, ...]
     latency_ns: tuple[tuple[int, ...], ...]
@@ -288,6 +303,7 @@ class Measured(Frozen, frozen=True, kw_only=True, tag_field="kind", tag="measure
 
     counts: CountsPass | None = None
     memory: MemoryPass | None = None
+    retained: RetainedPass | None = None
     growth: tuple[MemoryPass, ...] = ()
     timing: tuple[TimingPass, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -296,8 +312,8 @@ class Measured(Frozen, frozen=True, kw_only=True, tag_field="kind", tag="measure
 class Failed(Frozen, frozen=True, kw_only=True, tag_field="kind", tag="failed"):
     """A case that did not run to its end. It stays in the report.
 
-    ``stage`` is the pass (``counts``, ``memory``, ``timing``), or ``interrupted``, or ``server``.
-    ``partial`` is what had been measured by then.
+    ``stage`` is the pass (``counts``, ``memory``, ``retained``, ``growth``, ``timing``), or ``interrupted``, or
+    ``server``. ``partial`` is what had been measured by then.
     """
 
     stage: str

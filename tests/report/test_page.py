@@ -264,7 +264,7 @@ def test_an_interrupted_write_leaves_the_old_page(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot be written into"):
+    with pytest.raises(FileError, match="cannot be written"):
         write(samples.nothing_measured(), tmp_path / "file" / "below")
 
 

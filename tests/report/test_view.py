@@ -200,7 +200,8 @@ def test_a_disagreeing_server_is_seen():
 def one_timing(wall, cpu=None, latency=None, calls=1):
     return TimingPass(
         calls_count=calls,
-        warmup_rounds_count=0,
+        warmup_calls_count=0,
+        warmup_origins_count=0,
         wall_ns=tuple(wall),
         thread_time_ns=tuple(cpu or wall),
         latency_ns=latency or (tuple(wall),),

@@ -32,7 +32,7 @@ def client(measured, **counts):
 
 def ledger_of(measured, which, **counts):
     """The same with another ledger in one pass."""
-    if which in {"counts", "memory"}:
+    if which in {"counts", "memory", "retained"}:
         each = getattr(measured, which)
         return replace(measured, **{which: replace(each, ledger=replace(each.ledger, **counts))})
     first, *rest = getattr(measured, which)
@@ -60,14 +60,14 @@ def test_requests_that_no_library_shows_are_not_held_against_the_client():
     assert codes(client(good(), requests_count=None)) == []
 
 
-@pytest.mark.parametrize("which", ["counts", "memory", "growth", "timing"])
+@pytest.mark.parametrize("which", ["counts", "memory", "retained", "growth", "timing"])
 def test_a_request_that_is_lost_in_any_pass_is_found(which):
     part = getattr(good(), which)
     part = part[0] if isinstance(part, tuple) else part
     assert "requests" in codes(ledger_of(good(), which, requests_count=part.ledger.requests_count - 1))
 
 
-@pytest.mark.parametrize("which", ["memory", "timing"])
+@pytest.mark.parametrize("which", ["memory", "retained", "timing"])
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_a_handshake_that_only_one_pass_made_is_found(which, difference):
     part = getattr(good(), which)

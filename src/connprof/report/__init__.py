@@ -7,16 +7,16 @@ used, and its absence raises :class:`~connprof.errors.MissingPackageError`.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connprof.errors import FileError
 from connprof.report.view import View, build
+from connprof.store import write_atomically
 
 if TYPE_CHECKING:
+    import os
+
     from rich.console import Console
 
     from connprof.model import Report
@@ -49,34 +49,21 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
                 plots.svg(plot.series, "narrow", prefix=f"{plot.key}-narrow"),
             )
     page = html.page(view, drawings)
+    for name, content in pictures.items():
+        write_atomically(target / name, content)
+    index = target / "index.html"
+    write_atomically(index, page.encode("utf-8"))
+    for plot in known:
+        if plot.file_name not in pictures:
+            _remove(target / plot.file_name)
+    return index
+
+
+def _remove(path: Path) -> None:
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, content in pictures.items():
-            _replace(target / name, content)
-        for plot in known:
-            if plot.file_name not in pictures:
-                (target / plot.file_name).unlink(missing_ok=True)
-        return _replace(target / "index.html", page.encode("utf-8"))
+        path.unlink(missing_ok=True)
     except OSError as error:
-        raise FileError(f"The report cannot be written into {target}: {error.strerror or error}.") from error
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    """Write a file completely or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files for their owner alone; a report is for everyone who may read the folder.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    return path
+        raise FileError(f"{path} cannot be removed: {error.strerror or error}.") from None
 
 
 def print_summary(report: Report, console: Console, *, page: Path | None = None) -> None:

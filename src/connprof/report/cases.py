@@ -30,7 +30,7 @@ FLOOR = "floor"
 """The strategy that the others' times are divided by: what the work costs without any client library."""
 
 
-_PASSES = frozenset({"counts", "memory", "timing"})
+_PASSES = frozenset({"counts", "memory", "retained", "growth", "timing"})
 
 
 class State(StrEnum):
@@ -81,6 +81,11 @@ class Seen:
     def counts(self) -> CountsPass | None:
         """The counts pass."""
         return self.measured.counts
+
+    @property
+    def retained_bytes(self) -> int | None:
+        """What was live at the end of the retained pass's window."""
+        return self.measured.retained.retained_bytes if self.measured.retained else None
 
     @property
     def memory(self) -> MemoryPass | None:

@@ -780,7 +780,7 @@ def _strategy_row(one: Seen, all_seen: tuple[Seen, ...]) -> Row:
         _per_connection(one),
         words.megabytes(memory.ssl.total_bytes) if memory else words.ABSENT,
         words.megabytes(memory.peak_bytes) if memory else words.ABSENT,
-        f"{memory.retained_bytes / 1e6:,.2f}" if memory else words.ABSENT,
+        f"{one.retained_bytes / 1e6:,.2f}" if one.retained_bytes is not None else words.ABSENT,
         *_latency_cells(one),
         *_over_floor(one, all_seen),
     )
