@@ -17,7 +17,7 @@ from bench.registry import StrategyError, load, names
 from bench.runner import run_suite
 from bench.workloads import WORKLOADS
 from connprof import report as pages
-from connprof.cli import EXIT_CODES_HELP, exit_code, guarded
+from connprof.cli.exits import RUN_EXIT_CODES_HELP, exit_code, guarded
 from connprof.errors import UsageError
 
 __all__ = ["bench", "main"]
@@ -51,7 +51,7 @@ def _round_trip(_context: click.Context, _option: click.Parameter, text: str) ->
     return milliseconds
 
 
-@click.command(epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(epilog=RUN_EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--quick", is_flag=True, help="Only the strategies that the verdict is about, and fewer timing processes."
 )
@@ -105,7 +105,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
     limit: float,
     list_only: bool,
 ) -> int:
-    r"""Reproduce the published regression, confirm its fix, and write a report.
+    """Reproduce the published regression, confirm its fix, and write a report.
 
     A real TLS server runs in a process of its own; each strategy calls it in fresh processes, once under an observer
     that counts, once under memray, several times under pytest-benchmark. The verdict comes from this run's figures.
@@ -115,7 +115,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
       nox -s bench                                    the whole main job, under three minutes
       nox -s bench -- --quick                         the same verdict in well under a minute
       nox -s bench -- --only per-call-async,one-client --calls 100
-    """
+    """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
     console = Console(highlight=False)
     if list_only:
         _list(console)

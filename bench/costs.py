@@ -24,7 +24,7 @@ from rich.table import Table
 from bench.children import Workers
 from bench.surroundings import child_variables
 from bench.workloads import ORIGINS
-from connprof.cli import ExitCode, guarded
+from connprof.cli.exits import ExitCode, guarded
 from connprof.store import load_report
 from connprof_server import serve
 

@@ -1,19 +1,16 @@
-"""The command line, and the one place where exit codes are given."""
+"""The one place where exit codes are given."""
 
 from __future__ import annotations
 
-import sys
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import click
 
-from connprof import __version__
 from connprof.errors import ConnprofError
 from connprof.model import Failed, Report, VerdictStatus
 
-__all__ = ["ExitCode", "exit_code", "guarded", "main"]
+__all__ = ["RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "guarded"]
 
 
 class ExitCode(IntEnum):
@@ -33,7 +30,7 @@ class ExitCode(IntEnum):
     """Stopped by Ctrl-C or SIGTERM; what had been measured is kept."""
 
 
-EXIT_CODES_HELP = """\b
+RUN_EXIT_CODES_HELP = """\b
 Exit codes:
   0    the regression is reproduced and its fix confirmed
   1    measured, but not reproduced or not confirmed
@@ -78,38 +75,3 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
         click.echo(f"Error: {error}", err=True)
         return ExitCode.USAGE
     return int(result or 0)
-
-
-@click.group(epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="connprof")
-def cli() -> None:
-    """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
-
-
-@cli.command(name="report")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--html",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Also write the page and its plots into this folder.",
-)
-def report_command(path: Path, folder: Path | None) -> int:
-    """Read a report again: print its summary, and draw its page anew.
-
-    PATH is a report.json, or the folder that holds one. The exit code is the one that the run had.
-    """
-    from rich.console import Console
-
-    from connprof import report as pages
-    from connprof.store import load_report
-
-    report = load_report(path)
-    page = pages.write(report, folder) if folder is not None else None
-    pages.print_summary(report, Console(highlight=False), page=page)
-    return exit_code(report)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of the ``connprof`` command."""
-    sys.exit(guarded(cli, argv))
