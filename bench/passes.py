@@ -26,6 +26,7 @@ __all__ = ["PASSES"]
 
 _SUITE = Path(bench.__file__).resolve().parent
 _PROJECT = _SUITE.parent
+_OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
 _USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"))
 
 
@@ -45,7 +46,13 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
     seen = observations[0].to_dict(relative_to=str(_PROJECT))
     errors = observations[0].errors
     failures = [f"The observer failed {errors.errors_count} times, first: {errors.first}."] * bool(errors.errors_count)
+    by_netloc = {urlsplit(url).netloc: origin for origin, url in target.origins.items()}
     by_port = {str(urlsplit(url).port): origin for origin, url in target.origins.items()}
+    strangers = [
+        f"A connection went to {peer}, which is none of the origins under test."
+        for peer in observations[0].origins
+        if peer not in by_netloc and not (peer.rpartition(":")[0] in _OURSELVES and peer.rpartition(":")[2] in by_port)
+    ]
     calls = [
         {"kind": "call", "origin": call.origin, "start_ns": call.start_ns - session.start_ns,
          "end_ns": call.end_ns - session.start_ns}
@@ -59,7 +66,7 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
         "client": seen["client"],
         "sites": seen["sites"],
         "events": calls + seen["events"],
-        "blind_spots": [*seen["blind_spots"], *failures],
+        "blind_spots": [*seen["blind_spots"], *failures, *strangers],
     }
 
 

@@ -191,6 +191,9 @@ class Event(Frozen, frozen=True, kw_only=True):
 class CountsPass(Frozen, frozen=True, kw_only=True):
     """The counts pass: observer in the client, ledger in the server, nothing else.
 
+    ``blind_spots`` are sentences about what the counts leave out or should not have met: TLS done where the observer
+    cannot see it, a connection to somewhere else, a failure of the observer itself.
+
     ``origins_count`` is how many different origins the workload called: a client cannot do with fewer handshakes
     than that.
     """

@@ -174,6 +174,27 @@ def test_a_modelled_round_trip_shows_in_each_call(suite, tmp_path):
     assert load_report(out).records[0].case.rtt_ms == 20
 
 
+def test_runs_with_other_seeds_give_the_same_counts_and_the_same_context_bytes(suite, tmp_path):
+    def figures(seed):
+        out = tmp_path / str(seed)
+        suite.run(
+            "--quick", "--processes", "1", "--calls", "10", "--seed", seed, "--out", out,
+            "--only", "per-call-async,client-per-helper,floor",
+        )  # fmt: skip
+        found = {}
+        for name in ("per-call-async", "client-per-helper", "floor"):
+            outcome = measured(out, name)
+            found[name] = (
+                outcome.counts.client, outcome.counts.ledger, outcome.counts.sites, outcome.memory.ssl.context_bytes,
+                [each.ssl.context_bytes for each in outcome.growth],
+            )  # fmt: skip
+        return load_report(out).run.order, found
+
+    (one_order, one), (other_order, other) = figures(1), figures(2)
+    assert one_order != other_order
+    assert one == other
+
+
 # --- when things go wrong -------------------------------------------------------------------------------------
 
 BROKEN = {
@@ -195,11 +216,18 @@ BROKEN = {
 def test_strategies_that_break_stay_in_the_report_as_failed(copied_suite, tmp_path):
     for name, (body, _message) in BROKEN.items():
         copied_suite.add_strategy(name, body)
+    copied_suite.add_strategy(
+        "wanders",
+        "import contextlib, socket\nwith contextlib.suppress(OSError):\n"
+        "    socket.create_connection(('127.0.0.1', 9))\n"
+        "with httpx.Client() as client:\n"
+        "    yield lambda call: client.get(target.url(call.path, call.origin))",
+    )
     copied_suite.add_strategy("lies", "yield lambda call: httpx.get(target.url(call.path, call.origin))")
     out = tmp_path / "latest"
     code, printed, complaints = copied_suite.run(
         "--quick", "--processes", "1", "--calls", "3", "--limit", "12", "--out", out,
-        "--only", ",".join([*BROKEN, "lies", "floor"]),
+        "--only", ",".join([*BROKEN, "lies", "wanders", "floor"]),
     )  # fmt: skip
     assert (code, complaints) == (3, ""), printed
     outcomes = {record.case.strategy: record.outcome for record in load_report(out).records}
@@ -208,6 +236,8 @@ def test_strategies_that_break_stay_in_the_report_as_failed(copied_suite, tmp_pa
         assert re.search(message, outcomes[name].message), outcomes[name].message
     assert isinstance(outcomes["lies"], Measured), outcomes["lies"].message
     assert "claim" in {problem.code for problem in outcomes["lies"].problems}
+    assert isinstance(outcomes["wanders"], Measured), outcomes["wanders"].message
+    assert any("none of the origins under test" in problem.sentence for problem in outcomes["wanders"].problems)
     assert isinstance(outcomes["floor"], Measured)
     assert outcomes["floor"].problems == ()
     assert "<b>no</b>" not in (out / "index.html").read_text()
