@@ -14,11 +14,12 @@ class Suite:
 
     def __init__(self, root):
         self.root = root
+        self.processes = []
 
     def start(self, *arguments, **variables):
         """A running suite, in a session of its own so that signals reach it alone."""
         paths = os.pathsep.join(str(self.root / name) for name in ("", "src", "server"))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "bench", *map(str, arguments)],
             cwd=self.root,
             env=os.environ | {"PYTHONPATH": paths, "COLUMNS": "100"} | variables,
@@ -27,6 +28,16 @@ class Suite:
             text=True,
             start_new_session=True,
         )
+        self.processes.append(process)
+        return process
+
+    def end(self):
+        """Kill what a failed test has left running."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.processes.clear()
 
     def run(self, *arguments, **variables):
         """Exit code, what it printed, what it complained of."""
@@ -48,6 +59,12 @@ class Suite:
 def suite():
     """The suite as it stands."""
     return Suite(ROOT)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(suite):
+    yield
+    suite.end()
 
 
 @pytest.fixture
