@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from pathlib import Path
 
 import nox
+import nox.command
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
@@ -30,14 +33,27 @@ show_pyenv_versions()
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Put the suite and dependency groups into the session's environment, at pinned versions."""
+    """Put the suite and dependency groups into the session's environment, at pinned versions; once for each change."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
+    inputs = Path("pyproject.toml").read_bytes() + Path("constraints.txt").read_bytes() + repr(groups).encode()
+    stamp, digest = Path(session.virtualenv.location, "installed.sha256"), hashlib.sha256(inputs).hexdigest()
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+        return
     session.install(*PINS, "--editable", ".[bench]", *wanted)
+    stamp.write_text(digest, encoding="utf-8")
 
 
 def run(session: nox.Session, *command: str) -> None:
-    """Run ``command`` and leave it time to finish well when it is interrupted."""
-    session.run(*command, interrupt_timeout=SECONDS_TO_FINISH, terminate_timeout=SECONDS_TO_FINISH)
+    """Run ``command``, leave it time to finish well when it is interrupted, and end with its exit code.
+
+    nox alone would make every failure a 1; here the codes mean something.
+    """
+    try:
+        session.run(*command, interrupt_timeout=SECONDS_TO_FINISH, terminate_timeout=SECONDS_TO_FINISH)
+    except nox.command.CommandFailed as error:
+        if (error.return_code or 1) == 1:
+            raise
+        sys.exit(error.return_code)
 
 
 @nox.session

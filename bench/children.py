@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["JobFailed", "Stopped", "Workers"]
+__all__ = ["JobFailed", "Stopped", "Workers", "plain"]
 
-_TAIL_CHARACTERS = 300
+_LONGEST_MESSAGE = 600
 
 
 class JobFailed(Exception):  # noqa: N818 - it is an outcome that is recorded, not a defect
@@ -79,10 +79,13 @@ class Workers:
                 raise Stopped
             if line is None:
                 raise JobFailed(_obituary(code, complaints))
-        answer = json.loads(line)
-        if "failed" in answer:
-            raise JobFailed(answer["failed"])
-        outcome: dict[str, Any] = answer["outcome"]
+        try:
+            answer = json.loads(line)
+            if "failed" in answer:
+                raise JobFailed(plain(str(answer["failed"])))
+            outcome: dict[str, Any] = dict(answer["outcome"])
+        except (ValueError, TypeError, KeyError):
+            raise JobFailed("its process answered something that is no outcome") from None
         return outcome
 
     def stop(self) -> None:
@@ -102,6 +105,13 @@ class Workers:
             return process.wait(self.limit_s)
         except subprocess.TimeoutExpired:
             raise JobFailed(f"it had not ended after {self.limit_s:g} s and was stopped") from None
+
+
+def plain(text: str) -> str:
+    """``text`` from outside as one line that can be stored and printed: no control characters, no lone surrogates."""
+    clean = text.encode("utf-8", "replace").decode()
+    clean = " ".join("".join(letter if letter.isprintable() else " " for letter in clean).split())
+    return clean if len(clean) <= _LONGEST_MESSAGE else clean[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:
@@ -124,6 +134,6 @@ def _last_line(file: IO[bytes]) -> bytes | None:
 def _obituary(code: int, complaints: IO[bytes]) -> str:
     complaints.seek(0)
     lines = complaints.read().decode(errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")[:_TAIL_CHARACTERS]
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return f"its process {how} without an answer" + (f"; its last words: {last}" if last else "")
+    return f"its process {how} without an answer" + (f"; its last words: {plain(last)}" if last else "")

@@ -106,13 +106,10 @@ def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, win
         start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
         with strategy.enter(target) as send:
             for step in steps:
-                background = _Background(send, step.background) if step.background else None
-                try:
-                    calls.extend([_call_sync(send, call) for call in step.calls])
-                finally:
-                    if background is not None:
-                        background.join()
-                if background is not None:
+                calls.extend([_call_sync(send, call) for call in step.calls])
+                if step.background is not None:
+                    background = _Background(send, step.background)
+                    background.join()
                     calls.append(background.result())
                     cpu_ns -= background.thread_time_ns
         cpu_ns, end_ns = time.thread_time_ns() - cpu_ns, time.perf_counter_ns()
@@ -128,7 +125,11 @@ def _call_sync(send: Send, call: Call) -> CallTime:
 
 
 class _Background(threading.Thread):
-    """One call in a thread of its own, as plain functions send a ping."""
+    """One call in a thread of its own, as plain functions send a ping, in the pause before the next step.
+
+    It overlaps no other call: two threads that make contexts at once share caches of OpenSSL whose sizes then depend
+    on who comes first, and context bytes would differ by some hundred bytes from run to run.
+    """
 
     def __init__(self, send: Send, call: Call) -> None:
         super().__init__(name="background-call", daemon=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "AsyncStrategy", "Strategy", "StrategyError", "SyncStrategy", "load", "names", "strategy"]
 
+_WITHOUT_DOCSTRINGS = 2  # python -OO
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -117,6 +119,8 @@ def strategy(name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: st
         if file.stem != name.replace("-", "_"):
             raise StrategyError(f"{file.name} registers the strategy {name!r}; its name must be that of its file.")
         title = (inspect.getdoc(function) or "").partition("\n")[0].rstrip(".")
+        if not title and sys.flags.optimize >= _WITHOUT_DOCSTRINGS:
+            title = name
         if not title:
             raise StrategyError(f"{file.name}: the strategy needs a docstring; its first line is shown in reports.")
         source = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
@@ -150,8 +154,10 @@ def load(name: str) -> Strategy:
         raise StrategyError(f"there is no strategy {name!r}; there are: {', '.join(names())}.")
     try:
         importlib.import_module(f"bench.strategies.{name.replace('-', '_')}")
-    except ImportError as error:
-        raise StrategyError(f"the strategy {name!r} cannot be imported: {error}.") from error
+    except StrategyError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise StrategyError(f"the strategy {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if name not in _registry:
         raise StrategyError(f"the file of the strategy {name!r} registers none of that name.")
     return _registry[name]

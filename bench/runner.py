@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -21,10 +22,10 @@ import msgspec
 
 import connprof
 from bench.benchmark_file import merge_benchmark_files
-from bench.children import JobFailed, Stopped, Workers
+from bench.children import JobFailed, Stopped, Workers, plain
 from bench.incidents import INCIDENTS
 from bench.matrix import Job, Settings, plan
-from bench.registry import AsyncStrategy, Strategy, load
+from bench.registry import AsyncStrategy, StrategyError, load, names
 from bench.surroundings import child_variables, describe
 from bench.workloads import ORIGINS
 from connprof.checks import problems_of
@@ -33,6 +34,7 @@ from connprof.model import (
     SCHEMA,
     Case,
     CountsPass,
+    Ended,
     Environment,
     Failed,
     Headroom,
@@ -52,7 +54,7 @@ from connprof_server import LedgerSnapshot, RunningServer, ServerError, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Listener", "partial_file", "run_suite"]
+__all__ = ["Listener", "ignore_signals", "partial_file", "reserved", "run_suite"]
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _HEADROOM_S = {True: 0.6, False: 2.0}
@@ -77,12 +79,12 @@ class _Progress:
     """What is known so far of one strategy."""
 
     note: StrategyNote
+    failure: tuple[str, str] | None = None
     counts: CountsPass | None = None
     memory: MemoryPass | None = None
     retained: RetainedPass | None = None
     growth: list[MemoryPass] = field(default_factory=list)
     timing: list[TimingPass] = field(default_factory=list)
-    failure: tuple[str, str] | None = None
 
     def measured(self) -> Measured:
         found = Measured(
@@ -119,7 +121,7 @@ class _Suite:
         self._started_at = datetime.now(UTC)
         self._clock = time.monotonic()
         self._jobs = plan(settings)
-        self._progress = {name: _Progress(_note(load(name))) for name in settings.strategies}
+        self._progress = {name: _Progress(*_note(name)) for name in settings.strategies}
         self._done: set[Job] = set()
         self._environment: Environment | None = None
         self._commit, self._dirty = _commit()
@@ -137,6 +139,7 @@ class _Suite:
         are two cores; timing runs alone.
         """
         interrupted: str | None = None
+        ended: Ended = "complete"
         self._listener.planned(len(self._jobs) + 1)
         lanes_count = min(_LANES_COUNT, os.cpu_count() or 1)
         try:
@@ -150,15 +153,18 @@ class _Suite:
         except KeyboardInterrupt:
             if self._environment is None:
                 raise
+            ended = "interrupted"
             interrupted = f"Interrupted after {len(self._done)} of {len(self._jobs)} jobs; what they measured is kept."
             self._give_up("interrupted", "the run was interrupted before this case was complete")
         except ServerError as error:
             if self._environment is None:
                 raise RunError(str(error)) from None
+            ended = "server-lost"
             interrupted = f"The server was lost after {len(self._done)} of {len(self._jobs)} jobs: {error}"
             self._give_up("server", f"not complete when the server was lost: {error}")
+        ignore_signals()
         self._finish_files()
-        return self.report(interrupted)
+        return self.report(interrupted, ended)
 
     def _open_lane(self, stack: ExitStack) -> _Lane:
         server = stack.enter_context(serve(origins=ORIGINS, rtt_ms=self.settings.rtt_ms))
@@ -216,7 +222,8 @@ class _Suite:
             if failure is not None:
                 progress.failure = (job.kind, failure)
             self._done.add(job)
-            save_report(self.report("The run has not come to its end, or was killed."), partial_file(self.settings.out))
+            unfinished = self.report("The run has not come to its end, or was killed.", "interrupted")
+            save_report(unfinished, partial_file(self.settings.out))
         self._listener.finished(job.label, failure)
 
     def _worker(self, job: Job, lane: _Lane) -> dict[str, Any]:
@@ -271,6 +278,7 @@ class _Suite:
             self._server_requests_per_s = outcome["requests_per_s"]
         except JobFailed as error:
             failure = str(error)
+            lane.server.ledger()  # raises ServerError where that is the reason
         self._listener.finished(label, failure)
 
     def _give_up(self, stage: str, message: str) -> None:
@@ -282,7 +290,7 @@ class _Suite:
 
     # --- the report -------------------------------------------------------------------------------------------
 
-    def report(self, interrupted: str | None) -> Report:
+    def report(self, interrupted: str | None, ended: Ended) -> Report:
         """What is known by now."""
         assert self._environment is not None
         records = tuple(
@@ -308,7 +316,9 @@ class _Suite:
                 commit=self._commit,
                 dirty=self._dirty,
                 quick=self.settings.quick,
+                left_out=tuple(name for name in names() if name not in self._progress),
                 order=tuple(job.label for job in self._jobs if job in self._done),
+                ended=ended,
                 interrupted=interrupted,
             ),
             environment=self._environment,
@@ -327,7 +337,9 @@ class _Suite:
             return None
         rates = {
             record.case.strategy: max(
-                timing.calls_count / (wall_ns / 1e9) for timing in record.outcome.timing for wall_ns in timing.wall_ns
+                timing.calls_count / (sum(latencies_ns) / 1e9)
+                for timing in record.outcome.timing
+                for latencies_ns in timing.latency_ns
             )
             for record in records
             if isinstance(record.outcome, Measured) and record.outcome.timing
@@ -348,12 +360,13 @@ class _Suite:
         captures = {file.stem.removeprefix(f"memory-{self.settings.calls_count}-"): file
                     for file in self._work.glob("memory-*.bin")}  # fmt: skip
         for name, kept in (("captures", self.settings.keep_captures), ("flamegraphs", self.settings.flamegraph)):
-            shutil.rmtree(out / name, ignore_errors=True)
             if kept and captures:
-                (out / name).mkdir()
+                (out / name).mkdir(exist_ok=True)
         for name, capture in captures.items():
             if self.settings.flamegraph:
-                _draw_flamegraph(capture, out / "flamegraphs" / f"{name}.html")
+                failure = _draw_flamegraph(capture, out / "flamegraphs" / f"{name}.html")
+                if failure is not None:
+                    self._listener.finished(f"flame graph of {name}", failure)
             if self.settings.keep_captures:
                 capture.replace(out / "captures" / f"{name}.bin")
 
@@ -364,20 +377,21 @@ def run_suite(settings: Settings, *, command: str, listener: Listener) -> Report
     A run that is interrupted, or loses its server, ends early: its report says so and holds what was measured.
     While it works, the same is in ``partial.json``, for the case that the process is killed.
 
+    The folder must be :func:`reserved`. From the moment when measuring ends, Ctrl-C is ignored: what follows takes
+    seconds, and half of it would be worse than none.
+
     Raises:
-        FileError: the folder cannot be written, or another run is at work in it.
+        FileError: the report cannot be written.
         RunError: the server did not start.
-        StrategyError: a strategy's file is not one.
     """
-    with _reserved(settings.out):
-        suite = _Suite(settings, command, listener)
-        report = suite.run()
-        final = settings.out / "report.json"
-        if final.exists():
-            final.replace(settings.out / "report.previous.json")
-        save_report(report, final)
-        partial_file(settings.out).unlink(missing_ok=True)
-        return report
+    report = _Suite(settings, command, listener).run()
+    final = settings.out / "report.json"
+    (settings.out / "index.html").unlink(missing_ok=True)  # it shows another report than the one written now
+    if final.exists():
+        final.replace(settings.out / "report.previous.json")
+    save_report(report, final)
+    partial_file(settings.out).unlink(missing_ok=True)
+    return report
 
 
 def partial_file(out: Path) -> Path:
@@ -385,9 +399,20 @@ def partial_file(out: Path) -> Path:
     return out / "partial.json"
 
 
+def ignore_signals() -> None:
+    """Go deaf to Ctrl-C and SIGTERM, in the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
-def _reserved(out: Path) -> Iterator[None]:
-    """Hold the folder ``out`` for one run, with an empty work folder in it that is gone afterwards."""
+def reserved(out: Path) -> Iterator[None]:
+    """Hold the folder ``out`` for one run, with an empty work folder in it that is gone afterwards.
+
+    Raises:
+        FileError: the folder cannot be written, or another run is at work in it.
+    """
     lock = out / ".lock"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -400,7 +425,10 @@ def _reserved(out: Path) -> Iterator[None]:
         except OSError:
             raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.") from None
         shutil.rmtree(out / ".work", ignore_errors=True)  # of a run that was killed
-        (out / ".work").mkdir()
+        try:
+            (out / ".work").mkdir()
+        except OSError as error:
+            raise FileError(f"{out / '.work'} cannot be made: {error.strerror}. Remove what is there.") from None
         try:
             yield
         finally:
@@ -410,8 +438,17 @@ def _reserved(out: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _note(strategy: Strategy) -> StrategyNote:
-    return StrategyNote(
+def _note(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
+    """What a strategy says of itself; or, where its file cannot be loaded, why: its case has failed at once."""
+    try:
+        strategy = load(name)
+    except StrategyError as error:
+        source = f"bench/strategies/{name.replace('-', '_')}.py"
+        nothing = StrategyNote(
+            name=name, title=name, source=source, is_async=False, fixes=None, contexts="calls", handshakes="calls"
+        )
+        return nothing, ("load", plain(str(error)))
+    note = StrategyNote(
         name=strategy.name,
         title=strategy.title,
         source=strategy.source,
@@ -420,6 +457,7 @@ def _note(strategy: Strategy) -> StrategyNote:
         contexts=strategy.contexts,
         handshakes=strategy.handshakes,
     )
+    return note, None
 
 
 def _ledger(seen: LedgerSnapshot) -> dict[str, Any]:
@@ -455,10 +493,8 @@ def _commit() -> tuple[str | None, bool | None]:
     return commit.stdout.strip(), bool(status.stdout.strip())
 
 
-def _draw_flamegraph(capture: Path, page: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "memray", "flamegraph", "--no-web", "--force", "--output", str(page), str(capture)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _draw_flamegraph(capture: Path, page: Path) -> str | None:
+    """Draw it, or say why not."""
+    command = [sys.executable, "-m", "memray", "flamegraph", "--no-web", "--force", "--output", str(page), str(capture)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return None if done.returncode == 0 else f"memray could not draw it (exit code {done.returncode})"

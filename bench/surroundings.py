@@ -30,7 +30,7 @@ CLEARED = (
     # switches of the tools that run the passes
     "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "COVERAGE_PROCESS_START",
 )  # fmt: skip
-"""Variables that are taken away from every worker."""
+"""Variables that are taken away from every worker, beside all others that end in ``_proxy``, in any case."""
 
 _PACKAGES = (
     "httpx", "httpcore", "h11", "anyio", "certifi", "idna", "sniffio",
@@ -47,7 +47,11 @@ def child_variables(target: Target) -> tuple[dict[str, str], dict[str, str]]:
     CA bundle, as it does everywhere.
     """
     variables = dict(os.environ)
-    done = {name: "cleared" if variables.pop(name, None) is not None else "was not set" for name in CLEARED}
+    # urllib, and so every client that asks it, takes proxies in any spelling
+    proxies = {name for name in variables if name.lower().endswith("_proxy")}
+    done = {
+        name: "cleared" if variables.pop(name, None) is not None else "was not set" for name in {*CLEARED, *proxies}
+    }
     settings = {
         "SSL_CERT_FILE": (target.bundle, "set to the trust bundle"),
         "PYTHONHASHSEED": ("0", "set to 0"),

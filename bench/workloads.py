@@ -40,10 +40,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tool call: outbound calls one after another, and one sent in the background meanwhile.
+    """One tool call: outbound calls one after another, and one in the background.
 
-    The background call is waited for at the step's end, so that never two are in flight and a pooled client needs
-    exactly one connection for it: counts must come out the same every time.
+    On an event loop the background call runs beside the others; plain functions send it from a thread of its own, in
+    the pause before the next step. It is waited for before the next step, so that never two are in flight and a pooled
+    client needs exactly one connection for it: counts must come out the same every time.
     """
 
     calls: tuple[Call, ...]

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connprof.model import CountsPass, LedgerCounts, Measured, Problem, StrategyNote
+from connprof.model import CountsPass, LedgerCounts, Measured, MemoryPass, Problem, StrategyNote, TimingPass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["problems_of"]
+
+_LEAST_BYTES = 100
+"""Less than any CA load, handshake or request allocates, by two orders of magnitude or more."""
 
 
 def problems_of(note: StrategyNote, measured: Measured) -> tuple[Problem, ...]:
@@ -36,13 +39,34 @@ class _Seen:
 
 def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
     counts = measured.counts
+    claims = list(_claims(note, counts)) if counts is not None else []
     if counts is not None:
         yield from _client_against_ledger(counts)
-        yield from _claims(note, counts)
+        yield from claims
+    for timing in measured.timing:
+        yield from _samples(timing)
+    if measured.memory is not None and counts is not None:
+        yield from _memory_against_counts(measured.memory, counts)
     for seen in _passes(measured):
         yield from _ledger_alone(seen)
-        if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count:
+        # What a warm-up should look like is known from the claim alone: where that is wrong, it says nothing.
+        known = not (claims and seen.warmup_calls_count)
+        if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count and known:
             yield from _pass_against_counts(note, seen, counts.ledger)
+
+
+def _samples(timing: TimingPass) -> Iterator[Problem]:
+    """There is one figure per session and one per call, and no call took longer than its session."""
+    rounds = len(timing.wall_ns)
+    whole = (
+        len(timing.thread_time_ns) == len(timing.latency_ns) == rounds > 0
+        and all(len(latencies) == timing.calls_count for latencies in timing.latency_ns)
+        and all(
+            0 < max(latencies) <= wall_ns for latencies, wall_ns in zip(timing.latency_ns, timing.wall_ns, strict=True)
+        )
+    )
+    if not whole:
+        yield Problem(code="samples", sentence="A timing process did not yield one latency for each call it timed.")
 
 
 def _passes(measured: Measured) -> Iterator[_Seen]:
@@ -80,6 +104,20 @@ def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
             )
     for sentence in counts.blind_spots:
         yield Problem(code="blind-spot", sentence=sentence)
+
+
+def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[Problem]:
+    """Every CA load, handshake and request allocates: figures that say otherwise were cut off."""
+    for what, events_count, amount in (
+        ("CA loads", counts.client.ca_loads_count, memory.ssl.context_bytes),
+        ("handshakes", counts.client.handshakes_full_count, memory.ssl.handshake_bytes),
+        ("requests", counts.ledger.requests_count, memory.ssl.io_bytes),
+    ):
+        if events_count and amount < events_count * _LEAST_BYTES:
+            yield Problem(
+                code="memory",
+                sentence=f"The memory pass saw {amount:,} bytes for {events_count} {what}, fewer than there can be.",
+            )
 
 
 def _claims(note: StrategyNote, counts: CountsPass) -> Iterator[Problem]:

@@ -44,6 +44,8 @@ _IO_FUNCTIONS = frozenset(
     }
 )  # fmt: skip
 
+_LAST_BYTES = 100_003
+_LAST_PLACE = ("_allocate_last", __file__)
 _EVERYTHING = 1_000_000
 """How many locations to ask memray for: more than any capture has."""
 
@@ -99,8 +101,23 @@ def tracked(capture: Path, *, live_only: bool = False) -> Iterator[None]:
 
     file_format = memray.FileFormat.AGGREGATED_ALLOCATIONS if live_only else memray.FileFormat.ALL_ALLOCATIONS
     destination = memray.FileDestination(str(capture), overwrite=False)
+    last: list[bytearray] = []
     with memray.Tracker(destination=destination, file_format=file_format):
         yield
+        _allocate_last(last)
+
+
+def _allocate_last(last: list[bytearray]) -> None:
+    """Make one allocation that every whole capture ends with.
+
+    memray stops recording without a word when the disk is full. A capture that lacks this allocation was cut off. It
+    is left out of all figures; it lives until the window has closed, and is too small to raise a peak by itself.
+    """
+    last.append(bytearray(_LAST_BYTES))
+
+
+def _cut_off(capture: Path) -> OSError:
+    return OSError(f"memray's capture {capture.name} was cut off: is the disk full?")
 
 
 def read_live(capture: Path) -> tuple[int, int]:
@@ -112,9 +129,16 @@ def read_live(capture: Path) -> tuple[int, int]:
     import memray
 
     with memray.FileReader(str(capture)) as reader:
-        live = sum(row.size for row in reader.get_leaked_allocation_records(merge_threads=True))
+        live = last = 0
+        for row in reader.get_leaked_allocation_records(merge_threads=True):
+            live += row.size
+            frames = row.stack_trace(1)
+            if frames and frames[0][:2] == _LAST_PLACE:
+                last += row.size
         peak = reader.metadata.peak_memory
-    return peak, live
+    if last < _LAST_BYTES:
+        raise _cut_off(capture)
+    return peak, live - last
 
 
 def read_capture(capture: Path) -> CaptureFigures:
@@ -148,11 +172,14 @@ def _sums(capture: Path) -> _Sums:
     except ImportError:
         return _walk(capture)
     statistics = compute_statistics(str(capture), num_largest=_EVERYTHING)
+    last = sum(size for place, size in statistics.top_locations_by_size if place[:2] == _LAST_PLACE)
+    if last < _LAST_BYTES:
+        raise _cut_off(capture)
     return _Sums(
         _ssl_only(statistics.top_locations_by_size),
         _ssl_only(statistics.top_locations_by_count),
-        statistics.total_memory_allocated,
-        statistics.total_num_allocations,
+        statistics.total_memory_allocated - last,
+        statistics.total_num_allocations - 1,
         statistics.peak_memory_allocated,
     )
 
@@ -171,7 +198,7 @@ def _walk(capture: Path) -> _Sums:
 
     totals: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
-    total_bytes = allocations_count = 0
+    total_bytes = allocations_count = last = 0
     frees: Any = (memray.AllocatorType.FREE, memray.AllocatorType.MUNMAP)
     with memray.FileReader(str(capture)) as reader:
         for record in reader.get_allocation_records():
@@ -180,8 +207,12 @@ def _walk(capture: Path) -> _Sums:
             total_bytes += record.size
             allocations_count += record.n_allocations
             frames = record.stack_trace(max_stacks=1)
+            if frames and frames[0][:2] == _LAST_PLACE:
+                last += record.size
             if frames and frames[0][1] == ssl.__file__:
                 totals[frames[0][0]] += record.size
                 counts[frames[0][0]] += record.n_allocations
         peak_bytes = reader.metadata.peak_memory
-    return _Sums(dict(totals), dict(counts), total_bytes, allocations_count, peak_bytes)
+    if last < _LAST_BYTES:
+        raise _cut_off(capture)
+    return _Sums(dict(totals), dict(counts), total_bytes - last, allocations_count - 1, peak_bytes)

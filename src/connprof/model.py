@@ -20,6 +20,7 @@ __all__ = [
     "Check",
     "ClientCounts",
     "CountsPass",
+    "Ended",
     "Environment",
     "Event",
     "EventKind",
@@ -369,10 +370,15 @@ class Headroom(Frozen, frozen=True, kw_only=True):
         return self.server_requests_per_s / self.fastest_requests_per_s
 
 
+Ended = Literal["complete", "interrupted", "server-lost"]
+"""How a run came to its end."""
+
+
 class Run(Frozen, frozen=True, kw_only=True):
     """How the report was made: enough to make it again.
 
-    ``interrupted`` is a sentence when the run did not come to its own end, else ``None``.
+    ``interrupted`` is a sentence when the run did not come to its own end, else ``None``. ``left_out`` names the
+    strategies that exist but were not part of this run.
     """
 
     command: str
@@ -384,6 +390,8 @@ class Run(Frozen, frozen=True, kw_only=True):
     dirty: bool | None
     quick: bool
     order: tuple[str, ...] = ()
+    ended: Ended = "complete"
+    left_out: tuple[str, ...] = ()
     interrupted: str | None = None
 
 

@@ -13,6 +13,7 @@ from connprof.model import (
     Incident,
     Measured,
     Record,
+    Report,
     SslBytes,
     Verdict,
     VerdictStatus,
@@ -60,6 +61,25 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
     else:
         fix = _fix(incident, before, after)
     return Verdict(incident=incident, regression=regression, fix=fix, answers=_answers(before, after, shared))
+
+
+def contradiction(report: Report) -> str | None:
+    """Why the verdict in a report is not the one that its own figures give; nothing when it is.
+
+    A report is a file that may have been edited, or joined from others, since it was written.
+    """
+    try:
+        certificates_count = int(report.environment.identity["ca_bundle_certificates_count"])
+    except (KeyError, ValueError):
+        return "it does not say how many certificates the CA bundle held."
+    if certificates_count < 1:
+        return "its CA bundle held no certificate."
+    given = judge(report.verdict.incident, report.records, certificates_count=certificates_count)
+    for name in ("regression", "fix"):
+        said, follows = getattr(report.verdict, name), getattr(given, name)
+        if said.status is not follows.status:
+            return f"it says that the {name} is {said.status}, but by its figures it is {follows.status}."
+    return None
 
 
 def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
@@ -122,6 +142,12 @@ def _fix(incident: Incident, before: Measured, after: Measured) -> Half:
         )
     checks = (
         _check("SSL contexts, one per client", after.counts.client.contexts_count, 1, origins),
+        _check(
+            "CA loads, one per SSL context",
+            after.counts.client.ca_loads_count,
+            after.counts.client.contexts_count,
+            after.counts.client.contexts_count,
+        ),
         _check("full TLS handshakes, one per origin", after.counts.ledger.handshakes_full_count, origins, origins),
         _check(
             "SSL bytes before over after",

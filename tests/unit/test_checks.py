@@ -90,5 +90,41 @@ def test_a_strategy_that_does_not_do_what_it_claims_is_found():
     assert "claim" in codes(measured, "one-client")
 
 
+def test_a_claim_that_is_wrong_is_not_blamed_on_the_passes():
+    measured = good()
+    wrong = replace(note(), handshakes="calls")
+    assert {problem.code for problem in problems_of(wrong, measured)} == {"claim"}
+
+
+@pytest.mark.parametrize("field", ["context_bytes", "handshake_bytes", "io_bytes"])
+def test_bytes_that_are_missing_where_there_were_events_are_found(field):
+    measured = good()
+    ssl = replace(measured.memory.ssl, **{field: 0})
+    assert codes(replace(measured, memory=replace(measured.memory, ssl=ssl))) == ["memory"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda timing: {"latency_ns": tuple(each[:-1] for each in timing.latency_ns)},
+        lambda timing: {"latency_ns": timing.latency_ns[:-1]},
+        lambda timing: {"latency_ns": (*timing.latency_ns, timing.latency_ns[0])},
+        lambda timing: {"thread_time_ns": timing.thread_time_ns[:-1]},
+        lambda timing: {"wall_ns": tuple(max(each) - 1 for each in timing.latency_ns)},
+    ],
+)
+def test_latencies_that_are_not_one_per_call_are_found(change):
+    measured = good()
+    first, *rest = measured.timing
+    assert "samples" in codes(replace(measured, timing=(replace(first, **change(first)), *rest)))
+
+
+@pytest.mark.parametrize("field", ["handshakes_failed_count", "tcp_accepted_count", "handshakes_resumed_count"])
+def test_each_count_that_only_one_pass_made_is_found(field):
+    measured = good()
+    value = getattr(measured.memory.ledger, field) + 1
+    assert "passes" in codes(ledger_of(measured, "memory", **{field: value}))
+
+
 def test_a_blind_spot_is_a_problem():
     assert "blind-spot" in codes(replace(good(), counts=replace(good().counts, blind_spots=("pycurl is in use.",))))

@@ -91,6 +91,17 @@ def test_categories_cover_every_function():
     assert {category_of(name) for name in ("read", "write", "_create", "wrap_bio", "recv")} == {IO}
 
 
+@pytest.mark.parametrize("live_only", [False, True])
+def test_a_capture_that_was_cut_off_is_refused(tmp_path, live_only, monkeypatch):
+    """As memray leaves it on a full disk: whole records, but not all."""
+    file = capture_of(tmp_path, 1, live_only=live_only)
+    read = read_live if live_only else read_capture
+    read(file)
+    monkeypatch.setattr(memory, "_LAST_PLACE", ("_allocate_last", "elsewhere.py"))
+    with pytest.raises(OSError, match="was cut off: is the disk full"):
+        read(file)
+
+
 def test_a_file_that_is_no_capture_is_an_os_error(tmp_path):
     (tmp_path / "empty.bin").write_bytes(b"")
     with pytest.raises(OSError, match=r"empty|capture|file"):

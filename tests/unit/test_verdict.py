@@ -3,7 +3,7 @@ from msgspec.structs import replace
 
 from bench.incidents import INCIDENTS
 from connprof.model import Failed, Measured, Problem, SslBytes, VerdictStatus
-from connprof.verdict import comparable_bytes, judge, required_factor
+from connprof.verdict import comparable_bytes, contradiction, judge, required_factor
 from tests import samples
 
 INCIDENT = INCIDENTS["datagouv-67"]
@@ -96,8 +96,22 @@ def test_a_bundle_with_our_ca_alone_does_not_reproduce():
 
 @pytest.mark.parametrize(("contexts", "confirmed"), [(0, False), (1, True), (5, True), (6, False)])
 def test_the_fix_may_make_one_context_per_client(contexts, confirmed):
-    changed = with_client(outcome("client-per-helper"), contexts_count=contexts)
+    changed = with_client(outcome("client-per-helper"), contexts_count=contexts, ca_loads_count=contexts)
     assert (judged(client_per_helper=changed).fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+@pytest.mark.parametrize("loads", [0, 4, 6])
+def test_a_fix_that_verifies_nobody_is_no_fix(loads):
+    changed = with_client(outcome("client-per-helper"), ca_loads_count=loads)
+    assert judged(client_per_helper=changed).fix.status is VerdictStatus.NOT_CONFIRMED
+
+
+def test_before_and_after_must_have_made_as_many_calls():
+    after = outcome("client-per-helper")
+    changed = replace(after, counts=replace(after.counts, calls_count=39))
+    fix = judged(client_per_helper=changed).fix
+    assert fix.status is VerdictStatus.NOT_CONFIRMED
+    assert fix.reason == "per-call-async made 40 calls and client-per-helper 39."
 
 
 @pytest.mark.parametrize(("handshakes", "confirmed"), [(4, False), (5, True), (6, False)])
@@ -158,6 +172,18 @@ def test_too_few_calls_confirm_nothing(calls, possible):
         client_per_helper=replace(after, counts=replace(after.counts, calls_count=calls)),
     )
     assert ("next to nothing to save" in verdict.fix.reason) is not possible
+
+
+def test_a_report_whose_verdict_does_not_follow_is_a_contradiction():
+    report = samples.report()
+    assert contradiction(report) is None
+    swapped = records(per_call_async=outcome("client-per-helper"))
+    assert contradiction(replace(report, records=tuple(swapped))) == (
+        "it says that the regression is reproduced, but by its figures it is not reproduced."
+    )
+    assert "not measured" in contradiction(replace(report, records=()))
+    nowhere = replace(report.environment, identity={})
+    assert "how many certificates" in contradiction(replace(report, environment=nowhere))
 
 
 def test_the_answers_are_this_runs_figures():

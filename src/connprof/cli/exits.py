@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from connprof.errors import ConnprofError
+from connprof.errors import ConnprofError, RunError
 from connprof.model import Failed, Report, VerdictStatus
 
 __all__ = ["RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "guarded"]
@@ -35,7 +35,7 @@ Exit codes:
   0    the regression is reproduced and its fix confirmed
   1    measured, but not reproduced or not confirmed
   2    wrong use, or a file that cannot be read or written
-  3    a case failed or is invalid
+  3    a case failed or is invalid, or the server was lost
   4    no verdict: a case that it needs was not measured
   130  interrupted; what had been measured is kept
 """
@@ -45,10 +45,9 @@ def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
     broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
-    lost = any(isinstance(record.outcome, Failed) and record.outcome.stage == "server" for record in report.records)
-    if report.run.interrupted and not lost:
+    if report.run.interrupted and report.run.ended != "server-lost":
         return ExitCode.INTERRUPTED
-    if broken or VerdictStatus.INVALID in halves:
+    if broken or report.run.interrupted or VerdictStatus.INVALID in halves:
         return ExitCode.INVALID
     if halves & {VerdictStatus.NOT_REPRODUCED, VerdictStatus.NOT_CONFIRMED}:
         return ExitCode.NEGATIVE
@@ -73,5 +72,5 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
         return ExitCode.INTERRUPTED
     except ConnprofError as error:
         click.echo(f"Error: {error}", err=True)
-        return ExitCode.USAGE
+        return ExitCode.INVALID if isinstance(error, RunError) else ExitCode.USAGE
     return int(result or 0)

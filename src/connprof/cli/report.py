@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from connprof.cli.exits import RUN_EXIT_CODES_HELP, ExitCode, exit_code
+from connprof.errors import FileError
 
 __all__ = ["report"]
 
@@ -24,12 +25,16 @@ def report(path: Path, folder: Path | None) -> ExitCode:
 
     PATH is a report.json, or the folder that holds one. The exit code is the one that the run had.
     """
-    from rich.console import Console
-
     from connprof import report as pages
     from connprof.store import load_report
+    from connprof.verdict import contradiction
 
     loaded = load_report(path)
+    if (why := contradiction(loaded)) is not None:
+        raise FileError(f"{path} contradicts itself: {why}")
+    pages.require_packages()
+    from rich.console import Console
+
     page = pages.write(loaded, folder) if folder is not None else None
     pages.print_summary(loaded, Console(highlight=False), page=page)
     return exit_code(loaded)
