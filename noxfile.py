@@ -67,7 +67,8 @@ def bench(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit and integration tests, on every supported Python that is found."""
     install(session, "tests")
-    run(session, "python", "-m", "pytest", *session.posargs)
+    # Most tests wait for processes of their own; two at a time suit two cores.
+    run(session, "python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session

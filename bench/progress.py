@@ -26,7 +26,8 @@ def listener_for(console: Console, settings: Settings) -> Iterator[Listener]:
     """The listener that suits ``console``, for as long as the run takes."""
     mode = "quick run" if settings.quick else "run"
     console.print(
-        f"connprof {mode}: {len(settings.strategies)} strategies, {settings.calls_count} calls of "
+        f"connprof {mode}: {_number(len(settings.strategies), 'strategy', 'strategies')}, "
+        f"{_number(settings.calls_count, 'call', 'calls')} of "
         f"{settings.workload}, seed {settings.seed}",
         soft_wrap=True,
     )
@@ -38,6 +39,10 @@ def listener_for(console: Console, settings: Settings) -> Iterator[Listener]:
         transient=True,
     ) as progress:  # fmt: skip
         yield _Bar(progress)
+
+
+def _number(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 class _Bar:

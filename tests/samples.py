@@ -439,8 +439,8 @@ def invalid() -> Report:
     broken = replace(
         measured(sketch_of("per-call-async")),
         problems=(
-            Problem(code="ledger-disagrees", sentence=sentence),
-            Problem(code="passes-disagree", sentence="Memory pass: 41 connections; counts pass: 40 connections."),
+            Problem(code="client-ledger", sentence=sentence),
+            Problem(code="passes", sentence="Memory pass: 41 connections; counts pass: 40 connections."),
         ),
     )
     return with_halves(

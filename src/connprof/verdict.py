@@ -132,8 +132,8 @@ def _fix(incident: Incident, before: Measured, after: Measured) -> Half:
     if calls < 2 * origins:
         return Half(
             status=VerdictStatus.NOT_CONFIRMED,
-            reason=f"With {calls} calls to {origins} origins there is next to nothing to save; "
-            f"at least {2 * origins} calls are needed.",
+            reason=f"The workload made {calls} of the {2 * origins} calls or more that it takes to save anything: "
+            f"it called {'one origin' if origins == 1 else f'{origins} origins'}.",
         )
     if calls != before.counts.calls_count:
         return Half(

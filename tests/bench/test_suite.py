@@ -26,6 +26,7 @@ EXPECTED = {
     "client-per-helper": (5, 5, 5),
     "one-client": (1, 5, 5),
 }
+pytestmark = pytest.mark.xdist_group("suite")
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
 
 

@@ -37,7 +37,7 @@ def test_what_is_said():
     text = printed("failed", terminal=False, page="/tmp/out/index.html")
     flat = " ".join(text.split())
     assert flat.startswith("Reproduced and fixed: 40 calls with a new AsyncClient")
-    assert "SSL memory: 299.1 MB -> 47.0 MB (6.4x less)" in flat
+    assert "SSL allocations: 299.1 MB -> 47.0 MB (6.4x less, also cumulative)" in flat
     assert "TLS handshakes: 40 -> 5 (8x fewer)" in flat
     assert "per-call-async 40 40 299.1" in flat
     assert "- lazy-service: failed: Failed in the memory pass: The worker was killed" in flat

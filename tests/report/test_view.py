@@ -11,12 +11,13 @@ from connprof.model import (
     Failed,
     Half,
     Measured,
+    Problem,
     Record,
     SiteCounts,
     TimingPass,
     VerdictStatus,
 )
-from connprof.report import series, view, words
+from connprof.report import first_screen, series, view, words
 from tests import samples
 
 
@@ -38,8 +39,8 @@ def texts(row):
 def test_the_verdict_in_one_sentence():
     made = view.build(samples.report())
     assert made.verdict.sentence == (
-        "Reproduced and fixed: 40 calls with a new AsyncClient for every call allocated 299.1 MB of SSL memory and "
-        "made 40 TLS handshakes; one client for each helper module needs 47.0 MB and 5."
+        "Reproduced and fixed: 40 calls with a new AsyncClient for every call cost 299.1 MB of cumulative SSL "
+        "allocations and 40 TLS handshakes; with one client for each helper module, 47.0 MB and 5."
     )
     assert made.verdict.mark.tone == "good"
     assert (made.verdict.regression.mark.word, made.verdict.fix.mark.word) == ("reproduced", "confirmed")
@@ -49,9 +50,9 @@ def test_published_before_and_after():
     # 269.9 + 12.9 + 16.3 and 33.75 + 1.61 + 11.64 MB; 299.1 / 47.0 is 6.36.
     made = view.build(samples.report())
     assert figures(made) == [
-        ("Published SSL memory", "295", "MB", "for 40 calls, 5 March 2026"),
-        ("Ours, before the fix", "299.1", "MB", "119 certificates in the CA bundle"),
-        ("Ours, after the fix", "47.0", "MB", "6.4x less"),
+        ("Published", "~295", "MB", "cumulative, for ~40 calls"),
+        ("Ours, before the fix", "299.1", "MB", "cumulative SSL allocations, freed or not"),
+        ("Ours, after the fix", "47.0", "MB", "6.4x less, also cumulative"),
     ]
     assert [each.bar_percent for each in made.figures] == [98.63, 100.0, 15.71]
     assert [(each.label, each.before, each.after, each.note) for each in made.changes] == [
@@ -62,8 +63,8 @@ def test_published_before_and_after():
 
 def test_published_bytes_are_scaled_to_the_calls():
     made = view.build(samples.quick())
-    assert figures(made)[0] == ("Published SSL memory", "147.5", "MB", "295 MB for 40 calls, scaled to 20")
-    assert made.plots[0].series.reference == series.Reference(value=147.5, text="published: 147.5 MB")
+    assert figures(made)[0] == ("Published", "~147.5", "MB", "cumulative; ~295 MB for ~40 calls, scaled to 20")
+    assert made.plots[0].series.reference == series.Reference(value=147.5, text="published: about 147.5 MB")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,8 @@ def test_the_reason_is_said_where_something_is_wrong():
     assert "instead" not in view.build(samples.report()).verdict.rest
     made = view.build(samples.not_confirmed())
     assert made.verdict.rest.endswith("The fix still makes a handshake for every call.")
+    made = view.build(samples.not_reproduced())
+    assert "cost 56.2 MB of cumulative SSL allocations (published: about 295 MB) and 40" in made.verdict.rest
     made = view.build(samples.invalid())
     assert made.verdict.rest == "The client counted 40 handshakes in the counts pass, the server 41."
 
@@ -122,8 +125,8 @@ def test_without_a_memory_pass_no_bytes_are_made_up():
         ("Ours, before the fix", words.ABSENT, "", "not measured"),
         ("Ours, after the fix", words.ABSENT, "", "not measured"),
     ]
-    assert "40 SSL contexts and made 40 TLS handshakes" in made.verdict.rest
-    assert made.verdict.rest.endswith("needs 5 contexts and 5 handshakes.")
+    assert "cost 40 SSL contexts and 40 TLS handshakes" in made.verdict.rest
+    assert made.verdict.rest.endswith("with one client for each helper module, 5 contexts and 5 handshakes.")
     assert made.plots[0].series is None
     assert "No memory pass" in made.plots[0].takeaway
     assert made.answers == ()
@@ -131,7 +134,7 @@ def test_without_a_memory_pass_no_bytes_are_made_up():
 
 
 def test_titles_go_into_the_sentence():
-    phrase = view._phrase
+    phrase = first_screen._phrase
     assert phrase("One client for each helper module.") == "one client for each helper module"
     assert phrase("A client.") == "a client"
     assert phrase("AsyncClient per call (the regression)") == "AsyncClient per call"
@@ -151,7 +154,10 @@ def test_how_sure():
     assert found["Checks"] == ("good", "8 of 8 passed")
     assert found["Passes agree"] == ("good", "in 8 of 8 cases, each pass in processes of its own")
     assert found["Server agrees"][0] == "good"
-    assert found["Server headroom"] == ("good", "4.5x the rate of the fastest strategy (floor)")
+    assert found["Server headroom"] == (
+        "good",
+        "4.5x the rate of the fastest strategy (floor) while it calls, making its client left out",
+    )
     assert found["Full run"] == ("good", "8 of 8 cases measured in 6 min 12 s, seed 67")
     assert found["Noise of times"][0] == "good"
 
@@ -160,6 +166,15 @@ def test_how_unsure():
     found = sure(view.build(samples.invalid()))
     assert found["Checks"] == ("none", "no check could be made")
     assert found["Passes agree"] == ("bad", "in 7 of 8 cases; not per-call-async")
+    broken = replace(
+        samples.report().records[0].outcome, problems=(Problem(code="claim", sentence="It made 2 contexts, not 1."),)
+    )
+    made = view.build(samples.with_outcome(samples.report(), "floor", broken))
+    assert sure(made)["Passes agree"] == (
+        "good",
+        "in 8 of 8 cases; 1 case invalid for another reason: not what the strategy declares",
+    )
+    assert [row.cells[1].mark.word for row in made.problems.rows] == ["not what the strategy declares"]
     assert found["Full run"][0] == "warn"
     found = sure(view.build(samples.not_reproduced()))
     assert found["Checks"] == ("bad", "7 of 8 passed")
@@ -168,6 +183,48 @@ def test_how_unsure():
     assert found["Server headroom"] == ("none", "not measured")
     assert sure(view.build(samples.quick()))["Quick run"][0] == "warn"
     assert sure(view.build(samples.interrupted()))["Interrupted run"][0] == "warn"
+
+
+def test_a_run_of_some_strategies_is_not_a_full_one():
+    base = samples.report([samples.sketch_of("floor")])
+    names = tuple(sketch.name for sketch in samples.SKETCHES[1:])
+    made = view.build(replace(base, run=samples.run(left_out=names)))
+    assert sure(made)["Partial run"] == (
+        "warn",
+        "1 of 8 strategies; 1 of 1 cases measured in 6 min 12 s, seed 67",
+    )
+    made = view.build(replace(base, run=samples.run(left_out=names[:2], quick=True)))
+    assert sure(made)["Quick run"][1].startswith("1 of 3 strategies; 1 of 1 cases measured")
+    assert "Full run" in sure(view.build(base))
+
+
+def test_failed_cases_are_in_the_headline():
+    assert view.build(samples.failed_cases()).verdict.rest.endswith(" 2 of 8 cases failed.")
+    base = samples.with_outcome(samples.only_one(), "per-call-async", Failed(stage="counts", message="It died."))
+    for status in (VerdictStatus.NOT_MEASURED, VerdictStatus.INVALID):
+        made = view.build(samples.with_halves(base, Half(status=status, reason="It died."), answers=None))
+        assert made.verdict.lead == "No verdict, 1 of 1 cases failed"
+
+
+def test_what_the_page_and_its_pictures_are_of():
+    made = view.build(samples.report())
+    assert made.stamp == (
+        "connprof 0.1.0 · incident datagouv-67 · workload llm-session · 40 calls · 20 November 2026, 09:41 UTC"
+    )
+    assert made.reference == (
+        "pull request 67 of datagouv/datagouv-mcp (github.com/datagouv/datagouv-mcp/pull/67), 5 March 2026"
+    )
+    elsewhere = replace(samples.INCIDENT, reference="A talk")
+    assert view.build(samples.with_halves(samples.report(), incident=elsewhere)).reference == "A talk, 5 March 2026"
+    assert made.order_count == "24 jobs"
+    assert made.checks.rows[1].cells[0].text == "Full TLS handshakes"
+
+
+def test_one_session_in_a_process_has_no_fastest_round():
+    assert "each process's fastest round" in view.build(samples.report()).strategies.note
+    base = samples.report([samples.sketch_of("floor")])
+    single = with_timing(base, "floor", [one_timing((100,)), one_timing((110,))])
+    assert "each process's session" in view.build(single).strategies.note
 
 
 @pytest.mark.parametrize(("server", "tone"), [(2_999.0, "warn"), (3_000.0, "good"), (3_001.0, "good")])
@@ -182,7 +239,10 @@ def test_noise_is_the_spread_of_the_process_minima():
     passes = [one_timing(wall) for wall in ((100, 130), (200, 110), (120, 300))]
     report = samples.with_outcome(base, "floor", replace(base.records[0].outcome, timing=tuple(passes)))
     # minima 100, 110 and 120: standard deviation 10, mean 110.
-    assert sure(view.build(report))["Noise of times"][1].startswith("9.1 % between processes, at worst 9.1 %")
+    assert sure(view.build(report))["Noise of times"][1] == (
+        "coefficient of variation over 3 processes: 9.1 % (median over the strategies), at worst 9.1 %; counts and "
+        "bytes do not depend on it"
+    )
 
 
 def test_a_disagreeing_server_is_seen():
@@ -280,8 +340,26 @@ def test_axes_that_differ_name_the_case():
     report = replace(base, records=(Record(case=other, outcome=base.records[0].outcome), *base.records))
     made = view.build(report)
     labels = [bar.label for bar in made.plots[0].series.bars]
-    assert sorted(labels) == ["per-call-async", "per-call-async (http version 2, rtt ms 20.0)"]
+    assert sorted(labels) == ["per-call-async", "per-call-async (HTTP/2, 20 ms modelled round trip)"]
     assert made.timeline.series.panels[0].title == "Regression: per-call-async"
+    assert "round trips that stand beside the names" in made.plots[3].takeaway
+    assert made.meta[3:-1] == ("40 calls",)
+
+
+def test_axes_that_all_cases_share_are_said_once():
+    base = samples.report()
+    records = tuple(replace(record, case=replace(record.case, rtt_ms=20.0)) for record in base.records)
+    made = view.build(replace(base, records=records))
+    assert made.meta[3:-1] == ("40 calls", "20 ms modelled round trip")
+    assert [row.cells[0].text for row in made.brief.rows] == [row.cells[0].text for row in view.build(base).brief.rows]
+    assert "with a modelled round trip of 20 ms" in made.plots[3].takeaway
+    assert "costs next to nothing" in view.build(base).plots[3].takeaway
+    assert texts(row_of(made, "floor"))[-2] == "1.00x"
+    one = replace(records[0], case=replace(records[0].case, concurrency_count=8, trust_store="system"))
+    made = view.build(replace(base, records=(one, *records[1:])))
+    assert [row.cells[0].text for row in made.brief.rows if "(" in row.cells[0].text] == [
+        "floor (trust store system, 8 calls at once)"
+    ]
 
 
 def test_two_workloads_are_told_apart():
@@ -308,18 +386,31 @@ def test_checks_say_what_is_allowed():
 
 def test_answers():
     made = view.build(samples.report())
-    whole, shared, left = made.answers
+    whole, live, shared, left, less, io = made.answers
     assert whole == (
         "Of the regression's 299.1 MB of SSL bytes, 90.2 % (269.9 MB) were spent on creating SSL contexts and loading "
         "the CA bundle into them, 4.3 % (12.9 MB) on handshakes and 5.4 % (16.3 MB) on reading and writing."
     )
     assert shared == (
         "Sharing only the SSL context, with a client for every call as before, would have saved 260.4 MB (87.1 %) and "
-        "left 38.7 MB, but no handshake less."
+        "left 38.7 MB, without saving a single handshake."
+    )
+    assert live == (
+        "Of all that the process allocated, never more than 4.1 MB with the regression and 7.0 MB with the fix was "
+        "live at once: the regression is churn, memory allocated and freed over and over, not a leak."
+    )
+    assert less == (
+        "That sharing only the context needs fewer SSL bytes than the fix (38.7 MB against 47.0 MB) is because it "
+        "creates 1 context, the fix 5. But every call still opens a connection, so it keeps all 40 handshakes, where "
+        "the fix makes 5."
+    )
+    assert io == (
+        "Reading and writing takes 16.3 MB with the regression and 11.6 MB with the fix, for the same calls: a new "
+        "connection reads and writes more than one that is kept open, and there are 40 against 5."
     )
     assert left == (
         "After the fix 47.0 MB are left: 33.8 MB for 5 contexts (6.8 MB each), 1.6 MB for 5 handshakes and 11.6 MB "
-        "for reading and writing, which grows with the calls whatever is shared."
+        "for reading and writing."
     )
     assert [column.title for column in made.answers_table.columns] == [
         "SSL bytes",
@@ -328,7 +419,27 @@ def test_answers():
         "Fix",
     ]
     assert texts(made.answers_table.rows[-1]) == ["Together", "299.1", "38.7", "47.0"]
-    assert len(view.build(samples.not_measured()).answers) == 1
+    assert len(view.build(samples.not_measured()).answers) == 2
+
+
+def test_an_answer_is_given_only_where_its_figures_are():
+    base = samples.report()
+    whole = len(view.build(base).answers)
+    # The peak without the fix; nothing on what sharing the context alone would do; nothing on reading and writing.
+    answers = view.build(samples.with_halves(base, answers=replace(base.verdict.answers, shared_context=None))).answers
+    assert len(answers) == whole - 2
+    assert not [sentence for sentence in answers if "haring" in sentence]
+    answers = view.build(samples.with_halves(base, answers=replace(base.verdict.answers, after=None))).answers
+    assert len(answers) == whole - 3
+    assert "with the regression was live at once" in answers[1]
+    before = base.records[3].outcome
+    leaky = replace(before, memory=replace(before.memory, peak_bytes=290_000_000))
+    answers = view.build(samples.with_outcome(base, "per-call-async", leaky)).answers
+    assert "not a leak" not in "".join(answers)
+    # Answers of another case than the one that is shown: nothing of it may stand beside them.
+    other = replace(base.verdict.answers, before=replace(base.verdict.answers.before, io_bytes=1))
+    answers = view.build(samples.with_halves(base, answers=other)).answers
+    assert not [sentence for sentence in answers if "live at once" in sentence or "handshake;" in sentence]
 
 
 def test_call_sites():
@@ -352,7 +463,7 @@ def test_a_line_that_was_found_in_two_ways_is_one_row():
         ["bench/strategies/session.py:1", "one-client", "2", "0", "0", words.ABSENT, "made the request"],
         [
             *("bench/strategies/session.py:31", "one-client", "1", "3", "0", "4"),
-            "was on the call stack and made the request",
+            "on the call stack, made the request",
         ],
     ]
 
@@ -364,7 +475,7 @@ def test_environment_variables_are_listed_by_what_was_done_with_them():
         ("removed", "ALL_PROXY, HTTPS_PROXY, SSLKEYLOGFILE, SSL_CERT_DIR"),
         ("set to the bundle with our CA", "SSL_CERT_FILE"),
     )
-    assert facts[0].pairs[5] == ("client library version", "0.28.1")
+    assert facts[0].pairs[5:7] == (("client library version", "0.28.1"), ("CA bundle certificates", "119"))
 
 
 def test_tls_and_origins():
@@ -400,9 +511,25 @@ def test_growth_series_ends_with_the_full_pass():
     assert [x for x, _ in lines["per-call-async"]] == [1, 5, 10, 20, 30, 40]
     assert lines["per-call-async"][-1][1] == pytest.approx(299.1)
     assert lines["client-per-helper"][-1][1] == pytest.approx(47.0)
-    assert "climbs by 7.48 MB with every further call at the end, the fix by 0.29 MB" in (
-        view.build(samples.report()).plots[1].takeaway
+
+
+def test_growth_leaves_out_what_is_paid_once():
+    # 299.1 / 40, and 11.64 / 40 of reading and writing: the contexts and handshakes of the fix are paid once.
+    said = view.build(samples.report()).plots[1].takeaway
+    assert said.endswith(
+        "Between 30 and 40 calls the regression climbs by 7.48 MB a call. The fix climbs by 0.29 MB a call, plus the "
+        "context and the handshake of each origin that is called for the first time."
     )
+    # The five origins are first called within the last stretch, which changes nothing.
+    base = samples.report()
+    fix = base.records[5].outcome
+    cut = samples.with_outcome(base, "client-per-helper", replace(fix, growth=fix.growth[:1]))
+    said = view.build(cut).plots[1].takeaway
+    assert "Between 1 and 40 calls the fix climbs by 0.29 MB a call, plus" in said
+    alone = samples.with_outcome(base, "client-per-helper", replace(fix, growth=()))
+    said = view.build(alone).plots[1].takeaway
+    assert "the regression climbs by 7.48 MB a call." in said
+    assert "the fix" not in said
 
 
 def test_what_is_not_drawn_is_named():

@@ -171,7 +171,7 @@ def test_too_few_calls_confirm_nothing(calls, possible):
         per_call_async=replace(before, counts=replace(before.counts, calls_count=calls)),
         client_per_helper=replace(after, counts=replace(after.counts, calls_count=calls)),
     )
-    assert ("next to nothing to save" in verdict.fix.reason) is not possible
+    assert ("that it takes to save anything" in verdict.fix.reason) is not possible
 
 
 def test_a_report_whose_verdict_does_not_follow_is_a_contradiction():

@@ -7,11 +7,13 @@ used, and its absence raises :class:`~connprof.errors.MissingPackageError`.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connprof.errors import FileError
-from connprof.report.view import View, build
+from connprof.errors import FileError, MissingPackageError
+from connprof.report.shapes import View
+from connprof.report.view import build
 from connprof.store import write_atomically
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from connprof.model import Report
 
-__all__ = ["View", "build", "print_summary", "write"]
+__all__ = ["View", "build", "print_summary", "require_packages", "write"]
 
 
 def write(report: Report, folder: str | os.PathLike[str]) -> Path:
@@ -43,7 +45,7 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
     known = [*view.plots, view.timeline]
     for plot in known:
         if plot.series is not None:
-            pictures[plot.file_name] = plots.png(plot.series, plot.title)
+            pictures[plot.file_name] = plots.png(plot.series, plot.title, view.stamp)
             drawings[plot.key] = (
                 plots.svg(plot.series, "wide", prefix=f"{plot.key}-wide"),
                 plots.svg(plot.series, "narrow", prefix=f"{plot.key}-narrow"),
@@ -64,6 +66,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path} cannot be removed: {error.strerror or error}.") from None
+
+
+def require_packages() -> None:
+    """Say now, not after a long run, that a page could not be drawn.
+
+    Raises:
+        MissingPackageError: if jinja2, matplotlib or rich is absent.
+    """
+    for package in ("jinja2", "matplotlib", "rich"):
+        if find_spec(package) is None:
+            raise MissingPackageError(package, extra="report", purpose="draw the report")
 
 
 def print_summary(report: Report, console: Console, *, page: Path | None = None) -> None:

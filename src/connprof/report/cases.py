@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         TimingPass,
     )
 
-__all__ = ["FLOOR", "Seen", "State", "primary", "seen"]
+__all__ = ["FLOOR", "Seen", "State", "primary", "seen", "shared_axes"]
 
 FLOOR = "floor"
 """The strategy that the others' times are divided by: what the work costs without any client library."""
@@ -50,7 +50,7 @@ class Seen:
     Attributes:
         case: the case, ``None`` for a strategy that was known but not run.
         name: the strategy's name, fit to be shown.
-        axes: the case's axes that differ from the default, fit to be shown; mostly empty.
+        axes: the case's axes that differ from the default and from other cases, in words; mostly empty.
         title: the strategy's own line.
         role: what it is in the incident, or empty.
         state: what came of it.
@@ -195,14 +195,29 @@ def _seen(record: Record, note: StrategyNote | None, role: str, axes: str) -> Se
     )
 
 
-def _special_axes(case: Case) -> tuple[str, ...]:
-    """The axes on which a case is not the default one, in words."""
+def _special_axes(case: Case) -> dict[str, str]:
+    """The axes on which a case is not the default one, each in words."""
     base = Case(strategy=case.strategy, workload=case.workload, calls_count=case.calls_count)
-    return tuple(
-        words.plain(f"{field.removesuffix('_count').replace('_', ' ')} {value}")
+    said = {
+        "client_library": f"client library {case.client_library}",
+        "http_version": f"HTTP/{case.http_version}",
+        "trust_store": f"trust store {case.trust_store}",
+        "rtt_ms": f"{case.rtt_ms:g} ms modelled round trip",
+        "concurrency_count": f"{words.plural(case.concurrency_count, 'call')} at once",
+    }
+    return {
+        field: words.plain(said.get(field, f"{field.replace('_', ' ')} {value}"))
         for field, value in structs.asdict(case).items()
         if value != getattr(base, field)
-    )
+    }
+
+
+def shared_axes(report: Report) -> tuple[str, ...]:
+    """The axes on which all cases differ from the default in the same way, in words: they are said once for all."""
+    every = [_special_axes(record.case) for record in report.records]
+    if not every:
+        return ()
+    return tuple(said for field, said in every[0].items() if all(axes.get(field) == said for axes in every))
 
 
 def _title(title: str, role: str) -> str:
@@ -221,10 +236,11 @@ def seen(report: Report) -> tuple[Seen, ...]:
     }
     notes = {note.name: note for note in report.strategies}
     workloads = {(record.case.workload, record.case.calls_count) for record in report.records}
+    shared = shared_axes(report)
     found = []
     for record in report.records:
         case = record.case
-        parts = _special_axes(case)
+        parts = tuple(said for said in _special_axes(case).values() if said not in shared)
         if len(workloads) > 1:
             parts = (words.plain(case.workload), words.plural(case.calls_count, "call"), *parts)
         axes = ", ".join(parts)

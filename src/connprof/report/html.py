@@ -19,7 +19,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from connprof.report.view import View
+    from connprof.report.shapes import View
 
 __all__ = ["page"]
 

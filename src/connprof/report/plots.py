@@ -493,7 +493,7 @@ def _boxes(series: Boxes, look: _Look, palette: dict[str, str]) -> Figure:
     return sheet.figure
 
 
-_BOX_LEGEND = (("box", "middle half"), ("p50", "p50 (half)"), ("p95", "p95"), ("p99", "p99"))
+_BOX_LEGEND = (("box", "middle half"), ("p50", "p50 (median)"), ("p95", "p95"), ("p99", "p99"))
 
 
 def _box_legend(sheet: _Sheet, left: float) -> None:
@@ -726,12 +726,15 @@ def _draw(series: Series, size: Size, palette: dict[str, str]) -> Figure:
     return _timeline(series, look, palette)
 
 
-def png(series: Series, title: str) -> bytes:
-    """The drawing in light colours with its title, at twice its size for sharp screens."""
+def png(series: Series, title: str, footer: str = "") -> bytes:
+    """The drawing in light colours with its title and a small line below, at twice its size for sharp screens."""
     with _style("png"):
         figure = _draw(series, "wide", LIGHT)
         above = 1 + 22 / (72 * figure.get_figheight())
         figure.text(0, above, _drawable(title), fontsize=17, weight="bold", color=LIGHT["ink"])
+        if footer:
+            below = -14 / (72 * figure.get_figheight())
+            figure.text(0, below, _drawable(footer), fontsize=11, va="top", color=LIGHT["soft"])
         sink = io.BytesIO()
         figure.savefig(sink, format="png", dpi=144, bbox_inches="tight", pad_inches=0.3, metadata={"Software": None})
     return sink.getvalue()

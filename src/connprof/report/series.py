@@ -277,7 +277,7 @@ def bytes_by_category(all_seen: Iterable[Seen], incident: Incident) -> StackedBa
     reference = None
     if len(calls) == 1:
         published = published_bytes(incident, calls.pop())
-        reference = Reference(value=published / _MB, text=f"published: {words.round_bytes(published)}")
+        reference = Reference(value=published / _MB, text=f"published: about {words.round_bytes(published)}")
     most = max(bar.total for bar in bars)
     high = max(most, reference.value) if reference else most
     return StackedBars(

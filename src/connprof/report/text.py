@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from connprof.report.view import Mark, Table, Tone, View
+    from connprof.report.shapes import Mark, Table, Tone, View
 
 __all__ = ["show"]
 
@@ -108,10 +108,14 @@ def _before_after(view: View) -> list[tuple[str, str]]:
     published, before, after = view.figures
     lines = [
         ("Published", f"{published.value} {published.unit} ({published.note})"),
-        ("SSL memory", f"{before.value} {before.unit} -> {after.value} {after.unit}".replace("  ", " ").strip()),
+        ("SSL allocations", f"{before.value} {before.unit} -> {after.value} {after.unit}".replace("  ", " ").strip()),
     ]
     lines += [(change.label, f"{change.before} -> {change.after}") for change in view.changes]
-    notes = ["", after.note if after.unit else "", *(change.note for change in view.changes)]
+    notes = [
+        "",
+        after.note if after.unit else before.note if before.unit else "",
+        *(change.note for change in view.changes),
+    ]
     return [(name, f"{value} ({note})" if note else value) for (name, value), note in zip(lines, notes, strict=True)]
 
 

@@ -1,0 +1,198 @@
+"""How far the figures are to be trusted: the list beside the verdict, and the table of problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connprof import stats
+from connprof.report import words
+from connprof.report.cases import State
+from connprof.report.marks import STATE_MARKS, bad_mark, good_mark, part_of, unknown_mark, warn_mark
+from connprof.report.shapes import Assurance, Banner, Cell, Column, Mark, Row, Table
+
+if TYPE_CHECKING:
+    from connprof.model import Report
+    from connprof.report.cases import Seen
+
+__all__ = ["assurance_views", "banner_views", "problem_table"]
+
+_ENOUGH_HEADROOM = 3.0
+_CALM_SPREAD = 0.15
+
+
+def assurance_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[Assurance, ...]:
+    """The reasons to trust the figures, or not to."""
+    return (
+        _checks_assurance(report),
+        _passes_assurance(all_seen),
+        _ledger_assurance(all_seen),
+        _headroom_assurance(report),
+        _noise_assurance(all_seen),
+        _mode_assurance(report, all_seen),
+    )
+
+
+def _checks_assurance(report: Report) -> Assurance:
+    checks = (*report.verdict.regression.checks, *report.verdict.fix.checks)
+    passed = sum(check.passed for check in checks)
+    label = "Checks"
+    if not checks:
+        return Assurance(mark=unknown_mark("none"), label=label, text="no check could be made")
+    mark = good_mark("passed") if passed == len(checks) else bad_mark("failed")
+    return Assurance(mark=mark, label=label, text=f"{passed} of {len(checks)} passed")
+
+
+# What the codes of problems mean. Only the first of them is about passes that do not agree.
+_KINDS = {
+    "passes": "passes disagree",
+    "claim": "not what the strategy declares",
+    "client-ledger": "client and server disagree",
+    "requests": "requests and calls differ",
+    "ledger": "the server's own counts disagree",
+    "left-open": "connections left open",
+    "blind-spot": "not seen by the client's counts",
+}
+
+
+def _kind(code: str) -> str:
+    return _KINDS.get(code, words.plain(code))
+
+
+def _passes_assurance(all_seen: tuple[Seen, ...]) -> Assurance:
+    label = "Passes agree"
+    ran = [one for one in all_seen if one.state in {State.MEASURED, State.INVALID}]
+    if not ran:
+        return Assurance(mark=unknown_mark("unknown"), label=label, text="no case ran to its end")
+    apart = [one for one in ran if any(problem.code == "passes" for problem in one.measured.problems)]
+    kinds = max(sum(bool(part) for part in (one.counts, one.memory, one.retained_bytes, one.timing)) for one in ran)
+    if kinds <= 1 and not apart:
+        return Assurance(mark=unknown_mark("one pass"), label=label, text="a single pass has nothing to agree with")
+    text = f"in {part_of(len(ran) - len(apart), len(ran), 'cases')}"
+    if apart:
+        text += f"; not {words.joined([one.place for one in apart])}"
+        return Assurance(mark=bad_mark("disagree"), label=label, text=text)
+    other = [one for one in ran if one.measured.problems]
+    if other:
+        kinds_of = dict.fromkeys(_kind(problem.code) for one in other for problem in one.measured.problems)
+        text += f"; {words.plural(len(other), 'case')} invalid for another reason: {words.joined(list(kinds_of))}"
+    else:
+        text += ", each pass in processes of its own"
+    return Assurance(mark=good_mark("agree"), label=label, text=text)
+
+
+def _ledger_assurance(all_seen: tuple[Seen, ...]) -> Assurance:
+    label = "Server agrees"
+    both = [one.counts for one in all_seen if one.counts]
+    if not both:
+        return Assurance(mark=unknown_mark("unknown"), label=label, text="no counts pass was made")
+    same = [
+        one
+        for one in both
+        if one.client.handshakes_full_count == one.ledger.handshakes_full_count and not one.ledger.disagreements
+    ]
+    text = f"client and server counted the same handshakes in {part_of(len(same), len(both), 'cases')}"
+    return Assurance(mark=good_mark("agree") if len(same) == len(both) else bad_mark("differ"), label=label, text=text)
+
+
+def _headroom_assurance(report: Report) -> Assurance:
+    label = "Server headroom"
+    headroom = report.headroom
+    if headroom is None or headroom.fastest_requests_per_s <= 0:
+        return Assurance(mark=unknown_mark("unknown"), label=label, text="not measured")
+    text = (
+        f"{words.times(headroom.ratio)} the rate of the fastest strategy ({words.plain(headroom.fastest_strategy)}) "
+        "while it calls, making its client left out"
+    )
+    enough = headroom.ratio >= _ENOUGH_HEADROOM
+    if not enough:
+        text += f"; at least {words.times(_ENOUGH_HEADROOM)} is wanted: its times may be the server's"
+    return Assurance(mark=good_mark("enough") if enough else warn_mark("little"), label=label, text=text)
+
+
+def _noise_assurance(all_seen: tuple[Seen, ...]) -> Assurance:
+    label = "Noise of times"
+    spreads = [stats.spread(one.wall_minima_ns) for one in all_seen if len(one.wall_minima_ns) > 1]
+    if not spreads:
+        return Assurance(
+            mark=unknown_mark("unknown"), label=label, text="not known: fewer than two timing processes per case"
+        )
+    processes = max(len(one.wall_minima_ns) for one in all_seen)
+    worst = max(spreads)
+    text = (
+        f"coefficient of variation over {words.plural(processes, 'process', 'processes')}: "
+        f"{words.share(stats.median(spreads))} (median over the strategies), at worst {words.share(worst)}; "
+        "counts and bytes do not depend on it"
+    )
+    calm = worst <= _CALM_SPREAD
+    return Assurance(mark=good_mark("calm") if calm else warn_mark("noisy"), label=label, text=text)
+
+
+def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
+    run = report.run
+    cases = [one for one in all_seen if one.case is not None]
+    ran = sum(one.state is State.MEASURED for one in cases)
+    text = f"{part_of(ran, len(cases), 'cases')} measured in {words.duration(run.duration_s)}, seed {run.seed}"
+    tried = {one.name for one in cases}
+    known = tried | {one.name for one in all_seen} | {words.plain(name) for name in run.left_out}
+    partial = len(tried) < len(known)
+    if partial:
+        text = f"{part_of(len(tried), len(known), 'strategies')}; {text}"
+    if run.interrupted is not None:
+        return Assurance(mark=warn_mark("interrupted"), label="Interrupted run", text=text)
+    if run.quick:
+        text += "; shortened, so look at its times but do not quote them"
+        return Assurance(mark=warn_mark("quick"), label="Quick run", text=text)
+    failed = sum(one.state in {State.FAILED, State.INVALID, State.INTERRUPTED} for one in all_seen)
+    if failed:
+        text += f"; {words.plural(failed, 'case')} failed or invalid, see the problems"
+    if partial:
+        return Assurance(mark=warn_mark("partial"), label="Partial run", text=text)
+    mark = warn_mark("with problems") if failed or not ran else good_mark("full")
+    return Assurance(mark=mark, label="Full run", text=text)
+
+
+def banner_views(report: Report) -> tuple[Banner, ...]:
+    """What must be read before the verdict."""
+    if report.run.interrupted is None:
+        return ()
+    text = words.plain(report.run.interrupted) or "The run was stopped."
+    return (Banner(mark=warn_mark("Not complete"), text=text),)
+
+
+def problem_table(all_seen: tuple[Seen, ...]) -> Table:
+    """The cases that failed or are invalid, and why."""
+    rows: list[Row] = []
+    for one in all_seen:
+        if one.state in {State.FAILED, State.INTERRUPTED}:
+            rows.extend(_problem(one.place, STATE_MARKS[one.state], sentence) for sentence in one.sentences)
+        else:
+            rows.extend(
+                _problem(
+                    one.place,
+                    Mark(symbol="!", word=_kind(problem.code), tone="bad"),
+                    words.plain(problem.sentence),
+                )
+                for problem in one.measured.problems
+            )
+        if one.counts:
+            rows.extend(
+                _problem(one.place, warn_mark("server disagrees"), words.plain(text))
+                for text in one.counts.ledger.disagreements
+            )
+            rows.extend(
+                _problem(one.place, warn_mark("not seen by the client's counts"), words.plain(text))
+                for text in one.counts.blind_spots
+            )
+    return Table(
+        caption="Cases that failed or whose figures must not be trusted",
+        columns=(
+            Column(title="Case", is_number=False),
+            Column(title="Kind", is_number=False),
+            Column(title="What happened", is_number=False),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _problem(label: str, mark: Mark, sentence: str) -> Row:
+    return Row(cells=(Cell(text=label), Cell(mark=mark), Cell(text=sentence)))
