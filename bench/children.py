@@ -83,9 +83,11 @@ class Workers:
             answer = json.loads(line)
             if "failed" in answer:
                 raise JobFailed(plain(str(answer["failed"])))
-            outcome: dict[str, Any] = dict(answer["outcome"])
-        except (ValueError, TypeError, KeyError):
-            raise JobFailed("its process answered something that is no outcome") from None
+            outcome = answer["outcome"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            outcome = None
+        if not isinstance(outcome, dict):
+            raise JobFailed("its process answered something that is no outcome")
         return outcome
 
     def stop(self) -> None:

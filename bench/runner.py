@@ -275,8 +275,8 @@ class _Suite:
         failure: str | None = None
         try:
             outcome = self._workers.run([sys.executable, "-m", "bench.headroom"], message, lane.variables)
-            self._server_requests_per_s = outcome["requests_per_s"]
-        except JobFailed as error:
+            self._server_requests_per_s = msgspec.convert(outcome["requests_per_s"], float)
+        except (JobFailed, KeyError, msgspec.ValidationError) as error:
             failure = str(error)
             lane.server.ledger()  # raises ServerError where that is the reason
         self._listener.finished(label, failure)
@@ -413,29 +413,36 @@ def reserved(out: Path) -> Iterator[None]:
     Raises:
         FileError: the folder cannot be written, or another run is at work in it.
     """
-    lock = out / ".lock"
+    lock, work = out / ".lock", out / ".work"
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}. Choose another folder with --out.") from None
     try:
+        if not _locked(handle, lock):
+            raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.") from None
-        shutil.rmtree(out / ".work", ignore_errors=True)  # of a run that was killed
-        try:
-            (out / ".work").mkdir()
-        except OSError as error:
-            raise FileError(f"{out / '.work'} cannot be made: {error.strerror}. Remove what is there.") from None
-        try:
+            shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+            try:
+                work.mkdir()
+            except OSError as error:
+                raise FileError(f"{work} cannot be made: {error.strerror}. Remove what is there.") from None
             yield
         finally:
-            shutil.rmtree(out / ".work", ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
             lock.unlink(missing_ok=True)
     finally:
         os.close(handle)
+
+
+def _locked(handle: int, lock: Path) -> bool:
+    """Whether ``handle`` now holds the file that is called ``lock``, and not one that a run that ended has removed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(handle), lock.stat())
+    except OSError:
+        return False
 
 
 def _note(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:

@@ -282,7 +282,7 @@ class Recorder:
         if not isinstance(name, str) or not name:
             return
         with self.lock:
-            if len(self._names) > _NAMES_MAX or len(self._names_seen) > _NAMES_MAX:
+            if len(self._names_seen) > _NAMES_MAX:  # all of _names is in there
                 self._names.clear()
                 self._names_seen.clear()
             for family, _type, _proto, _canonical, address in answers:

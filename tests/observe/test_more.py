@@ -1,0 +1,142 @@
+"""What the recorder does where the system seldom gives an occasion for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+
+import pytest
+
+from connprof.observe import observe, recorder
+from connprof.observe.recorder import RECORDER
+
+HOST = "127.0.0.1"
+
+
+def answers(*addresses):
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+
+
+def test_the_names_that_are_remembered_are_bounded(monkeypatch):
+    monkeypatch.setattr(recorder, "_NAMES_MAX", 10)
+    with observe() as observation:
+        for number in range(200):
+            RECORDER.name_resolved(f"host-{number}", answers(f"10.0.0.{number}"))
+            assert len(RECORDER._names) <= 11
+            assert len(RECORDER._names_seen) <= 11
+    assert observation.errors.errors_count == 0
+
+
+def test_many_names_of_one_address_are_bounded_too(monkeypatch):
+    monkeypatch.setattr(recorder, "_NAMES_MAX", 10)
+    with observe():
+        for number in range(200):
+            RECORDER.name_resolved(f"host-{number}", answers("10.0.0.1"))
+            assert len(RECORDER._names_seen) <= 11
+
+
+def test_a_name_that_was_forgotten_gives_way_to_the_address(monkeypatch, plain_server):
+    monkeypatch.setattr(recorder, "_NAMES_MAX", 2)
+    address = (HOST, plain_server.port)
+    with observe() as observation:
+        RECORDER.name_resolved("old.example", [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)])
+        with socket.socket() as sock:
+            sock.connect(address)
+        for number in range(5):
+            RECORDER.name_resolved(f"host-{number}", answers(f"10.0.0.{number}"))
+        with socket.socket() as sock:
+            sock.connect(address)
+    assert set(observation.origins) == {f"old.example:{plain_server.port}", plain_server.origin}
+
+
+def counts_of(observation):
+    counts = observation.counts
+    return counts.connection_attempts_count, counts.connections_count, counts.connections_failed_count
+
+
+PENDING = [getattr(errno, name) for name in ("EINPROGRESS", "EWOULDBLOCK", "EALREADY", "EINTR")]
+
+
+@pytest.mark.parametrize("code", PENDING)
+def test_an_error_that_says_not_yet_is_no_outcome(plain_server, code):
+    with observe() as observation, socket.socket() as sock:
+        address = (HOST, plain_server.port)
+        attempt = RECORDER.connect_begins(sock, address, sys._getframe())
+        assert attempt is not None
+        RECORDER.socket_error_read(sock, code)
+        assert counts_of(observation) == (1, 0, 0)
+        sock.connect(address)
+        assert counts_of(observation) == (1, 1, 0)
+    assert counts_of(observation) == (1, 1, 0)
+    assert observation.errors.errors_count == 0
+
+
+def test_an_error_read_from_a_socket_that_is_not_connected_yet_is_no_connection(plain_server):
+    with observe() as observation, socket.socket() as sock:
+        address = (HOST, plain_server.port)
+        RECORDER.connect_begins(sock, address, sys._getframe())
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert counts_of(observation) == (1, 0, 0)
+        sock.connect(address)
+    assert counts_of(observation) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("error", [InterruptedError(errno.EINTR, "x"), BlockingIOError(errno.EINPROGRESS, "x")])
+def test_a_connect_that_was_only_begun_has_not_failed(plain_server, error):
+    with observe() as observation, socket.socket() as sock:
+        address = (HOST, plain_server.port)
+        attempt = RECORDER.connect_begins(sock, address, sys._getframe())
+        RECORDER.connect_raised(attempt, error)
+        assert counts_of(observation) == (1, 0, 0)
+        sock.connect(address)
+        assert counts_of(observation) == (1, 1, 0)
+    assert counts_of(observation) == (1, 1, 0)
+
+
+def test_a_connect_that_found_its_socket_connected_has_succeeded(plain_server):
+    with observe() as observation, socket.socket() as sock:
+        attempt = RECORDER.connect_begins(sock, (HOST, plain_server.port), sys._getframe())
+        RECORDER.connect_raised(attempt, OSError(errno.EISCONN, "x"))
+        assert counts_of(observation) == (1, 1, 0)
+
+
+def test_a_connect_that_raised_anything_else_has_failed(plain_server):
+    with observe() as observation, socket.socket() as sock:
+        attempt = RECORDER.connect_begins(sock, (HOST, plain_server.port), sys._getframe())
+        RECORDER.connect_raised(attempt, KeyboardInterrupt())
+        assert counts_of(observation) == (1, 0, 1)
+
+
+def test_a_connection_whose_close_was_not_seen_ends_when_its_number_is_given_out_again(plain_server):
+    address = (HOST, plain_server.port)
+    with observe() as observation:
+        first = socket.socket()
+        first.connect(address)
+        number = first.detach()  # nobody closes it through a socket object from here on
+        second = socket.socket()
+        os.dup2(second.fileno(), number)  # closes the first connection below Python, in one step
+        renumbered = socket.socket(fileno=number)
+        second.close()
+        renumbered.connect(address)
+        renumbered.close()
+    before, after = sorted(
+        (event for event in observation.events if event.kind == "connection"), key=lambda event: event.start_ns
+    )
+    assert before.end_ns <= after.start_ns
+    assert counts_of(observation) == (2, 2, 0)
+
+
+def test_a_connect_under_way_whose_close_was_not_seen_has_failed(plain_server):
+    address = (HOST, plain_server.port)
+    with observe() as observation:
+        first = socket.socket()
+        RECORDER.connect_begins(first, address, sys._getframe())
+        number = first.detach()
+        with socket.socket() as second:
+            os.dup2(second.fileno(), number)
+        with socket.socket(fileno=number) as renumbered:
+            renumbered.connect(address)
+            assert counts_of(observation) == (2, 1, 1)
+    assert counts_of(observation) == (2, 1, 1)
