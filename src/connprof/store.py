@@ -10,10 +10,21 @@ from typing import TypeVar
 
 import msgspec
 
+from connprof.abridged import AbridgedReport
 from connprof.errors import FileError
 from connprof.model import SCHEMA, Report
 
-__all__ = ["LARGEST_FILE_BYTES", "decode", "encode", "load_report", "save_report", "write_atomically"]
+__all__ = [
+    "LARGEST_FILE_BYTES",
+    "abridge",
+    "decode",
+    "encode",
+    "load_abridged",
+    "load_report",
+    "report_files",
+    "save_report",
+    "write_atomically",
+]
 
 LARGEST_FILE_BYTES = 512_000_000
 """A larger file is refused unread: no run of the suite writes a hundredth of it."""
@@ -21,6 +32,7 @@ LARGEST_FILE_BYTES = 512_000_000
 _NAME, _VERSION = SCHEMA.split("/")
 
 T = TypeVar("T")
+R = TypeVar("R", Report, AbridgedReport)
 
 
 class _Head(msgspec.Struct):
@@ -57,17 +69,72 @@ def load_report(path: Path) -> Report:
         FileError: one sentence that names the file: absent, unreadable, empty, cut off, of another kind, or written
             by a newer connprof.
     """
-    file = path / "report.json" if path.is_dir() else path
+    return _load(path / "report.json" if path.is_dir() else path, Report)
+
+
+def load_abridged(file: Path) -> AbridgedReport:
+    """What a comparison needs of the report in ``file``.
+
+    Raises:
+        FileError: as :func:`load_report`, and where a count is missing or a case occurs twice.
+    """
+    report = _load(file, AbridgedReport)
+    _check_cases(report, name=str(file))
+    return report
+
+
+def abridge(report: Report, *, name: str = "the report") -> AbridgedReport:
+    """The same report as a comparison reads it."""
+    abridged = decode(msgspec.json.encode(report), AbridgedReport, name=name)
+    _check_cases(abridged, name=name)
+    return abridged
+
+
+def report_files(path: Path) -> tuple[Path, ...]:
+    """The report files that ``path`` stands for: itself, ``path/report.json``, or all ``*.json`` files in the folder.
+
+    Raises:
+        FileError: the folder cannot be read, or holds none.
+    """
+    if not path.is_dir():
+        return (path,)
+    one = path / "report.json"
+    if one.exists():
+        return (one,)
+    try:
+        files = tuple(sorted(file for file in path.iterdir() if file.suffix == ".json"))
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if not files:
+        raise FileError(f"{path} holds no report: neither report.json nor any other .json file.")
+    return files
+
+
+def _load(file: Path, kind: type[R]) -> R:
     try:
         if file.stat().st_size > LARGEST_FILE_BYTES:
             raise FileError(f"{file} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: that is no connprof report.")
         text = file.read_bytes()
-    except OSError as error:
-        raise FileError(f"{file} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if not text.strip():
         raise FileError(f"{file} is empty.")
-    _check_schema(decode(text, _Head, name=str(file)).schema, name=str(file))
-    return decode(text, Report, name=str(file))
+    try:
+        report = decode(text, kind, name=str(file))
+    except FileError:
+        # Of another version or kind, a file is not damaged; that is the better reason, where it is one.
+        _check_schema(decode(text, _Head, name=str(file)).schema, name=str(file))
+        raise
+    _check_schema(report.schema, name=str(file))
+    return report
+
+
+def _check_cases(report: AbridgedReport, *, name: str) -> None:
+    seen = set()
+    for record in report.records:
+        if record.case in seen:
+            raise FileError(f"{name} holds the case {record.case.key!r} twice.")
+        seen.add(record.case)
 
 
 def save_report(report: Report, path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
-    "errors", "model", "store", "stats", "observe", "memory", "checks", "verdict", "findings", "compare", "gate",
-    "report", "plugin", "cli",
+    "errors", "model", "abridged", "store", "stats", "observe", "memory", "checks", "verdict", "merge", "findings",
+    "compare", "gate", "settings", "history", "report", "plugin", "cli",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",

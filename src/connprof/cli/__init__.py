@@ -7,7 +7,9 @@ import sys
 import click
 
 from connprof import __version__
+from connprof.cli.compare import compare
 from connprof.cli.exits import ExitCode, exit_code, guarded
+from connprof.cli.merge import merge
 from connprof.cli.report import report
 
 __all__ = ["ExitCode", "cli", "exit_code", "guarded", "main"]
@@ -19,7 +21,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (report,):
+for _command in (compare, merge, report):
     cli.add_command(_command)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from connprof.errors import ConnprofError, RunError
+from connprof.gate import Answer
 from connprof.model import Failed, Report, VerdictStatus
 
-__all__ = ["RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "guarded"]
+__all__ = ["GATE_EXIT_CODES_HELP", "RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "gate_exit_code", "guarded"]
 
 
 class ExitCode(IntEnum):
@@ -19,13 +20,13 @@ class ExitCode(IntEnum):
     PASS = 0
     """Everything that was asked holds."""
     NEGATIVE = 1
-    """Measured without a fault, and the answer is no: not reproduced, not confirmed."""
+    """Measured without a fault, and the answer is no: not reproduced, not confirmed, regressed."""
     USAGE = 2
     """Wrong use, or a file that cannot be read or written."""
     INVALID = 3
-    """A case failed, or passes disagree: the figures must not be trusted."""
+    """A case failed, passes disagree, or timing is unstable: the figures must not be trusted."""
     NOTHING = 4
-    """No answer, because what it needs was not measured."""
+    """No answer, because what it needs was not measured, or nothing can be compared."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C or SIGTERM; what had been measured is kept."""
 
@@ -39,6 +40,28 @@ Exit codes:
   4    no verdict: a case that it needs was not measured
   130  interrupted; what had been measured is kept
 """
+
+GATE_EXIT_CODES_HELP = """\b
+Exit codes; where several apply, the first in this list:
+  2    wrong use, or a file that cannot be read, understood or written
+  3    a case failed or is invalid, or timing is unstable
+  1    a figure regressed
+  4    something is missing, or nothing was comparable
+  0    at least one figure was compared, and none regressed
+  130  interrupted
+"""
+
+_GATE_EXIT_CODES = {
+    Answer.UNTRUSTED: ExitCode.INVALID,
+    Answer.REGRESSED: ExitCode.NEGATIVE,
+    Answer.NOTHING: ExitCode.NOTHING,
+    Answer.PASSED: ExitCode.PASS,
+}
+
+
+def gate_exit_code(answer: Answer) -> ExitCode:
+    """The exit code that a comparison's ``answer`` stands for."""
+    return _GATE_EXIT_CODES[answer]
 
 
 def exit_code(report: Report) -> ExitCode:

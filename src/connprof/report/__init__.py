@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connprof.errors import FileError, MissingPackageError
-from connprof.report.shapes import View
-from connprof.report.view import build
 from connprof.store import write_atomically
 
 if TYPE_CHECKING:
@@ -22,8 +20,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from connprof.model import Report
+    from connprof.report.shapes import View
 
-__all__ = ["View", "build", "print_summary", "require_packages", "write"]
+__all__ = ["build", "print_summary", "require_packages", "write"]
+
+
+def build(report: Report) -> View:
+    """Everything that is on the page and in the summary: see :func:`connprof.report.view.build`."""
+    # Imported late, as a comparison needs this package's words and nothing of the page.
+    from connprof.report import view
+
+    return view.build(report)
 
 
 def write(report: Report, folder: str | os.PathLike[str]) -> Path:

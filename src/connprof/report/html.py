@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from connprof.report.shapes import View
 
-__all__ = ["page"]
+__all__ = ["drawn", "page", "rendered"]
 
 
 def page(view: View, drawings: Mapping[str, tuple[str, str]]) -> str:
@@ -31,6 +31,12 @@ def page(view: View, drawings: Mapping[str, tuple[str, str]]) -> str:
         view: what is on it.
         drawings: for each plot's key its wide and its narrow ``<svg>``; a plot without one shows its sentence.
     """
+    trusted = {key: tuple(drawn(svg) for svg in pair) for key, pair in drawings.items()}
+    return rendered("index.html", view=view, drawings=trusted)
+
+
+def rendered(template: str, **values: object) -> str:
+    """The page that ``template`` makes of ``values``, with our style sheet; all text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("connprof.report", "templates"),
         autoescape=True,
@@ -38,14 +44,13 @@ def page(view: View, drawings: Mapping[str, tuple[str, str]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Made by us from shapes alone; no outside text is in them.
-    trusted = {
-        key: tuple(markupsafe.Markup(svg) for svg in pair)  # noqa: S704  see the line above
-        for key, pair in drawings.items()
-    }
     style = environment.get_template("style.css").render()
-    return environment.get_template("index.html").render(
-        view=view,
-        drawings=trusted,
+    return environment.get_template(template).render(
         style=markupsafe.Markup(style),  # noqa: S704  our own file
+        **values,
     )
+
+
+def drawn(svg: str) -> str:
+    """A drawing of :mod:`.plots`, which is not to be escaped: it is made of shapes alone."""
+    return markupsafe.Markup(svg)  # noqa: S704  see the line above

@@ -39,6 +39,8 @@ _UNSEEN = "\ufffd"
 
 def plain(text: str) -> str:
     """Foreign text on one line: no control codes, no marks that turn the direction of what follows."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     shown = []
     for character in text:
         if character.isspace():

@@ -1,0 +1,136 @@
+"""``connprof compare``: a candidate's report held against a baseline's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from msgspec.structs import replace
+
+from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
+from connprof.compare import compare as put_beside
+from connprof.errors import UsageError
+from connprof.gate import judge
+from connprof.merge import merge
+from connprof.report.comparing import build
+from connprof.settings import load_policy
+from connprof.store import abridge, load_abridged, load_report, report_files, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connprof.abridged import AbridgedReport
+    from connprof.report.comparing import CompareView
+
+__all__ = ["compare"]
+
+_FORMATS = ("text", "markdown", "json", "html", "junit", "github")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(epilog=GATE_EXIT_CODES_HELP)
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("head", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "kind", type=click.Choice(_FORMATS), default="text", show_default=True, help="What is printed."
+)
+@click.option("-o", "--output", type=_FILE, help="Print into this file instead.")
+@click.option("--markdown", type=_FILE, help="Also write Markdown, for a pull request or a job's summary.")
+@click.option("--html", type=_FILE, help="Also write a page.")
+@click.option("--json", type=_FILE, help="Also write all figures as JSON.")
+@click.option("--junit", type=_FILE, help="Also write JUnit XML.")
+@click.option("--annotations", is_flag=True, help="Also print GitHub annotations at the lines of code that pay.")
+@click.option("--all", "show_all", is_flag=True, help="List unchanged figures too.")
+@click.option(
+    "--config",
+    type=_FILE,
+    help="File with [tool.connprof.gate].  [default: pyproject.toml of the current folder, if there is one]",
+)
+@click.option("--allow-missing", metavar="CASE", multiple=True, help="Let this case be missing. Can be repeated.")
+@click.option("--allow-failed", metavar="CASE", multiple=True, help="Let this case fail or be invalid. Can be repeated.")
+def compare(  # noqa: PLR0917 - click passes them by name
+    base: Path,
+    head: Path,
+    kind: str,
+    output: Path | None,
+    markdown: Path | None,
+    html: Path | None,
+    json: Path | None,
+    junit: Path | None,
+    annotations: bool,
+    show_all: bool,
+    config: Path | None,
+    allow_missing: tuple[str, ...],
+    allow_failed: tuple[str, ...],
+) -> ExitCode:
+    """Hold the report HEAD against the report BASE, figure by figure, worst first.
+
+    Each is a report file, a folder with a report.json, or a folder of several reports, which are merged. Counts must be
+    equal; bytes may move within limits, which [tool.connprof.gate] in pyproject.toml can set; times are shown as ratios
+    within each run.
+    """
+    policy = load_policy(config)
+    policy = replace(
+        policy,
+        allow_missing=policy.allow_missing | set(allow_missing),
+        allow_failed=policy.allow_failed | set(allow_failed),
+    )
+    files = [path for path in (output, markdown, html, json, junit) if path is not None]
+    if len(set(files)) < len(files):
+        raise UsageError("two outputs would be written into one file.")
+    baseline, candidate = (str(base), _loaded(base)), (str(head), _loaded(head))
+    comparison = put_beside(baseline[1], candidate[1])
+    judgement = judge(comparison, policy)
+    code = gate_exit_code(judgement.answer)
+    view = build(judgement, comparison, baseline, candidate, show_all=show_all)
+
+    def rendered(name: str, *, color: bool = False) -> str:
+        # Each is imported when it is wanted: a page needs packages that the others do not.
+        from connprof.report.comparing import github, junit, markdown, text
+        from connprof.report.comparing import json as figures
+
+        if name == "json":
+            return figures.render(judgement, comparison, baseline, candidate, exit_code=code).decode()
+        if name == "html":
+            from connprof.report.comparing import html
+
+            return html.render(view)
+        if name == "text":
+            return text.render(view, color=color)
+        by_name: dict[str, Callable[[CompareView], str]] = {
+            "markdown": markdown.render,
+            "junit": junit.render,
+            "github": github.render,
+        }
+        return by_name[name](view)
+
+    wanted = {"markdown": markdown, "html": html, "json": json, "junit": junit}
+    # All is rendered before anything is written: an absent package leaves no half of the answer.
+    written = {path: rendered(name) for name, path in wanted.items() if path is not None}
+    if output is not None:
+        written[output] = rendered(kind)
+    else:
+        _print(rendered(kind, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    if annotations and not (kind == "github" and output is None):
+        _print(rendered("github"))
+    for path, content in written.items():
+        write_atomically(path, content.encode())
+    return code
+
+
+def _print(text: str) -> None:
+    """To standard output as it is; a question mark stands for what its encoding cannot say."""
+    encoding = sys.stdout.encoding or "utf-8"
+    if not encoding.lower().startswith("utf"):
+        text = text.encode(encoding, "replace").decode(encoding)
+    click.echo(text, nl=False, color=True)
+
+
+def _loaded(path: Path) -> AbridgedReport:
+    files = report_files(path)
+    if len(files) == 1:
+        return load_abridged(files[0])
+    return abridge(merge([(str(file), load_report(file)) for file in files]), name=str(path))

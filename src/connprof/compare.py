@@ -1,0 +1,458 @@
+"""Arithmetic of baseline against candidate: which figures face each other, and which cannot be compared.
+
+Nothing is judged here; that is :mod:`connprof.gate`. A figure that cannot be compared says why.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from connprof import stats
+from connprof.abridged import FailedFigures, MeasuredFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from connprof.abridged import AbridgedReport, OneRecord, TimingFigures
+    from connprof.model import Case, StrategyNote
+
+__all__ = [
+    "FLOOR",
+    "LARGEST_FIGURE",
+    "METRICS",
+    "SENSITIVE_TO",
+    "Comparison",
+    "Difference",
+    "Metric",
+    "MetricClass",
+    "Pair",
+    "State",
+    "Subject",
+    "compare",
+    "metric_named",
+    "pair",
+]
+
+FLOOR = "floor"
+"""The strategy that the others' times are divided by."""
+
+LARGEST_FIGURE = 2**63 - 1
+"""A larger figure is no measurement: 9 exabytes, or 292 years in nanoseconds."""
+
+
+class MetricClass(StrEnum):
+    """How far a metric's figures can be trusted to repeat."""
+
+    EXACT = "exact"
+    BANDED = "banded"
+    NOISY = "noisy"
+
+
+class Metric(msgspec.Struct, frozen=True, gc=False):
+    """A figure that every measured case may have.
+
+    Fewer is better for all of them, except where ``must_equal``: there any difference means that something else was
+    measured.
+    """
+
+    name: str
+    title: str
+    unit: str
+    kind: MetricClass
+    must_equal: bool = False
+
+
+_BYTES_KEYS = ("os", "arch", "python", "openssl", "ca_bundle_certificates_count", "ca_bundle_sha256")
+
+SENSITIVE_TO: Mapping[MetricClass, tuple[str, ...]] = {
+    MetricClass.EXACT: (),
+    MetricClass.BANDED: _BYTES_KEYS,
+    MetricClass.NOISY: _BYTES_KEYS,
+}
+"""For each class the keys of the environment's identity that change its figures; where one differs, they are
+incomparable. The one table of this kind; METHODOLOGY.md gives the reasons.
+
+``python`` is compared up to its minor version. ``client_library`` and its version are in no row: comparing two
+versions of a client is what many comparisons are for. They are named where they differ.
+"""
+
+_COUNT, _BYTES, _RATIO = "count", "bytes", "ratio"
+_EXACT, _BANDED, _NOISY = MetricClass.EXACT, MetricClass.BANDED, MetricClass.NOISY
+
+METRICS = (
+    Metric("contexts", "SSL contexts", _COUNT, _EXACT),
+    Metric("ca_loads", "CA loads", _COUNT, _EXACT),
+    Metric("handshakes", "TLS handshakes (full + resumed)", _COUNT, _EXACT),
+    Metric("handshakes_full", "full TLS handshakes", _COUNT, _EXACT),
+    Metric("handshakes_failed", "failed TLS handshakes", _COUNT, _EXACT),
+    Metric("connections", "connections", _COUNT, _EXACT),
+    Metric("requests", "requests", _COUNT, _EXACT, must_equal=True),
+    Metric("context_bytes", "context bytes", _BYTES, _BANDED),
+    Metric("ssl_bytes", "SSL bytes", _BYTES, _BANDED),
+    Metric("peak_bytes", "peak bytes", _BYTES, _BANDED),
+    Metric("retained_bytes", "retained bytes", _BYTES, _BANDED),
+    Metric("cpu_over_floor", "CPU time over the floor's", _RATIO, _NOISY),
+    Metric("wall_over_floor", "wall time over the floor's", _RATIO, _NOISY),
+    Metric("cpu_over_regression", "CPU time over that of what it fixes", _RATIO, _NOISY),
+    Metric("wall_over_regression", "wall time over that of what it fixes", _RATIO, _NOISY),
+)
+"""Every metric that is compared, exact ones first. Resumed handshakes have no row of their own: one more of them is
+bad when it comes on top and good when it comes instead of a full one, which the sum and the full ones tell."""
+
+_BY_NAME = {metric.name: metric for metric in METRICS}
+_COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:7], METRICS[7:10], METRICS[10], METRICS[11:]
+
+
+def metric_named(name: str) -> Metric | None:
+    """The metric, if there is one of that name."""
+    return _BY_NAME.get(name)
+
+
+class State(StrEnum):
+    """What two figures, or two cases, are to each other before anything is judged."""
+
+    COMPARABLE = "comparable"
+    INCOMPARABLE = "incomparable"
+    NEW = "new"
+    MISSING = "missing"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+class Subject(msgspec.Struct, frozen=True, gc=False):
+    """A case as far as a policy depends on it: its name, and what its strategy claims to make for each call."""
+
+    key: str
+    strategy: str
+    handshakes_per_call: bool
+    contexts_per_call: bool
+
+
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """One metric of one case on both sides; without a metric, the case as a whole.
+
+    ``ratio`` is candidate / baseline, ``None`` where the baseline is 0 or a side is missing. ``reason`` says why the
+    state is not :attr:`State.COMPARABLE`.
+    """
+
+    subject: Subject
+    metric: Metric | None
+    baseline: float | None
+    candidate: float | None
+    ratio: float | None
+    state: State
+    reason: str = ""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A key of the environment's identity that is not the same on both sides (``None``: not recorded).
+
+    ``hidden`` are the classes whose figures cannot be compared because of it.
+    """
+
+    key: str
+    baseline: str | None
+    candidate: str | None
+    hidden: tuple[MetricClass, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two reports beside each other, in the baseline's order, new cases last."""
+
+    pairs: tuple[Pair, ...]
+    differences: tuple[Difference, ...]
+    is_same_run: bool
+
+
+def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
+    """Put every figure of ``baseline`` beside its counterpart in ``candidate``."""
+    differences = _differences(baseline, candidate)
+    barred = {
+        kind: _barred([one for one in differences if kind in one.hidden]) for kind in MetricClass
+    }  # fmt: skip
+    return Comparison(
+        pairs=tuple(_pairs(_Side(baseline, "baseline"), _Side(candidate, "candidate"), barred)),
+        differences=differences,
+        is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
+        == (candidate.run.started_at, candidate.run.seed, len(candidate.records)),
+    )
+
+
+# --- environments -------------------------------------------------------------------------------------------------
+
+
+def _differences(baseline: AbridgedReport, candidate: AbridgedReport) -> tuple[Difference, ...]:
+    ours, theirs = baseline.environment.identity, candidate.environment.identity
+    found = []
+    for key in dict.fromkeys((*_BYTES_KEYS, *ours, *theirs)):
+        one, other = ours.get(key), theirs.get(key)
+        unknown = key in _BYTES_KEYS and (one in {None, "unknown"} or other in {None, "unknown"})
+        if one == other and not unknown:
+            continue
+        # Two patch versions of one Python allocate alike; they are named, and hide nothing.
+        same = key == "python" and not unknown and _minor(one) == _minor(other)
+        hidden = () if same else tuple(kind for kind in MetricClass if key in SENSITIVE_TO[kind])
+        found.append(Difference(key, one, other, hidden))
+    return tuple(found)
+
+
+def _minor(python: str | None) -> str:
+    """``CPython 3.12.8`` -> ``CPython 3.12``."""
+    return ".".join((python or "").split(".")[:2])
+
+
+def _barred(differences: list[Difference]) -> str:
+    """Why figures cannot be compared, naming the keys; empty when they can."""
+    unlike = [one.key for one in differences if one.baseline != one.candidate]
+    unknown = [one.key for one in differences if one.baseline == one.candidate]
+    return "; ".join(
+        text
+        for text in (
+            f"{', '.join(unlike)} {'differ' if len(unlike) > 1 else 'differs'}" if unlike else "",
+            f"{', '.join(unknown)} not recorded" if unknown else "",
+        )
+        if text
+    )
+
+
+# --- one side -----------------------------------------------------------------------------------------------------
+
+
+class _Times(msgspec.Struct, frozen=True, gc=False):
+    """CPU and wall time per call: the median over processes of each one's fastest round. ``None``: unusable."""
+
+    cpu_ns: float | None
+    wall_ns: float | None
+
+
+class _Side:
+    """A report's cases by name, with the times that others are divided by."""
+
+    def __init__(self, report: AbridgedReport, name: str) -> None:
+        self.name = name
+        self.records = {record.case: record for record in report.records}
+        self.notes = {note.name: note for note in report.strategies}
+        self._times: dict[Case, _Times] = {}
+        self._references: dict[str, dict[tuple[object, ...], Case]] = {}
+        wanted = {FLOOR, *(note.fixes for note in report.strategies if note.fixes)}
+        for record in report.records:
+            if record.case.strategy in wanted:
+                self._references.setdefault(record.case.strategy, {})[_axes(record.case)] = record.case
+
+    def times(self, case: Case) -> _Times:
+        """The case's own times."""
+        found = self._times.get(case)
+        if found is None:
+            outcome = self.records[case].outcome
+            found = _times(outcome.timing) if isinstance(outcome, MeasuredFigures) else _Times(None, None)
+            self._times[case] = found
+        return found
+
+    def is_without(self, case: Case, reference: str) -> bool:
+        """Whether ``reference`` was not measured under this case's axes, or is not to be trusted."""
+        return self._reference(case, reference) is None
+
+    def _reference(self, case: Case, reference: str) -> Case | None:
+        other = self._references.get(reference, {}).get(_axes(case))
+        return None if other is None or _state(self.records[other]) is not None else other
+
+    def over(self, case: Case, reference: str) -> tuple[float | None, float | None]:
+        """CPU and wall time over those of ``reference`` under the same axes; ``None`` where there are none."""
+        other = self._reference(case, reference)
+        if other is None:
+            return None, None
+        ours, theirs = self.times(case), self.times(other)
+        return _quotient(ours.cpu_ns, theirs.cpu_ns), _quotient(ours.wall_ns, theirs.wall_ns)
+
+
+def _axes(case: Case) -> tuple[object, ...]:
+    """All of a case but its strategy."""
+    return (
+        case.workload,
+        case.calls_count,
+        case.client_library,
+        case.http_version,
+        case.trust_store,
+        case.rtt_ms,
+        case.concurrency_count,
+    )
+
+
+def _times(passes: tuple[TimingFigures, ...]) -> _Times:
+    return _Times(
+        _per_call([(one.calls_count, one.thread_time_ns) for one in passes]),
+        _per_call([(one.calls_count, one.wall_ns) for one in passes]),
+    )
+
+
+def _per_call(rounds: list[tuple[int, tuple[int, ...]]]) -> float | None:
+    """The median over processes; ``None`` without any, or where a figure is not a time."""
+    minima = []
+    for calls_count, values_ns in rounds:
+        if not values_ns:
+            continue
+        least_ns = min(values_ns)
+        if not (0 < least_ns <= LARGEST_FIGURE and 0 < calls_count <= LARGEST_FIGURE):
+            return None
+        minima.append(least_ns / calls_count)
+    return stats.median(minima) if minima else None
+
+
+def _quotient(value: float | None, reference: float | None) -> float | None:
+    if value is None or reference is None:
+        return None
+    found = stats.ratio(value, reference)
+    return found if math.isfinite(found) else None
+
+
+# --- pairs --------------------------------------------------------------------------------------------------------
+
+
+def _pairs(base: _Side, head: _Side, barred: Mapping[MetricClass, str]) -> Iterator[Pair]:
+    for case, ours in base.records.items():
+        theirs = head.records.get(case)
+        note = base.notes.get(case.strategy) or head.notes.get(case.strategy)
+        subject = _subject(case, note)
+        if theirs is None:
+            yield Pair(subject, None, None, None, None, State.MISSING, "The case is not in the candidate.")
+        else:
+            whole = _broken(subject, ours, theirs)
+            if whole is not None:
+                yield whole
+            else:
+                yield from _figures(subject, case, note, (base, head), barred)
+    for case, record in head.records.items():
+        if case not in base.records:
+            subject = _subject(case, head.notes.get(case.strategy))
+            state, reason = _state(record) or (State.NEW, "The case is not in the baseline.")
+            yield Pair(subject, None, None, None, None, state, reason)
+
+
+def _subject(case: Case, note: StrategyNote | None) -> Subject:
+    return Subject(
+        case.key,
+        case.strategy,
+        handshakes_per_call=note is not None and note.handshakes == "calls",
+        contexts_per_call=note is not None and note.contexts == "calls",
+    )
+
+
+def _state(record: OneRecord) -> tuple[State, str] | None:
+    """Why nothing of this record may be compared."""
+    outcome = record.outcome
+    if isinstance(outcome, FailedFigures):
+        return State.FAILED, f"Failed in the {outcome.stage} pass: {outcome.message}"
+    if outcome.problems:
+        return State.INVALID, outcome.problems[0].sentence
+    return None
+
+
+def _broken(subject: Subject, ours: OneRecord, theirs: OneRecord) -> Pair | None:
+    now = _state(theirs)
+    if now is not None:
+        return Pair(subject, None, None, None, None, *now)
+    then = _state(ours)
+    if then is None:
+        return None
+    state, reason = then
+    return Pair(subject, None, None, None, None, State.INCOMPARABLE, f"{state} in the baseline: {reason}")
+
+
+def _figures(
+    subject: Subject, case: Case, note: StrategyNote | None, sides: tuple[_Side, _Side], barred: Mapping[MetricClass, str]
+) -> Iterator[Pair]:
+    base, head = sides
+    ours, theirs = base.records[case].outcome, head.records[case].outcome
+    assert isinstance(ours, MeasuredFigures)
+    assert isinstance(theirs, MeasuredFigures)
+    anything = False
+    why = barred[MetricClass.EXACT]
+    if ours.counts is not None or theirs.counts is not None:
+        anything = True
+        for metric, one, other in zip(_COUNTS, _counts(ours), _counts(theirs), strict=True):
+            yield pair(subject, metric, one, other, why)
+    why = barred[MetricClass.BANDED]
+    if ours.memory is not None or theirs.memory is not None:
+        anything = True
+        for metric, one, other in zip(_MEMORY, _memory(ours), _memory(theirs), strict=True):
+            yield pair(subject, metric, one, other, why)
+    if ours.retained is not None or theirs.retained is not None:
+        anything = True
+        yield pair(subject, _RETAINED, _retained(ours), _retained(theirs), why)
+    if ours.timing or theirs.timing:
+        anything = True
+        yield from _ratios(subject, case, note, sides, barred[MetricClass.NOISY])
+    if not anything:
+        yield Pair(subject, None, None, None, None, State.INCOMPARABLE, "Nothing was measured on either side.")
+
+
+def _counts(outcome: MeasuredFigures) -> tuple[int | None, ...]:
+    """In the order of :data:`METRICS`: what the client alone can know from the client, the rest from the ledger."""
+    counts = outcome.counts
+    if counts is None:
+        return (None,) * len(_COUNTS)
+    client, ledger = counts.client, counts.ledger
+    return (
+        client.contexts_count,
+        client.ca_loads_count,
+        ledger.handshakes_full_count + ledger.handshakes_resumed_count,
+        ledger.handshakes_full_count,
+        ledger.handshakes_failed_count,
+        ledger.tcp_accepted_count,
+        ledger.requests_count,
+    )
+
+
+def _memory(outcome: MeasuredFigures) -> tuple[int | None, ...]:
+    memory = outcome.memory
+    if memory is None:
+        return (None,) * len(_MEMORY)
+    return memory.ssl.context_bytes, memory.ssl.total_bytes, memory.peak_bytes
+
+
+def _retained(outcome: MeasuredFigures) -> int | None:
+    return None if outcome.retained is None else outcome.retained.retained_bytes
+
+
+def _ratios(
+    subject: Subject, case: Case, note: StrategyNote | None, sides: tuple[_Side, _Side], why: str
+) -> Iterator[Pair]:
+    """Times only as ratios within one run. A side without any timing lacks them; one without a reference cannot say."""
+    for reference, metrics in ((FLOOR, _TIMES[:2]), (note.fixes if note else None, _TIMES[2:])):
+        if reference is None or reference == case.strategy:
+            continue
+        found = [side.over(case, reference) for side in sides]
+        for k, metric in enumerate(metrics):
+            one, other = found[0][k], found[1][k]
+            if one is None and other is None:
+                continue
+            broken = other is None and sides[1].is_without(case, reference)
+            if broken:
+                # The reference is a row of its own, missing or failed: once is enough.
+                reason = f"{reference} was not measured in the candidate."
+                yield Pair(subject, metric, one, None, None, State.INCOMPARABLE, reason)
+            else:
+                yield pair(subject, metric, one, other, why)
+
+
+def pair(subject: Subject, metric: Metric, baseline: float | None, candidate: float | None, why: str = "") -> Pair:
+    """Two figures beside each other; ``why`` says why they cannot be compared although both are there.
+
+    A negative figure or one above :data:`LARGEST_FIGURE` is invalid. Over a baseline of 0 there is no ratio.
+    """
+    if baseline is None or candidate is None:
+        if baseline is None:
+            return Pair(subject, metric, None, candidate, None, State.NEW, "Not measured in the baseline.")
+        return Pair(subject, metric, baseline, None, None, State.MISSING, "Not measured in the candidate.")
+    if not (0 <= baseline <= LARGEST_FIGURE and 0 <= candidate <= LARGEST_FIGURE):
+        side, value = ("candidate", candidate) if 0 <= baseline <= LARGEST_FIGURE else ("baseline", baseline)
+        size = "negative" if value < 0 else "larger than any measurement"
+        return Pair(subject, metric, None, None, None, State.INVALID, f"The {side}'s figure is {size}.")
+    ratio = candidate / baseline if baseline else None
+    if why:
+        return Pair(subject, metric, baseline, candidate, ratio, State.INCOMPARABLE, why)
+    return Pair(subject, metric, baseline, candidate, ratio, State.COMPARABLE)

@@ -1,0 +1,256 @@
+"""Policy: from figures beside each other to verdicts, and from verdicts to one answer. Pure functions.
+
+A figure is judged only against a limit that stands in :data:`DEFAULT_LIMITS_PPM` or in the policy. Limits are whole
+parts per million (10,000 are one per cent), so that a figure at its limit is at its limit, without any rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from connprof.compare import MetricClass, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connprof.compare import Comparison, Metric, Pair, Subject
+
+__all__ = [
+    "DEFAULT_LIMITS_PPM",
+    "PPM_PER_PERCENT",
+    "SLACK_BYTES",
+    "WORST_FIRST",
+    "Answer",
+    "Judgement",
+    "Limits",
+    "Policy",
+    "Row",
+    "Status",
+    "judge",
+    "judge_pair",
+    "limit_ppm",
+]
+
+PPM_PER_PERCENT = 10_000
+_MILLION = 1_000_000
+
+
+class Status(StrEnum):
+    """The verdict on one figure, or on one case as a whole."""
+
+    FAILED = "failed"
+    INVALID = "invalid"
+    UNSTABLE = "unstable"
+    REGRESSED = "regressed"
+    MISSING = "missing"
+    IMPROVED = "improved"
+    INCOMPARABLE = "incomparable"
+    NEW = "new"
+    SHOWN = "shown"
+    UNCHANGED = "unchanged"
+
+
+WORST_FIRST = tuple(Status)
+"""The order of rows. Improvements come before all that asks for nothing: they want the baseline refreshed."""
+
+_JUDGED = frozenset({Status.IMPROVED, Status.UNCHANGED, Status.REGRESSED, Status.UNSTABLE})
+_UNTRUSTED = frozenset({Status.FAILED, Status.INVALID, Status.UNSTABLE})
+_ALLOWED_AS_FAILED = frozenset({Status.FAILED, Status.INVALID})
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How far a metric may move before it counts as moved, in parts per million of the baseline.
+
+    ``per_call`` is for strategies that make a handshake (for retained bytes: a context) for each call, ``pooled`` for
+    the others. ``None``: shown, not judged.
+    """
+
+    per_call: int | None
+    pooled: int | None
+
+
+DEFAULT_LIMITS_PPM: Mapping[str, Limits] = {
+    "context_bytes": Limits(0, 0),
+    "ssl_bytes": Limits(10_000, 30_000),
+    "peak_bytes": Limits(50_000, 50_000),
+    "retained_bytes": Limits(None, 20_000),
+    "cpu_over_floor": Limits(None, None),
+    "wall_over_floor": Limits(None, None),
+    "cpu_over_regression": Limits(None, None),
+    "wall_over_regression": Limits(None, None),
+}
+"""One limit for each metric that is not exact. Where they come from stands in METHODOLOGY.md, "The gate"."""
+
+SLACK_BYTES: Mapping[str, int] = {"retained_bytes": 1_024}
+"""A difference of at most so many bytes is none, whatever its ratio: retained bytes may be few, and vary by some 360."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What a project asks of a candidate beyond the defaults.
+
+    Attributes:
+        limits_ppm: metric -> limit, for every case.
+        case_limits_ppm: case or strategy -> metric -> limit; a case goes before its strategy, both before the above.
+        allow_missing: names of cases that may vanish, wholly or in part.
+        allow_failed: names of cases that may fail or be invalid.
+        source: where this was read, for messages.
+    """
+
+    limits_ppm: dict[str, int] = {}
+    case_limits_ppm: dict[str, dict[str, int]] = {}
+    allow_missing: frozenset[str] = frozenset()
+    allow_failed: frozenset[str] = frozenset()
+    source: str = "the defaults"
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A pair with its verdict.
+
+    ``limit_ppm`` is what it was held to, ``None`` where it was not judged. ``is_allowed`` says that a policy names the
+    case, so that the row does not count.
+    """
+
+    pair: Pair
+    status: Status
+    limit_ppm: int | None
+    is_allowed: bool = False
+
+
+class Answer(StrEnum):
+    """The whole comparison in a word. The order is the precedence: the first that applies is the answer."""
+
+    UNTRUSTED = "untrusted"
+    REGRESSED = "regressed"
+    NOTHING = "nothing"
+    PASSED = "passed"
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """Every row, worst first, and the answer.
+
+    ``tally`` counts the rows of each status that are not allowed, ``judged_count`` those of figures that were held to
+    a limit. ``unknown_names`` are names in the policy that fit no case.
+    """
+
+    rows: tuple[Row, ...]
+    tally: dict[Status, int]
+    allowed_count: int
+    judged_count: int
+    answer: Answer
+    unknown_names: tuple[str, ...]
+
+
+def judge(comparison: Comparison, policy: Policy) -> Judgement:
+    """Hold every pair to the policy.
+
+    The answer is never :attr:`Answer.PASSED` when no figure was judged, or when something vanished.
+    """
+    sorted_rows: dict[Status, list[Row]] = {status: [] for status in WORST_FIRST}
+    allowed_count = 0
+    tally = dict.fromkeys(WORST_FIRST, 0)
+    for pair in comparison.pairs:
+        row = judge_pair(pair, policy)
+        sorted_rows[row.status].append(row)
+        if row.is_allowed:
+            allowed_count += 1
+        else:
+            tally[row.status] += 1
+    for status in (Status.REGRESSED, Status.IMPROVED, Status.SHOWN):
+        sorted_rows[status].sort(key=_badness)
+    judged_count = sum(tally[status] for status in _JUDGED)
+    if any(tally[status] for status in _UNTRUSTED):
+        answer = Answer.UNTRUSTED
+    elif tally[Status.REGRESSED]:
+        answer = Answer.REGRESSED
+    elif tally[Status.MISSING] or not judged_count:
+        answer = Answer.NOTHING
+    else:
+        answer = Answer.PASSED
+    return Judgement(
+        rows=tuple(row for rows in sorted_rows.values() for row in rows),
+        tally=tally,
+        allowed_count=allowed_count,
+        judged_count=judged_count,
+        answer=answer,
+        unknown_names=_unknown_names(comparison, policy),
+    )
+
+
+def judge_pair(pair: Pair, policy: Policy) -> Row:
+    """The verdict on one pair."""
+    metric = pair.metric
+    if pair.state is not State.COMPARABLE:
+        status = _STATUS_OF[pair.state]
+        allowed = (status is Status.MISSING and pair.subject.key in policy.allow_missing) or (
+            status in _ALLOWED_AS_FAILED and pair.subject.key in policy.allow_failed
+        )
+        return Row(pair, status, None, is_allowed=allowed)
+    assert metric is not None
+    assert pair.baseline is not None
+    assert pair.candidate is not None
+    limit = limit_ppm(pair.subject, metric, policy)
+    if limit is None:
+        return Row(pair, Status.SHOWN, None)
+    if pair.baseline == pair.candidate:
+        return Row(pair, Status.UNCHANGED, limit)
+    return Row(pair, _moved(metric, pair.baseline, pair.candidate, limit), limit)
+
+
+_STATUS_OF = {
+    State.INCOMPARABLE: Status.INCOMPARABLE,
+    State.NEW: Status.NEW,
+    State.MISSING: Status.MISSING,
+    State.FAILED: Status.FAILED,
+    State.INVALID: Status.INVALID,
+}
+
+
+def _moved(metric: Metric, baseline: float, candidate: float, limit: int) -> Status:
+    """At the limit is still unchanged; a unit beyond it is not."""
+    if metric.must_equal:
+        return Status.REGRESSED
+    more = candidate - baseline
+    if abs(more) <= SLACK_BYTES.get(metric.name, 0) or abs(more) * _MILLION <= limit * baseline:
+        return Status.UNCHANGED
+    return Status.REGRESSED if more > 0 else Status.IMPROVED
+
+
+def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
+    """What this metric of this case is held to; ``None``: it is shown only. Exact metrics know one limit, which is 0."""
+    if metric.kind is MetricClass.EXACT:
+        return 0
+    name = metric.name
+    if policy.case_limits_ppm:
+        for place in (subject.key, subject.strategy):
+            own = policy.case_limits_ppm.get(place)
+            if own is not None and name in own:
+                return own[name]
+    if name in policy.limits_ppm:
+        return policy.limits_ppm[name]
+    default = DEFAULT_LIMITS_PPM[name]
+    per_call = subject.contexts_per_call if name == "retained_bytes" else subject.handshakes_per_call
+    return default.per_call if per_call else default.pooled
+
+
+_CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}
+
+
+def _badness(row: Row) -> tuple[int, float]:
+    """Exact before banded before noisy, then by how many times more or fewer."""
+    pair = row.pair
+    assert pair.metric is not None
+    ratio = pair.ratio
+    size = abs(math.log(ratio)) if ratio else math.inf
+    return _CLASS_ORDER[pair.metric.kind], -size
+
+
+def _unknown_names(comparison: Comparison, policy: Policy) -> tuple[str, ...]:
+    named = {*policy.allow_missing, *policy.allow_failed, *policy.case_limits_ppm}
+    if not named:
+        return ()
+    known = {pair.subject.key for pair in comparison.pairs} | {pair.subject.strategy for pair in comparison.pairs}
+    return tuple(sorted(named - known))

@@ -1,0 +1,150 @@
+"""Several reports as one: shards of a run, or the same suite run in parts on equal machines. Pure functions.
+
+A report has one environment, so only reports of one identity and one commit can be joined; what differs is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from connprof.errors import FileError
+from connprof.model import Case, Environment, Record, Report, Run, StrategyNote, Verdict
+from connprof.verdict import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["merge"]
+
+_BETWEEN = " | "
+
+
+def merge(reports: Sequence[tuple[str, Report]]) -> Report:
+    """One report with the cases of all; each comes with a name for messages.
+
+    A case that is in several of them with the very same figures is kept once. The verdict is made anew from the joined
+    cases. Of the surroundings that may differ, all values are kept, with a bar between them.
+
+    Raises:
+        FileError: they do not fit together; one sentence that names the files and what differs.
+    """
+    assert reports, "at least one report is needed"
+    (first_name, first), *rest = reports
+    for name, report in rest:
+        _check_same(first_name, first, name, report)
+    records = _records(reports)
+    joined = replace(
+        first,
+        run=_run([report.run for _, report in reports]),
+        environment=_environment([report.environment for _, report in reports]),
+        strategies=_strategies(reports),
+        records=records,
+        headroom=min(
+            (report.headroom for _, report in reports if report.headroom is not None),
+            key=lambda headroom: headroom.server_requests_per_s,
+            default=None,
+        ),
+    )
+    return joined if not rest else replace(joined, verdict=_verdict(joined))
+
+
+def _check_same(first_name: str, first: Report, name: str, report: Report) -> None:
+    between = f"{first_name} and {name} cannot be merged"
+    if first.schema != report.schema:
+        raise FileError(f"{between}: their schemas are {first.schema} and {report.schema}.")
+    ours, theirs = first.environment.identity, report.environment.identity
+    unlike = [
+        f"{key} ({ours.get(key, 'not recorded')} and {theirs.get(key, 'not recorded')})"
+        for key in dict.fromkeys((*ours, *theirs))
+        if ours.get(key) != theirs.get(key)
+    ]
+    if unlike:
+        raise FileError(f"{between}, because they were measured in unlike environments: {', '.join(unlike)}.")
+    if first.run.commit != report.run.commit:
+        raise FileError(
+            f"{between}, because they measured different commits: {first.run.commit or 'not known'} and "
+            f"{report.run.commit or 'not known'}."
+        )
+    if first.verdict.incident != report.verdict.incident:
+        raise FileError(f"{between}, because they are about different incidents.")
+
+
+def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
+    found: dict[Case, tuple[str, Record]] = {}
+    for name, report in reports:
+        for record in report.records:
+            known = found.setdefault(record.case, (name, record))
+            if known[1] != record:
+                raise FileError(
+                    f"{known[0]} and {name} cannot be merged, because both measured {record.case.key!r}, with "
+                    "different figures."
+                )
+    return tuple(record for _, record in found.values())
+
+
+def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ...]:
+    found: dict[str, tuple[str, StrategyNote]] = {}
+    for name, report in reports:
+        for note in report.strategies:
+            known = found.setdefault(note.name, (name, note))
+            if known[1] != note:
+                raise FileError(
+                    f"{known[0]} and {name} cannot be merged, because they describe the strategy {note.name!r} "
+                    "differently."
+                )
+    return tuple(note for _, note in found.values())
+
+
+def _run(runs: Sequence[Run]) -> Run:
+    return Run(
+        command=_joined(run.command for run in runs),
+        seed=runs[0].seed,
+        started_at=min(run.started_at for run in runs),
+        duration_s=sum(run.duration_s for run in runs),
+        connprof_version=_joined(run.connprof_version for run in runs),
+        commit=runs[0].commit,
+        dirty=_any(run.dirty for run in runs),
+        quick=any(run.quick for run in runs),
+        order=tuple(step for run in runs for step in run.order),
+        interrupted=_joined(run.interrupted for run in runs if run.interrupted) or None,
+    )
+
+
+def _any(values: Iterable[bool | None]) -> bool | None:
+    found = list(values)
+    return True if True in found else (None if None in found else False)
+
+
+def _environment(environments: Sequence[Environment]) -> Environment:
+    def together(part: Callable[[Environment], dict[str, str]]) -> dict[str, str]:
+        keys = dict.fromkeys(key for one in environments for key in part(one))
+        return {key: _joined(part(one)[key] for one in environments if key in part(one)) for key in keys}
+
+    return Environment(
+        identity=environments[0].identity,
+        context=together(lambda one: one.context),
+        packages=together(lambda one: one.packages),
+        variables=together(lambda one: one.variables),
+    )
+
+
+def _joined(values: Iterable[str]) -> str:
+    return _BETWEEN.join(dict.fromkeys(values))
+
+
+def _verdict(report: Report) -> Verdict:
+    """Judged over the cases that have the axes of the first one of the regression's strategy."""
+    incident = report.verdict.incident
+    cases = [record.case for record in report.records]
+    first = next((case for case in cases if case.strategy == incident.before), cases[0] if cases else None)
+    chosen = [
+        record
+        for record in report.records
+        if first is not None and replace(record.case, strategy=first.strategy) == first
+    ]
+    count = report.environment.identity.get("ca_bundle_certificates_count", "")
+    if not count.isdecimal() or len(count) > len("1000000") or int(count) == 0:
+        raise FileError(f"The merged reports do not say how many certificates their CA bundle has, but {count[:40]!r}.")
+    return judge(incident, chosen, certificates_count=int(count))
