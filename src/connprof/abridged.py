@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
-from connprof.model import Case, Environment, Problem, Run, SiteCounts, SslBytes, StrategyNote
+# Read by msgspec at run time, when the first file is decoded.
+from connprof.model import Case, Environment, Problem, Run, SiteCounts, SslBytes, StrategyNote  # noqa: TC001
 
 __all__ = [
     "AbridgedReport",

@@ -15,7 +15,7 @@ from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from connprof.abridged import AbridgedReport, OneRecord, TimingFigures
     from connprof.model import Case, StrategyNote
@@ -32,9 +32,12 @@ __all__ = [
     "Pair",
     "State",
     "Subject",
+    "barred",
     "compare",
+    "figures",
     "metric_named",
     "pair",
+    "unlike",
 ]
 
 FLOOR = "floor"
@@ -170,12 +173,9 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
     """Put every figure of ``baseline`` beside its counterpart in ``candidate``."""
-    differences = _differences(baseline, candidate)
-    barred = {
-        kind: _barred([one for one in differences if kind in one.hidden]) for kind in MetricClass
-    }  # fmt: skip
+    differences = unlike(baseline, candidate)
     return Comparison(
-        pairs=tuple(_pairs(_Side(baseline, "baseline"), _Side(candidate, "candidate"), barred)),
+        pairs=tuple(_pairs(_Side(baseline), _Side(candidate), barred(differences))),
         differences=differences,
         is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
         == (candidate.run.started_at, candidate.run.seed, len(candidate.records)),
@@ -185,7 +185,8 @@ def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
 # --- environments -------------------------------------------------------------------------------------------------
 
 
-def _differences(baseline: AbridgedReport, candidate: AbridgedReport) -> tuple[Difference, ...]:
+def unlike(baseline: AbridgedReport, candidate: AbridgedReport) -> tuple[Difference, ...]:
+    """In which keys of their identity the two environments differ, or of which it is not known."""
     ours, theirs = baseline.environment.identity, candidate.environment.identity
     found = []
     for key in dict.fromkeys((*_BYTES_KEYS, *ours, *theirs)):
@@ -205,14 +206,19 @@ def _minor(python: str | None) -> str:
     return ".".join((python or "").split(".")[:2])
 
 
-def _barred(differences: list[Difference]) -> str:
-    """Why figures cannot be compared, naming the keys; empty when they can."""
-    unlike = [one.key for one in differences if one.baseline != one.candidate]
+def barred(differences: Iterable[Difference]) -> Mapping[MetricClass, str]:
+    """For each class why its figures cannot be compared, naming the keys; empty where they can."""
+    found = list(differences)
+    return {kind: _hindrance([one for one in found if kind in one.hidden]) for kind in MetricClass}
+
+
+def _hindrance(differences: list[Difference]) -> str:
+    keys = [one.key for one in differences if one.baseline != one.candidate]
     unknown = [one.key for one in differences if one.baseline == one.candidate]
     return "; ".join(
         text
         for text in (
-            f"{', '.join(unlike)} {'differ' if len(unlike) > 1 else 'differs'}" if unlike else "",
+            f"{', '.join(keys)} {'differ' if len(keys) > 1 else 'differs'}" if keys else "",
             f"{', '.join(unknown)} not recorded" if unknown else "",
         )
         if text
@@ -232,8 +238,7 @@ class _Times(msgspec.Struct, frozen=True, gc=False):
 class _Side:
     """A report's cases by name, with the times that others are divided by."""
 
-    def __init__(self, report: AbridgedReport, name: str) -> None:
-        self.name = name
+    def __init__(self, report: AbridgedReport) -> None:
         self.records = {record.case: record for record in report.records}
         self.notes = {note.name: note for note in report.strategies}
         self._times: dict[Case, _Times] = {}
@@ -256,11 +261,11 @@ class _Side:
         """Whether ``reference`` was not measured under this case's axes, or is not to be trusted."""
         return self._reference(case, reference) is None
 
-    def _reference(self, case: Case, reference: str) -> Case | None:
-        other = self._references.get(reference, {}).get(_axes(case))
+    def _reference(self, case: Case, reference: str | None) -> Case | None:
+        other = self._references.get(reference or "", {}).get(_axes(case))
         return None if other is None or _state(self.records[other]) is not None else other
 
-    def over(self, case: Case, reference: str) -> tuple[float | None, float | None]:
+    def over(self, case: Case, reference: str | None) -> tuple[float | None, float | None]:
         """CPU and wall time over those of ``reference`` under the same axes; ``None`` where there are none."""
         other = self._reference(case, reference)
         if other is None:
@@ -312,7 +317,7 @@ def _quotient(value: float | None, reference: float | None) -> float | None:
 # --- pairs --------------------------------------------------------------------------------------------------------
 
 
-def _pairs(base: _Side, head: _Side, barred: Mapping[MetricClass, str]) -> Iterator[Pair]:
+def _pairs(base: _Side, head: _Side, why: Mapping[MetricClass, str]) -> Iterator[Pair]:
     for case, ours in base.records.items():
         theirs = head.records.get(case)
         note = base.notes.get(case.strategy) or head.notes.get(case.strategy)
@@ -324,7 +329,7 @@ def _pairs(base: _Side, head: _Side, barred: Mapping[MetricClass, str]) -> Itera
             if whole is not None:
                 yield whole
             else:
-                yield from _figures(subject, case, note, (base, head), barred)
+                yield from _figures(subject, case, note, (base, head), why)
     for case, record in head.records.items():
         if case not in base.records:
             subject = _subject(case, head.notes.get(case.strategy))
@@ -363,19 +368,23 @@ def _broken(subject: Subject, ours: OneRecord, theirs: OneRecord) -> Pair | None
 
 
 def _figures(
-    subject: Subject, case: Case, note: StrategyNote | None, sides: tuple[_Side, _Side], barred: Mapping[MetricClass, str]
+    subject: Subject,
+    case: Case,
+    note: StrategyNote | None,
+    sides: tuple[_Side, _Side],
+    hindrances: Mapping[MetricClass, str],
 ) -> Iterator[Pair]:
     base, head = sides
     ours, theirs = base.records[case].outcome, head.records[case].outcome
     assert isinstance(ours, MeasuredFigures)
     assert isinstance(theirs, MeasuredFigures)
     anything = False
-    why = barred[MetricClass.EXACT]
+    why = hindrances[MetricClass.EXACT]
     if ours.counts is not None or theirs.counts is not None:
         anything = True
         for metric, one, other in zip(_COUNTS, _counts(ours), _counts(theirs), strict=True):
             yield pair(subject, metric, one, other, why)
-    why = barred[MetricClass.BANDED]
+    why = hindrances[MetricClass.BANDED]
     if ours.memory is not None or theirs.memory is not None:
         anything = True
         for metric, one, other in zip(_MEMORY, _memory(ours), _memory(theirs), strict=True):
@@ -385,7 +394,7 @@ def _figures(
         yield pair(subject, _RETAINED, _retained(ours), _retained(theirs), why)
     if ours.timing or theirs.timing:
         anything = True
-        yield from _ratios(subject, case, note, sides, barred[MetricClass.NOISY])
+        yield from _ratios(subject, case, note, sides, hindrances[MetricClass.NOISY])
     if not anything:
         yield Pair(subject, None, None, None, None, State.INCOMPARABLE, "Nothing was measured on either side.")
 
@@ -437,6 +446,23 @@ def _ratios(
                 yield Pair(subject, metric, one, None, None, State.INCOMPARABLE, reason)
             else:
                 yield pair(subject, metric, one, other, why)
+
+
+def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
+    """Every figure of every case that is neither failed nor invalid, in the report's order."""
+    side = _Side(report)
+    for case, record in side.records.items():
+        outcome = record.outcome
+        if isinstance(outcome, FailedFigures) or outcome.problems:
+            continue
+        note = side.notes.get(case.strategy)
+        subject = _subject(case, note)
+        values: list[float | None] = [*_counts(outcome), *_memory(outcome), _retained(outcome)]
+        for reference in (FLOOR, note.fixes if note else None):
+            values += side.over(case, reference) if reference not in {None, case.strategy} else (None, None)
+        for metric, value in zip(METRICS, values, strict=True):
+            if value is not None and 0 <= value <= LARGEST_FIGURE:
+                yield subject, metric, value
 
 
 def pair(subject: Subject, metric: Metric, baseline: float | None, candidate: float | None, why: str = "") -> Pair:

@@ -86,7 +86,7 @@ DEFAULT_LIMITS_PPM: Mapping[str, Limits] = {
 """One limit for each metric that is not exact. Where they come from stands in METHODOLOGY.md, "The gate"."""
 
 SLACK_BYTES: Mapping[str, int] = {"retained_bytes": 1_024}
-"""A difference of at most so many bytes is none, whatever its ratio: retained bytes may be few, and vary by some 360."""
+"""A difference of at most so many bytes is none, whatever its ratio: retained bytes may be few, and they do vary."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -220,7 +220,7 @@ def _moved(metric: Metric, baseline: float, candidate: float, limit: int) -> Sta
 
 
 def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
-    """What this metric of this case is held to; ``None``: it is shown only. Exact metrics know one limit, which is 0."""
+    """What this metric of this case is held to; ``None``: it is shown only. Exact ones have one limit, which is 0."""
     if metric.kind is MetricClass.EXACT:
         return 0
     name = metric.name

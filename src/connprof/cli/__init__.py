@@ -9,6 +9,7 @@ import click
 from connprof import __version__
 from connprof.cli.compare import compare
 from connprof.cli.exits import ExitCode, exit_code, guarded
+from connprof.cli.history import history
 from connprof.cli.merge import merge
 from connprof.cli.report import report
 
@@ -21,7 +22,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (compare, merge, report):
+for _command in (compare, history, merge, report):
     cli.add_command(_command)
 
 

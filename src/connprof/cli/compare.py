@@ -50,7 +50,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="File with [tool.connprof.gate].  [default: pyproject.toml of the current folder, if there is one]",
 )
 @click.option("--allow-missing", metavar="CASE", multiple=True, help="Let this case be missing. Can be repeated.")
-@click.option("--allow-failed", metavar="CASE", multiple=True, help="Let this case fail or be invalid. Can be repeated.")
+@click.option(
+    "--allow-failed", metavar="CASE", multiple=True, help="Let this case fail or be invalid. Can be repeated."
+)
 def compare(  # noqa: PLR0917 - click passes them by name
     base: Path,
     head: Path,

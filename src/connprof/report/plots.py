@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
     from connprof.report.series import Axis, Bar, Box, Line, Panel, Series, Span, Tone, Track
 
-__all__ = ["LIGHT", "Size", "png", "svg"]
+__all__ = ["LIGHT", "SIZES", "Size", "png", "svg"]
 
 Size: TypeAlias = Literal["wide", "narrow"]
+SIZES: tuple[Size, Size] = ("wide", "narrow")
+"""Both drawings that a page holds of each plot."""
 
 LIGHT = {
     "card": "#ffffff",
@@ -471,6 +473,18 @@ def _line(sheet: _Sheet, axes: Axes, line: Line, marker: str) -> None:
         zorder=3 if is_other else 4,
         clip_on=False,
     )
+    for x, y in line.steps:
+        axes.plot(
+            [x],
+            [y],
+            marker="o",
+            markersize=15,
+            markerfacecolor="none",
+            markeredgecolor=sheet.color(_tone_color(line.tone)),
+            markeredgewidth=1.6,
+            zorder=5,
+            clip_on=False,
+        )
 
 
 # --- boxes --------------------------------------------------------------------------------------------------------

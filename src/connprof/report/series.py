@@ -41,6 +41,7 @@ __all__ = [
     "counts",
     "growth",
     "latency",
+    "over_runs",
     "published_bytes",
     "timeline",
     "tone",
@@ -112,11 +113,12 @@ class StackedBars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of points, labelled at its last one."""
+    """One line of points, labelled at its last one; ``steps`` are those of them that get a ring."""
 
     label: str
     tone: Tone
     points: tuple[tuple[float, float], ...]
+    steps: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +222,17 @@ def _linear(high: float, label: str, *, about: int = 5, whole: bool = False) -> 
     digits = max(0, -math.floor(math.log10(step)))
     ticks = tuple((k * step, f"{k * step:,.{digits}f}") for k in range(math.floor(high / step * 1.0001) + 1))
     return Axis(low=0.0, high=high, ticks=ticks, label=label)
+
+
+def over_runs(lines: Sequence[Line], runs_count: int, label: str, *, whole: bool) -> Lines:
+    """Lines over the numbers of runs, from 1 on; ``whole`` says that the figures are counts."""
+    every = max(1, math.ceil(runs_count / 12))
+    ticks = tuple((float(k), str(k)) for k in range(1, runs_count + 1, every))
+    return Lines(
+        lines=tuple(lines),
+        x=Axis(low=0.0, high=float(runs_count), ticks=ticks, label="run, in order of time"),
+        y=_linear(max(y for line in lines for _, y in line.points), label, whole=whole),
+    )
 
 
 def _log(values: Sequence[float], label: str) -> Axis:

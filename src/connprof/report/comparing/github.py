@@ -14,13 +14,15 @@ MOST = 10
 
 
 def render(view: CompareView) -> str:
-    """One command a line, worst first, then a notice for each improvement's sake; empty when there is nothing to say."""
+    """One command a line, worst first, then a notice of what improved; empty when there is nothing to say."""
     lines = [_error(payer) for payer in view.payers[:MOST]]
     more = len(view.payers) - MOST
     if more > 0:
         lines.append(_command("notice", {"title": "connprof"}, f"{more:,} more places are in the job's summary."))
     lines += [
-        _command("notice", {"title": "connprof"}, sentence) for sentence in view.calls_to_action if "improved" in sentence
+        _command("notice", {"title": "connprof"}, sentence)
+        for sentence in view.calls_to_action
+        if "improved" in sentence
     ]
     if not lines and view.verdict == "FAIL":
         lines.append(_command("error", {"title": "connprof"}, view.headline))
@@ -29,12 +31,14 @@ def render(view: CompareView) -> str:
 
 def _error(payer: Payer) -> str:
     properties = {"file": payer.file, "line": str(payer.line)} if payer.file else {}
-    return _command("error", {**properties, "title": payer.title}, payer.text)
+    return _command("error", {**properties, "title": f"connprof: {payer.title}"}, payer.text)
 
 
 def _command(name: str, properties: dict[str, str], message: str) -> str:
     """GitHub's own escapes: see ``toCommandValue`` and ``escapeProperty`` of its toolkit."""
-    said = ",".join(f"{key}={_data(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items())
+    said = ",".join(
+        f"{key}={_data(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items()
+    )
     return f"::{name} {said}::{_data(message)}"
 
 

@@ -46,7 +46,8 @@ def render(view: CompareView) -> str:
         table=Table(
             caption="Metric by case, worst first",
             columns=tuple(
-                Column(title=name.capitalize(), is_number=name in _NUMBERS) for name in ("case", "verdict", *COLUMNS[2:])
+                Column(title=name.capitalize(), is_number=name in _NUMBERS)
+                for name in ("case", "verdict", *COLUMNS[2:])
             ),
             rows=tuple(map(_row, view.lines[:MOST_ROWS])),
             note=" ".join(
@@ -68,10 +69,9 @@ _NUMBERS = frozenset({"baseline", "candidate", "ratio", "limit"})
 
 def _row(line: Line) -> Row:
     symbol, tone = _TONES[line.status]
-    notes = [line.reason, f"paid at {line.place}" if line.place else ""]
     return Row(
         cells=(
-            Cell(text=line.case, note=" ".join(note for note in notes if note)),
+            Cell(text=line.case, note=line.reason),
             Cell(mark=Mark(symbol=symbol, word=line.verdict, tone=tone)),
             Cell(text=line.metric),
             *(Cell(text=text) for text in (line.baseline, line.candidate, line.ratio, line.kind, line.limit)),

@@ -39,7 +39,8 @@ def render(view: CompareView) -> str:
         f'skipped="{elements.count("skipped")}"'
     )
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites {numbers}>\n<testsuite name="connprof compare" {numbers}>\n'
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        + f'<testsuites {numbers}>\n<testsuite name="connprof compare" {numbers}>\n'
         + "".join(cases)
         + f"<system-out>{_text(view.headline)}</system-out>\n</testsuite>\n</testsuites>\n"
     )

@@ -60,7 +60,9 @@ def _table(view: CompareView, room: int) -> list[str]:
         return []
     lines = ["", f"| {' | '.join(COLUMNS)} |", "|---|---|---|--:|--:|--:|---|--:|"]
     for number, one in enumerate(view.lines):
-        notes = "".join(f"<br>{escape(note)}" for note in (one.reason, f"paid at {one.place}" if one.place else "") if note)
+        notes = "".join(
+            f"<br>{escape(note)}" for note in (one.reason, f"paid at {one.place}" if one.place else "") if note
+        )
         verdict = f"{_MARKS[one.status]} {escape(one.verdict)}".strip()
         cells = (one.metric, one.baseline, one.candidate, one.ratio, one.kind, one.limit)
         line = f"| {verdict} | {_code(one.case)}{notes} | {' | '.join(map(escape, cells))} |"

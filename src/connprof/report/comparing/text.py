@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def _table(view: CompareView, *, color: bool) -> list[str]:
     # There may be a hundred thousand rows, so nothing is held twice.
     cell = attrgetter(*_FIELDS)
     widths = [
-        min(max(len(title), max(map(len, map(attrgetter(field), view.lines)))), widest)
+        min(max(map(len, chain((title,), map(attrgetter(field), view.lines)))), widest)
         for title, field, widest in zip(COLUMNS, _FIELDS, _WIDEST, strict=True)
     ]
     row = "  ".join(f"{{:{'>' if right else '<'}{width}}}" for right, width in zip(_RIGHT, widths, strict=True)).format

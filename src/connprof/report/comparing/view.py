@@ -219,8 +219,8 @@ def _calls_to_action(judgement: Judgement) -> tuple[str, ...]:
         found.append("What is missing on purpose can be allowed by name: allow_missing in [tool.connprof.gate].")
     if tally[Status.SHOWN]:
         found.append(
-            f"{words.plural(tally[Status.SHOWN], 'figure')} only shown: without a limit in [tool.connprof.gate], they vary "
-            "too much from run to run to be judged."
+            f"{words.plural(tally[Status.SHOWN], 'figure')} only shown: without a limit in [tool.connprof.gate], they "
+            "vary too much from run to run to be judged."
         )
     return tuple(found)
 
@@ -324,12 +324,10 @@ def _payers(judgement: Judgement, writer: _Writer) -> tuple[Payer, ...]:
         else:
             wrong.setdefault((place.file, place.line, place.function), []).append(row)
     found = [
-        Payer(words.plain(file), line, f"connprof: {words.plain(function)} pays more than in the baseline", _said(rows))
+        Payer(words.plain(file), line, f"{words.plain(function)} pays more than in the baseline", _said(rows))
         for (file, line, function), rows in wrong.items()
     ]
-    found += [
-        Payer("", 0, f"connprof: {words.plain(key)} {rows[0].status}", _said(rows)) for key, rows in rest.items()
-    ]
+    found += [Payer("", 0, f"{words.plain(key)} {rows[0].status}", _said(rows)) for key, rows in rest.items()]
     return tuple(found)
 
 
@@ -341,7 +339,7 @@ def _said(rows: Sequence[Row]) -> str:
     for row in rows[:_MOST_WORDS]:
         pair, metric = row.pair, row.pair.metric
         if metric is None:
-            said = f"{row.status}: {_reason(pair)}"
+            said = _reason(pair)
         elif row.status is Status.REGRESSED:
             said = f"{metric.title} {figure(metric, pair.baseline)} -> {figure(metric, pair.candidate)}"
         else:
