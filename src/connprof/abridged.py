@@ -1,8 +1,9 @@
 """A report as a comparison reads it: the figures, not the samples' surroundings.
 
 Events, latencies and the like make up most of a report and are compared by nobody; here they are passed over
-(:class:`Anything`, :class:`AnythingListed`), and neither they nor the file's text are kept. What is read is read more strictly than elsewhere: a count has no default, so that a file in
-which one was dropped or renamed is refused, rather than read as a zero that looks like an improvement.
+(:class:`Anything`, :class:`AnythingListed`), and neither they nor the file's text are kept.
+What is read is read more strictly than elsewhere: a count has no default, so that a file in which one was dropped or
+renamed is refused, rather than read as a zero that looks like an improvement.
 
 Each type has the fields of its namesake in :mod:`connprof.model`, of which a test makes sure.
 """

@@ -210,11 +210,16 @@ _STATUS_OF = {
 
 
 def _moved(metric: Metric, baseline: float, candidate: float, limit: int) -> Status:
-    """At the limit is still unchanged; a unit beyond it is not."""
+    """At the limit is still unchanged; a unit beyond it is not.
+
+    A limit is a share of the baseline. That of a noisy ratio is one of the smaller side: it may be above 100 %, and a
+    time that is three times shorter has moved as far as one that is three times longer.
+    """
     if metric.must_equal:
         return Status.REGRESSED
     more = candidate - baseline
-    if abs(more) <= SLACK_BYTES.get(metric.name, 0) or abs(more) * _MILLION <= limit * baseline:
+    base = min(baseline, candidate) if metric.kind is MetricClass.NOISY else baseline
+    if abs(more) <= SLACK_BYTES.get(metric.name, 0) or abs(more) * _MILLION <= limit * base:
         return Status.UNCHANGED
     return Status.REGRESSED if more > 0 else Status.IMPROVED
 

@@ -56,7 +56,7 @@ def _check_same(first_name: str, first: Report, name: str, report: Report) -> No
         raise FileError(f"{between}: their schemas are {first.schema} and {report.schema}.")
     ours, theirs = first.environment.identity, report.environment.identity
     unlike = [
-        f"{key} ({ours.get(key, 'not recorded')} and {theirs.get(key, 'not recorded')})"
+        f"{key[:40]!r} ({ours.get(key, 'not recorded')[:80]!r} and {theirs.get(key, 'not recorded')[:80]!r})"
         for key in dict.fromkeys((*ours, *theirs))
         if ours.get(key) != theirs.get(key)
     ]
@@ -64,8 +64,8 @@ def _check_same(first_name: str, first: Report, name: str, report: Report) -> No
         raise FileError(f"{between}, because they were measured in unlike environments: {', '.join(unlike)}.")
     if first.run.commit != report.run.commit:
         raise FileError(
-            f"{between}, because they measured different commits: {first.run.commit or 'not known'} and "
-            f"{report.run.commit or 'not known'}."
+            f"{between}, because they measured different commits: {(first.run.commit or 'not known')[:40]!r} and "
+            f"{(report.run.commit or 'not known')[:40]!r}."
         )
     if first.verdict.incident != report.verdict.incident:
         raise FileError(f"{between}, because they are about different incidents.")
@@ -78,7 +78,7 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
             known = found.setdefault(record.case, (name, record))
             if known[1] != record:
                 raise FileError(
-                    f"{known[0]} and {name} cannot be merged, because both measured {record.case.key!r}, with "
+                    f"{known[0]} and {name} cannot be merged, because both measured {record.case.key[:100]!r}, with "
                     "different figures."
                 )
     return tuple(record for _, record in found.values())
@@ -91,7 +91,7 @@ def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ..
             known = found.setdefault(note.name, (name, note))
             if known[1] != note:
                 raise FileError(
-                    f"{known[0]} and {name} cannot be merged, because they describe the strategy {note.name!r} "
+                    f"{known[0]} and {name} cannot be merged, because they describe the strategy {note.name[:100]!r} "
                     "differently."
                 )
     return tuple(note for _, note in found.values())

@@ -133,7 +133,7 @@ def _check_cases(report: AbridgedReport, *, name: str) -> None:
     seen = set()
     for record in report.records:
         if record.case in seen:
-            raise FileError(f"{name} holds the case {record.case.key!r} twice.")
+            raise FileError(f"{name} holds the case {record.case.key[:100]!r} twice.")
         seen.add(record.case)
 
 
@@ -180,6 +180,13 @@ def _check_schema(schema: str, *, name: str) -> None:
         raise FileError(f"{name} has schema {schema}, which no connprof has written.")
 
 
+_LONGEST_REASON = 400
+
+
 def _lower(error: Exception) -> str:
-    message = str(error)
+    """The decoder's reason as part of a sentence: names from a file can be long, and hold anything."""
+    message = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(error))
+    if len(message) > _LONGEST_REASON:
+        # The end tells the place.
+        message = f"{message[: _LONGEST_REASON // 2]}…{message[-_LONGEST_REASON // 2 :]}"
     return message[:1].lower() + message[1:]

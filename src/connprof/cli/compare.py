@@ -102,9 +102,10 @@ def compare(  # noqa: PLR0917 - click passes them by name
             return html.render(view)
         if name == "text":
             return text.render(view, color=color)
+        if name == "junit":
+            return junit.render(build(judgement, comparison, baseline, candidate, show_all=True))
         by_name: dict[str, Callable[[CompareView], str]] = {
             "markdown": markdown.render,
-            "junit": junit.render,
             "github": github.render,
         }
         return by_name[name](view)

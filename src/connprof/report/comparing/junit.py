@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from connprof.gate import Status
+from connprof.gate import Answer, Status
 
 if TYPE_CHECKING:
     from connprof.report.comparing.view import CompareView, Line
@@ -28,10 +28,13 @@ _IMPOSSIBLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(view: CompareView) -> str:
-    """The whole document. Rows that a policy allows are skipped; with nothing compared, that is a failure."""
+    """The whole document; ``view`` should list unchanged rows too, which are the tests that pass.
+
+    Rows that a policy allows are skipped. Where the answer is no and no row says so, that is a failure of its own.
+    """
     cases = [_case(line) for line in view.lines]
     elements = [_element(line) for line in view.lines]
-    if not any(element in {None, "error", "failure"} for element in elements):
+    if view.answer is not Answer.PASSED and not {"error", "failure"} & set(elements):
         cases.insert(0, _testcase("comparison", "anything", "failure", view.headline, ""))
         elements.insert(0, "failure")
     numbers = (
@@ -40,7 +43,7 @@ def render(view: CompareView) -> str:
     )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'
-        + f'<testsuites {numbers}>\n<testsuite name="connprof compare" {numbers}>\n'
+        f'<testsuites {numbers}>\n<testsuite name="connprof compare" {numbers}>\n'
         + "".join(cases)
         + f"<system-out>{_text(view.headline)}</system-out>\n</testsuite>\n</testsuites>\n"
     )

@@ -293,7 +293,7 @@ def ratio(pair: Pair) -> str:
     if value == 1:
         return "1"
     off = abs(value - 1)
-    if off >= 1:
+    if value >= 2:  # noqa: PLR2004  a factor, no share
         return words.ratio(value)
     places = 4
     while places < 9 and off < 0.5 * 10**-places:  # noqa: PLR2004  nine places tell a byte in a gigabyte

@@ -1,0 +1,69 @@
+"""Reports to hold against each other: the sample, with one thing changed."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from connprof import gate
+from connprof.compare import compare
+from connprof.store import abridge
+from tests import samples
+
+POOLED = "client-per-helper"
+PER_CALL = "per-call-async"
+NAMES = [sketch.name for sketch in samples.SKETCHES]
+
+
+def key(strategy):
+    return samples.case(strategy).key
+
+
+def candidate(**changes):
+    """The sample, made a day later."""
+    run = samples.run(started_at="2026-11-21T09:41:05+00:00", seed=68)
+    return replace(samples.report(), **({"run": run} | changes))
+
+
+def outcome_of(report, strategy):
+    return next(record.outcome for record in report.records if record.case.strategy == strategy)
+
+
+def with_changed(report, strategy, part, **changes):
+    """One pass of one strategy with other fields; dotted names reach inside (``client.contexts_count``)."""
+    outcome = outcome_of(report, strategy)
+    changed = getattr(outcome, part)
+    for name, value in changes.items():
+        inner, _, field = name.rpartition("__")
+        one = {field: value}
+        if inner:
+            one = {inner: replace(getattr(changed, inner), **one)}
+        changed = replace(changed, **one)
+    return samples.with_outcome(report, strategy, replace(outcome, **{part: changed}))
+
+
+def without(report, strategy):
+    return replace(report, records=tuple(r for r in report.records if r.case.strategy != strategy))
+
+
+def with_identity(report, **changes):
+    identity = {name: value for name, value in (report.environment.identity | changes).items() if value is not None}
+    return replace(report, environment=replace(report.environment, identity=identity))
+
+
+def judged(base, head, policy=None):
+    return gate.judge(compare(abridge(base), abridge(head)), policy or gate.Policy())
+
+
+def row(judgement, strategy, metric):
+    """The row of one metric of one case; ``None`` asks for the case as a whole."""
+    found = [
+        each
+        for each in judgement.rows
+        if each.pair.subject.strategy == strategy and (each.pair.metric and each.pair.metric.name) == metric
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def status(base, head, strategy, metric, policy=None):
+    return row(judged(base, head, policy), strategy, metric).status.value

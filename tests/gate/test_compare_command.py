@@ -1,0 +1,354 @@
+"""``connprof compare`` from the command line: exit codes, files, options."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from msgspec.structs import replace
+
+from connprof.abridged import AbridgedReport
+from connprof.cli import cli, guarded
+from connprof.errors import FileError
+from connprof.gate import Status
+from connprof.model import Failed
+from connprof.store import abridge, encode, load_abridged, save_report
+from tests import samples
+from tests.gate.sides import POOLED, candidate, key, with_changed, with_identity, without
+
+BASE = samples.report()
+SSL_BYTES_UP = with_changed(candidate(), POOLED, "memory", ssl__io_bytes=14_000_000)
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, capsys):
+    """Compare two reports in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(base, head, *options):
+        save_report(base, tmp_path / "base.json")
+        save_report(head, tmp_path / "head.json")
+        code = guarded(cli, ["compare", "base.json", "head.json", *options])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def failed(report, strategy):
+    return samples.with_outcome(report, strategy, Failed(stage="counts", message="It died."))
+
+
+def regressed():
+    return with_changed(candidate(), POOLED, "counts", client__contexts_count=40)
+
+
+@pytest.mark.parametrize(
+    ("head", "code", "headline"),
+    [
+        (candidate(), 0, "PASS: 85 figures compared, none regressed."),
+        (with_changed(candidate(), POOLED, "counts", client__contexts_count=4), 0, "none regressed, 1 improved."),
+        (regressed(), 1, "FAIL: 1 of 85 figures regressed."),
+        (failed(candidate(), POOLED), 3, "FAIL: The candidate cannot be trusted: 1 row failed."),
+        (failed(regressed(), "floor"), 3, "1 row failed, and 1 figure regressed."),
+        (samples.invalid(), 3, "1 row invalid."),
+        (without(candidate(), POOLED), 4, "1 row of the baseline missing"),
+        (without(regressed(), "floor"), 1, "regressed, and 1 missing."),
+        (replace(candidate(), records=()), 4, "Nothing was compared"),
+    ],
+)
+def test_each_exit_code_with_its_headline(compare, head, code, headline):
+    found, out, err = compare(BASE, head)
+    assert (found, err) == (code, "")
+    assert headline in out.splitlines()[0]
+
+
+def test_the_exit_code_of_a_process_is_the_same(compare, tmp_path):
+    compare(BASE, regressed())
+    command = [sys.executable, "-m", "connprof", "compare", "base.json", "head.json"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["base.json"],
+        ["base.json", "absent.json"],
+        ["base.json", "head.json", "--format", "xml"],
+        ["base.json", "head.json", "--config", "absent.toml"],
+        ["base.json", "head.json", "--html", "one", "--json", "one"],
+        ["base.json", "head.json", "-o", "head.json/out"],
+        ["base.json", "."],
+        ["base.json", "nothing"],
+    ],
+)
+def test_wrong_use_is_exit_code_two_and_no_traceback(compare, tmp_path, arguments, capsys):
+    compare(BASE, candidate())
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
+    assert guarded(cli, ["compare", *arguments]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+# --- what a side can be ---------------------------------------------------------------------------------------------
+
+
+def test_a_side_is_a_file_or_a_folder_with_a_report_or_one_of_shards(compare, tmp_path, capsys):
+    compare(BASE, candidate())
+    save_report(candidate(), tmp_path / "latest" / "report.json")
+    (tmp_path / "latest" / "pytest-benchmark.json").write_text("{}", encoding="utf-8")
+    for number, part in enumerate((samples.SKETCHES[:4], samples.SKETCHES[4:])):
+        shard = replace(samples.report(part), run=candidate().run)
+        save_report(shard, tmp_path / "shards" / f"{number}.json")
+    for head in ("latest", "latest/report.json", "shards"):
+        assert guarded(cli, ["compare", "base.json", head]) == 0
+        assert "85 figures compared" in capsys.readouterr().out
+
+
+def test_a_folder_of_shards_that_clash_is_refused(compare, tmp_path, capsys):
+    compare(BASE, candidate())
+    save_report(BASE, tmp_path / "shards" / "a.json")
+    save_report(regressed(), tmp_path / "shards" / "b.json")
+    assert guarded(cli, ["compare", "base.json", "shards"]) == 2
+    assert "cannot be merged" in capsys.readouterr().err
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+def test_cases_can_be_allowed_from_the_command_line_and_from_the_file(compare, tmp_path):
+    gone, broken = without(candidate(), POOLED), failed(candidate(), POOLED)
+    assert compare(BASE, gone, "--allow-missing", key(POOLED))[0] == 0
+    assert compare(BASE, broken, "--allow-failed", key(POOLED))[0] == 0
+    assert compare(BASE, broken, "--allow-missing", key(POOLED))[0] == 3
+    for name, head in (("allow_missing", gone), ("allow_failed", broken)):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.connprof.gate]\n{name} = ['{key(POOLED)}']", encoding="utf-8")
+        code, out, _err = compare(BASE, head)
+        assert code == 0
+        assert "allowed" in out
+        # What stands in the file holds as well when the command line names another.
+        assert compare(BASE, head, "--allow-missing", "other")[0] == 0
+
+
+def test_limits_come_from_the_current_folder_or_from_the_file_that_is_named(compare, tmp_path):
+    assert compare(BASE, SSL_BYTES_UP)[0] == 1
+    (tmp_path / "pyproject.toml").write_text("[tool.connprof.gate.limits]\nssl_bytes = 20", encoding="utf-8")
+    assert compare(BASE, SSL_BYTES_UP)[0] == 0
+    (tmp_path / "strict.toml").write_text(
+        f'[tool.connprof.gate.cases."{key(POOLED)}"]\nssl_bytes = 1', encoding="utf-8"
+    )
+    assert compare(BASE, SSL_BYTES_UP, "--config", "strict.toml")[0] == 1
+    (tmp_path / "pyproject.toml").write_text("[tool.connprof.gate]\nlimit = 1", encoding="utf-8")
+    code, _out, err = compare(BASE, SSL_BYTES_UP)
+    assert code == 2
+    assert "has no key 'limit'" in err
+
+
+def test_unchanged_figures_are_listed_on_demand(compare):
+    assert "Not listed: 85 unchanged" in compare(BASE, candidate())[1]
+    out = compare(BASE, candidate(), "--all")[1]
+    assert out.count("\nunchanged  ") == 85
+    assert "Not listed" not in out
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "json", "html", "junit", "github"])
+def test_each_format_goes_to_standard_output_or_into_a_file(compare, tmp_path, kind):
+    printed = compare(BASE, regressed(), "--format", kind)
+    assert printed[0] == 1
+    assert printed[1]
+    code, out, _err = compare(BASE, regressed(), "--format", kind, "-o", "out")
+    assert (code, out) == (1, "")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == printed[1]
+
+
+def test_several_outputs_in_one_call(compare, tmp_path):
+    names = ("markdown", "html", "json", "junit")
+    options = [option for name in names for option in (f"--{name}", f"out/{name}")]
+    code, out, _err = compare(BASE, regressed(), *options, "--annotations")
+    assert code == 1
+    assert out.startswith("FAIL")
+    assert "::error file=bench/helpers/" in out
+    for name in names:
+        assert (tmp_path / "out" / name).read_text(encoding="utf-8") == compare(BASE, regressed(), "--format", name)[1]
+
+
+def test_junit_lists_what_passes_too(compare):
+    out = compare(BASE, regressed(), "--format", "junit")[1]
+    assert out.count("<testcase ") == 108
+    assert 'failures="1" errors="0"' in out
+
+
+def test_annotations_are_not_printed_twice(compare):
+    assert compare(BASE, regressed(), "--annotations", "--format", "github")[1].count("::error ") == 1
+
+
+def test_improvements_ask_for_a_new_baseline(compare):
+    out = compare(BASE, with_changed(candidate(), POOLED, "counts", client__contexts_count=4))[1]
+    assert "improved" in out
+    assert "1 figure improved: refresh the baseline" in out
+
+
+def test_unlike_environments_are_named_with_what_they_hide(compare):
+    head = with_identity(candidate(), openssl="OpenSSL 3.5.1", client_library_version="0.29")
+    code, out, _err = compare(BASE, head)
+    assert code == 0
+    assert "openssl: OpenSSL 3.0.15 3 Sep 2024 -> OpenSSL 3.5.1 (bytes and time ratios are incomparable)" in out
+    assert "client_library_version: 0.28.1 -> 0.29 (compared all the same)" in out
+    assert "incomparable" not in compare(BASE, candidate())[1]
+
+
+def test_a_report_held_against_itself_is_told(compare):
+    assert "Both sides are the same run" in compare(BASE, BASE)[1]
+    assert "Both sides" not in compare(BASE, candidate())[1]
+
+
+def test_an_interrupted_candidate_is_told(compare):
+    code, out, _err = compare(BASE, samples.interrupted())
+    assert code == 3
+    assert "The candidate's run was interrupted: Stopped by Ctrl-C" in out
+
+
+def test_help_tells_the_exit_codes_and_their_order(capsys):
+    assert guarded(cli, ["compare", "--help"]) == 0
+    text = capsys.readouterr().out
+    places = [text.index(f"\n    {code} ") for code in (2, 3, 1, 4, 0)]
+    assert places == sorted(places)
+
+
+def test_text_markdown_and_json_need_neither_rich_nor_jinja2_nor_matplotlib(compare, tmp_path):
+    compare(BASE, regressed())
+    code = (
+        "import sys\n"
+        "for name in ('rich', 'jinja2', 'markupsafe', 'matplotlib', 'numpy'): sys.modules[name] = None\n"
+        "from connprof.cli import main\n"
+        "main()"
+    )
+
+    def run(kind):
+        command = [sys.executable, "-c", code, "compare", "base.json", "head.json", "--format", kind]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert {run(kind).returncode for kind in ("text", "markdown", "json", "junit", "github")} == {1}
+    page = run("html")
+    assert page.returncode == 2
+    assert page.stderr.startswith("Error: jinja2 is needed to write the HTML page: pip install")
+
+
+def test_text_is_said_in_the_encoding_that_there_is(compare, tmp_path):
+    compare(BASE, samples.hostile())
+    command = [sys.executable, "-m", "connprof", "compare", "base.json", "head.json"]
+    environment = {"PYTHONIOENCODING": "ascii", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert done.stdout.isascii()
+
+
+# --- files that are none --------------------------------------------------------------------------------------------
+
+
+def change(report, path, value):
+    """The report's JSON with another value at ``path``; ``...`` takes the key away."""
+    content = json.loads(encode(report))
+    inner = content
+    for step in path[:-1]:
+        inner = inner[step]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return json.dumps(content).encode()
+
+
+CLIENT = ("records", 5, "outcome", "counts", "client")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "head.json is empty"),
+        (b" \n", "head.json is empty"),
+        (encode(BASE)[:-1000], "head.json is damaged"),
+        (b"[" * 100_000, "head.json is"),
+        (b'{"schema": "connprof/1"}', "missing required field"),
+        (change(BASE, ["schema"], "connprof/2"), "was written by a newer connprof"),
+        (change(BASE, ["schema"], "connprof/0"), "which no connprof has written"),
+        (change(BASE, ["schema"], "other/1"), "is not a connprof report: its schema is 'other/1'"),
+        (b'{"version": "5", "benchmarks": []}', "is not a connprof report: object missing required field `schema`"),
+        (change(BASE, [*CLIENT, "contexts_count"], ...), "missing required field `contexts_count`"),
+        (change(BASE, [*CLIENT, "contextz_count"], 5), "unknown field `contextz_count`"),
+        (change(BASE, [*CLIENT, "contexts_count"], "5"), "$.records[5].outcome.counts.client.contexts_count"),
+        (change(BASE, [*CLIENT, "contexts_count"], 5.5), "contexts_count"),
+        (change(BASE, ["records", 5, "outcome", "problems"], ...), "missing required field `problems`"),
+        (change(BASE, ["records", 5], json.loads(encode(BASE.records[4]))), "holds the case 'per-call-shared-context"),
+    ],
+)
+def test_a_broken_file_is_one_sentence_with_file_and_place(compare, tmp_path, content, message, capsys):
+    compare(BASE, candidate())
+    (tmp_path / "head.json").write_bytes(content)
+    for arguments in (["base.json", "head.json"], ["head.json", "base.json"]):
+        assert guarded(cli, ["compare", *arguments]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("Error: head.json")
+        assert message in err
+        assert err.count("\n") == 1
+
+
+def test_a_newer_schema_that_reads_the_same_is_refused_all_the_same(tmp_path):
+    (tmp_path / "r.json").write_bytes(change(BASE, ["schema"], "connprof/17"))
+    with pytest.raises(FileError, match="newer connprof"):
+        load_abridged(tmp_path / "r.json")
+
+
+def test_a_huge_file_is_refused_unread(compare, tmp_path, capsys):
+    compare(BASE, candidate())
+    with (tmp_path / "head.json").open("wb") as file:
+        file.truncate(600_000_000)
+    assert guarded(cli, ["compare", "base.json", "head.json"]) == 2
+    assert "larger than 512 MB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", samples.STATES.values())
+def test_any_report_of_the_suite_can_be_compared_with_any(compare, make):
+    for base, head in ((make(), candidate()), (candidate(), make()), (make(), make())):
+        code, out, err = compare(base, head)
+        assert code in {0, 1, 3, 4}
+        assert out.startswith(("PASS", "FAIL"))
+        assert err == ""
+
+
+# --- the abridged types ---------------------------------------------------------------------------------------------
+
+
+def test_what_a_comparison_reads_has_the_fields_of_what_is_stored():
+    import msgspec
+
+    from connprof import abridged, model
+
+    twins = {
+        abridged.AbridgedReport: model.Report,
+        abridged.OneRecord: model.Record,
+        abridged.MeasuredFigures: model.Measured,
+        abridged.FailedFigures: model.Failed,
+        abridged.CountsFigures: model.CountsPass,
+        abridged._Client: model.ClientCounts,
+        abridged.LedgerFigures: model.LedgerCounts,
+        abridged.MemoryFigures: model.MemoryPass,
+        abridged.RetainedFigures: model.RetainedPass,
+        abridged.TimingFigures: model.TimingPass,
+    }
+    for short, full in twins.items():
+        fields = [{field.name for field in msgspec.structs.fields(kind)} for kind in (short, full)]
+        assert fields[0] == fields[1], short
+
+
+def test_a_report_abridged_in_memory_and_from_its_file_are_the_same(tmp_path):
+    save_report(samples.failed_cases(), tmp_path / "r.json")
+    loaded = load_abridged(tmp_path / "r.json")
+    assert isinstance(loaded, AbridgedReport)
+    assert loaded == abridge(samples.failed_cases())
+
+
+def test_every_verdict_has_its_place_in_every_renderer():
+    from connprof.report.comparing import html, markdown
+
+    assert set(html._TONES) == set(markdown._MARKS) == set(Status)

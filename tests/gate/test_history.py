@@ -1,0 +1,149 @@
+import pytest
+from msgspec.structs import replace
+
+from connprof.cli import cli, guarded
+from connprof.errors import FileError
+from connprof.gate import Policy
+from connprof.history import history
+from connprof.model import Failed
+from connprof.report import past
+from connprof.store import abridge, save_report
+from tests import samples
+from tests.gate.sides import POOLED, with_changed, with_identity
+
+
+def on(day, report=None):
+    report = report or samples.report()
+    return replace(report, run=samples.run(started_at=f"2026-11-{day:02}T09:00:00+00:00", seed=day))
+
+
+def more(contexts, **changes):
+    return with_changed(samples.report(), POOLED, "counts", client__contexts_count=contexts, **changes)
+
+
+def course(found, metric, strategy=POOLED):
+    return next(one for one in found.courses if (one.subject.strategy, one.metric.name) == (strategy, metric))
+
+
+def over(*reports, policy=None):
+    return history([(f"{k}.json", abridge(report)) for k, report in enumerate(reports)], policy or Policy())
+
+
+def test_reports_are_ordered_by_their_time_whatever_their_names_and_zones():
+    later = replace(samples.report(), run=samples.run(started_at="2026-11-02T00:30:00+02:00"))
+    naive = replace(samples.report(), run=samples.run(started_at="2026-11-01T22:45:00"))
+    found = over(on(3), later, naive, on(1))
+    assert [moment.name for moment in found.moments] == ["3.json", "1.json", "2.json", "0.json"]
+
+
+def test_any_change_of_a_count_is_a_step():
+    found = over(on(1), on(2, more(6)), on(3, more(6)), on(4))
+    assert course(found, "contexts").points == ((0, 5), (1, 6), (2, 6), (3, 5))
+    steps = [(step.start, step.end, step.row.status.value) for step in course(found, "contexts").steps]
+    assert steps == [(0, 1, "regressed"), (2, 3, "improved")]
+    assert course(found, "ca_loads").steps == ()
+
+
+@pytest.mark.parametrize(("by", "steps_count"), [(1_410_000, 0), (1_410_001, 1)])
+def test_bytes_step_only_beyond_their_limit(by, steps_count):
+    ssl_bytes = 47_000_000
+    io_bytes = 11_640_000 + by
+    found = over(on(1), on(2, with_changed(samples.report(), POOLED, "memory", ssl__io_bytes=io_bytes)))
+    assert course(found, "ssl_bytes").points == ((0, ssl_bytes), (1, ssl_bytes + by))
+    assert len(course(found, "ssl_bytes").steps) == steps_count
+
+
+def test_a_run_that_failed_in_between_hides_no_step():
+    broken = samples.with_outcome(samples.report(), POOLED, Failed(stage="counts", message="It died."))
+    found = over(on(1), on(2, broken), on(3, more(6)))
+    (step,) = course(found, "contexts").steps
+    assert (step.start, step.end) == (0, 2)
+
+
+def test_bytes_take_no_step_where_the_environment_changed():
+    other = with_identity(more(6), openssl="OpenSSL 3.5.1")
+    other = with_changed(other, POOLED, "memory", ssl__context_bytes=1)
+    found = over(on(1), on(2, other))
+    assert course(found, "context_bytes").steps == ()
+    assert len(course(found, "contexts").steps) == 1
+    assert any("openssl: OpenSSL 3.0.15 3 Sep 2024 -> OpenSSL 3.5.1" in line for line in past.lines(found))
+
+
+def test_times_take_no_step_without_a_limit():
+    slow = samples.with_outcome(samples.report(), POOLED, samples.measured(samples.sketch_of("per-call-async")))
+    found = over(on(1), on(2, slow))
+    assert course(found, "cpu_over_floor").steps == ()
+    assert course(found, "contexts").steps
+    limited = over(on(1), on(2, slow), policy=Policy(limits_ppm={"cpu_over_floor": 1_000_000}))
+    assert len(course(limited, "cpu_over_floor").steps) == 1
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31T23:59:59-23:00"])
+def test_a_report_without_a_time_is_named(text):
+    with pytest.raises(FileError, match=r"0\.json does not say when"):
+        over(replace(samples.report(), run=samples.run(started_at=text)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for day in range(1, 6):
+        save_report(on(day, more(6) if day in {3, 4} else None), tmp_path / "all" / f"{day}.json")
+    save_report(on(6, samples.hostile()), tmp_path / "all" / "sixth" / "report.json")
+    return tmp_path / "all"
+
+
+def test_the_command_prints_steps_and_draws_a_page(folder, tmp_path, capsys):
+    assert guarded(cli, ["history", str(folder), "--html", str(tmp_path / "page")]) == 0
+    out = capsys.readouterr().out
+    assert "6 reports, 2 steps." in out
+    assert "run 3: client-per-helper/llm-session/calls=40, SSL contexts: 5 -> 6 (ratio 1.2000), regressed" in out
+    names = {file.name for file in (tmp_path / "page").iterdir()}
+    assert {"index.html", "contexts.png", "context-bytes.png", "cpu-over-floor.png"} <= names
+    assert "handshakes-failed.png" not in names
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "2 steps, each with a ring." in page
+    assert (tmp_path / "page" / "contexts.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_single_report_has_a_history_too(tmp_path, capsys):
+    save_report(on(1), tmp_path / "one" / "1.json")
+    assert guarded(cli, ["history", str(tmp_path / "one")]) == 0
+    assert "1 report, 0 steps." in capsys.readouterr().out
+
+
+def test_the_commands_limits_come_from_a_file(folder, tmp_path, monkeypatch, capsys):
+    # Its environment is another, in which nothing but counts can be compared.
+    (folder / "sixth" / "report.json").unlink()
+    save_report(on(7, with_changed(samples.report(), POOLED, "memory", peak_bytes=8_000_000)), folder / "7.json")
+    assert guarded(cli, ["history", str(folder)]) == 0
+    assert "peak bytes" in capsys.readouterr().out
+    (tmp_path / "pyproject.toml").write_text("[tool.connprof.gate.limits]\npeak_bytes = 50", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for options in ([], ["--config", "pyproject.toml"]):
+        assert guarded(cli, ["history", str(folder), *options]) == 0
+        assert "peak bytes" not in capsys.readouterr().out
+
+
+def test_what_the_command_cannot_do_is_an_exit_code(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert guarded(cli, ["history", str(tmp_path / "empty")]) == 2
+    assert guarded(cli, ["history", str(tmp_path / "absent")]) == 2
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.json").write_text("{", encoding="utf-8")
+    assert guarded(cli, ["history", str(tmp_path / "broken")]) == 2
+    assert "a.json is" in capsys.readouterr().err
+    save_report(on(1, replace(samples.report(), records=())), tmp_path / "none" / "a.json")
+    assert guarded(cli, ["history", str(tmp_path / "none")]) == 4
+
+
+def test_more_lines_than_can_be_told_apart_are_left_out_and_counted():
+    records = tuple(
+        replace(record, case=replace(record.case, concurrency_count=k)) for k in (1, 2) for record in on(1).records
+    )
+    found = over(replace(on(1), records=records))
+    from connprof.compare import metric_named
+
+    plot = past._plot(found, metric_named("contexts"))
+    assert len(plot.series.lines) == past.MOST_LINES
+    assert plot.left_out == "8 more cases not drawn."

@@ -1,0 +1,111 @@
+import pytest
+from msgspec.structs import replace
+
+from connprof.cli import cli, guarded
+from connprof.errors import FileError
+from connprof.merge import merge
+from connprof.model import VerdictStatus
+from connprof.store import load_report, save_report
+from tests import samples
+from tests.gate.sides import POOLED, outcome_of, with_changed, with_identity
+
+WHOLE = samples.report()
+
+
+def shard(*numbers, **changes):
+    chosen = [samples.SKETCHES[k] for k in numbers]
+    return replace(samples.report(chosen), **changes)
+
+
+def test_shards_make_the_whole_and_its_verdict_is_made_anew():
+    parts = [("a", shard(0, 1, 2, 3)), ("b", samples.not_measured()), ("c", shard(4, 5, 6, 7))]
+    joined = merge(parts)
+    assert {record.case for record in joined.records} == {record.case for record in WHOLE.records}
+    assert joined.verdict.regression.status is VerdictStatus.REPRODUCED
+    assert joined.verdict.fix.status is VerdictStatus.CONFIRMED
+    assert len(joined.strategies) == len(samples.SKETCHES)
+
+
+def test_a_case_with_the_same_figures_is_kept_once():
+    assert merge([("a", WHOLE), ("b", WHOLE)]).records == WHOLE.records
+
+
+def test_one_report_is_left_as_it_is():
+    assert merge([("a", WHOLE)]) == WHOLE
+
+
+def test_what_may_differ_is_kept_side_by_side():
+    other = shard(7, run=samples.run(started_at="2026-11-19T00:00:00+00:00", command="x", duration_s=1.0, dirty=True))
+    other = replace(other, environment=replace(other.environment, context={"cpu": "Other"}))
+    joined = merge([("a", shard(0)), ("b", other)])
+    assert joined.run.started_at == "2026-11-19T00:00:00+00:00"
+    assert joined.run.command.endswith(" | x")
+    assert joined.run.dirty is True
+    assert joined.environment.context["cpu"] == "Example CPU @ 2.10GHz | Other"
+    assert joined.environment.context["cores"] == "2"
+
+
+def clash_of_figures():
+    return with_changed(WHOLE, POOLED, "counts", client__contexts_count=6)
+
+
+def clash_of_notes():
+    return replace(shard(7), strategies=tuple(replace(note, title="x") for note in WHOLE.strategies))
+
+
+def clash_of_incidents():
+    other = shard(7)
+    return samples.with_halves(other, incident=replace(other.verdict.incident, ssl_bytes=1))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (clash_of_figures(), ["both measured", POOLED, "different figures"]),
+        (clash_of_notes(), ["describe the strategy 'floor' differently"]),
+        (
+            with_identity(shard(7), openssl="OpenSSL 3.5", arch=None),
+            ["'openssl' ('OpenSSL 3.0.15", "'arch' ('x86_64' and 'not"],
+        ),
+        (shard(7, run=samples.run(commit=None)), ["different commits", "not known"]),
+        (shard(7, schema="connprof/9"), ["schemas are connprof/1 and connprof/9"]),
+        (clash_of_incidents(), ["different incidents"]),
+    ],
+)
+def test_clashes_are_refused_in_words_that_name_both_files(other, words):
+    with pytest.raises(FileError) as caught:
+        merge([("first.json", WHOLE), ("second.json", other)])
+    assert all(word in str(caught.value) for word in ["first.json", "second.json", *words])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bundle_of_unknown_size_makes_no_verdict():
+    parts = [with_identity(part, ca_bundle_certificates_count=None) for part in (shard(3), shard(5))]
+    with pytest.raises(FileError, match="how many certificates"):
+        merge([("a", parts[0]), ("b", parts[1])])
+
+
+def test_the_command_merges_files_and_folders(tmp_path, capsys):
+    save_report(shard(0, 1, 2, 3), tmp_path / "shards" / "one.json")
+    save_report(shard(4, 5), tmp_path / "shards" / "two.json")
+    save_report(shard(6, 7), tmp_path / "third" / "report.json")
+    arguments = ["merge", str(tmp_path / "out"), str(tmp_path / "shards"), str(tmp_path / "third")]
+    assert guarded(cli, arguments) == 0
+    assert "8 cases from 3 reports" in capsys.readouterr().out
+    assert len(load_report(tmp_path / "out").records) == 8
+    assert guarded(cli, ["merge", str(tmp_path / "out.json"), str(tmp_path / "third")]) == 0
+    assert load_report(tmp_path / "out.json") == shard(6, 7)
+
+
+def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
+    save_report(WHOLE, tmp_path / "a.json")
+    save_report(clash_of_figures(), tmp_path / "b.json")
+    assert guarded(cli, ["merge", str(tmp_path / "out"), str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert guarded(cli, ["merge", str(tmp_path / "out")]) == 2
+
+
+def test_outcomes_that_failed_survive_a_merge():
+    joined = merge([("a", samples.failed_cases()), ("b", shard(0))])
+    assert outcome_of(joined, "lazy-service").stage == "memory"
