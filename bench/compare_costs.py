@@ -10,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +51,13 @@ _CALLS = 40
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True, slots=True)
 class Cost:
     """Wall and CPU time and peak memory of one process."""
 
-    def __init__(self, wall_s: float, cpu_s: float, peak_bytes: int) -> None:
-        self.wall_s, self.cpu_s, self.peak_bytes = wall_s, cpu_s, peak_bytes
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
 
 
 def write_ours(file: Path, *, cases_count: int = CASES_COUNT, candidate: bool = False) -> None:
@@ -145,8 +149,7 @@ def write_theirs(folder: Path, *, cases_count: int = CASES_COUNT) -> tuple[Path,
 
 def compare_ours(base: Path, head: Path, *options: str) -> Cost:
     """One ``connprof compare`` in a process of its own; ``--all`` prints every row."""
-    code = "from connprof.cli import main; main()"
-    return _run([sys.executable, "-c", code, "compare", str(base), str(head), *options], allowed=(0, 1))
+    return _run([sys.executable, "-m", "connprof", "compare", str(base), str(head), *options], allowed=(0, 1))
 
 
 def compare_theirs(base: Path, head: Path) -> Cost:
@@ -155,8 +158,6 @@ def compare_theirs(base: Path, head: Path) -> Cost:
 
 
 def _run(command: Sequence[str], *, allowed: Sequence[int]) -> Cost:
-    import time
-
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=_PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)

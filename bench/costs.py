@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bench import compare_costs
 from bench.children import Workers
 from bench.surroundings import child_variables
 from bench.workloads import ORIGINS
@@ -58,7 +59,7 @@ class Figure:
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the order within pairs.")
 @click.option("--full", is_flag=True, help="Also time the default run, which takes minutes.")
 def costs(pairs: int, seed: int, full: bool) -> int:
-    """Measure what the suite costs: its runs, its parent's memory, reading a capture, the server's headroom.
+    """Measure what the suite costs: its runs, its parent's memory, reading a capture, the server's headroom, comparing.
 
     Exit code 1 when a limit is not kept. Figures of a busy machine say little: run it on an idle one.
     """
@@ -80,6 +81,8 @@ def costs(pairs: int, seed: int, full: bool) -> int:
         figures.append(_headroom_on_one_connection(folder))
         console.print(f"reading a capture, {pairs} pairs")
         figures.append(_reading(folder / "quick" / "captures" / "per-call-async.bin", pairs, random.Random(seed)))
+        console.print(f"comparing {compare_costs.CASES_COUNT:,} cases, {pairs} pairs")
+        figures += _comparing(folder / "comparing", pairs, random.Random(seed))
     console.print(_table(figures))
     return ExitCode.PASS if all(figure.kept for figure in figures) else ExitCode.NEGATIVE
 
@@ -154,6 +157,31 @@ def _reading(capture: Path, pairs: int, draw: random.Random) -> Figure:
         return _seconds([sys.executable, "-m", "memray", "stats", str(capture)])
 
     return Figure("reading a capture over memray stats", _median_ratio(ours, memrays, pairs, draw), 1.0, "x")
+
+
+def _comparing(folder: Path, pairs: int, draw: random.Random) -> list[Figure]:
+    """``connprof compare`` of two large reports, with every row printed, beside pytest-benchmark's own comparison.
+
+    Wall time and peak memory are the worst of all runs; the ratio is that of CPU times.
+    """
+    folder.mkdir()
+    base, head = folder / "base.json", folder / "head.json"
+    compare_costs.write_ours(base)
+    compare_costs.write_ours(head, candidate=True)
+    theirs = compare_costs.write_theirs(folder)
+    costs = []
+
+    def our_cost() -> float:
+        costs.append(compare_costs.compare_ours(base, head, "--all"))
+        return costs[-1].cpu_s
+
+    ratio = _median_ratio(our_cost, lambda: compare_costs.compare_theirs(*theirs).cpu_s, pairs, draw)
+    name = f"comparing {compare_costs.CASES_COUNT:,} cases"
+    return [
+        Figure(f"{name}: wall", max(cost.wall_s for cost in costs), 2, "s"),
+        Figure(f"{name}: peak memory", max(cost.peak_bytes for cost in costs) / 1e6, 300, "MB"),
+        Figure(f"{name} over pytest-benchmark compare", ratio, 1.0, "x"),
+    ]
 
 
 def _median_ratio(first: Callable[[], float], second: Callable[[], float], pairs: int, draw: random.Random) -> float:

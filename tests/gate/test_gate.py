@@ -59,9 +59,7 @@ def test_any_other_number_of_requests_is_a_regression(by, verdict):
 
 def test_one_handshake_more_in_ten_thousand_requests_fails():
     large = [
-        with_changed(
-            each, POOLED, "counts", ledger__requests_count=10_000, ledger__handshakes_full_count=10_000 + k
-        )  # fmt: skip
+        with_changed(each, POOLED, "counts", ledger__requests_count=10_000, ledger__handshakes_full_count=10_000 + k)
         for k, each in enumerate((BASE, candidate()))
     ]
     assert status(*large, POOLED, "handshakes_full") == "regressed"
@@ -324,15 +322,16 @@ def test_all_allowed_and_nothing_compared_is_still_not_green():
     assert judged(BASE, all_failed(candidate()), policy).answer is Answer.NOTHING
 
 
+def only_times(report):
+    outcomes = [replace(record.outcome, counts=None, memory=None, retained=None) for record in report.records]
+    records = [replace(record, outcome=outcome) for record, outcome in zip(report.records, outcomes, strict=True)]
+    return replace(report, records=tuple(records))
+
+
 def test_only_times_without_a_limit_is_nothing_compared():
-    base, head = (
-        replace(
-            report,
-            records=tuple(replace(r, outcome=replace(r.outcome, counts=None, memory=None, retained=None)) for r in report.records),
-        )
-        for report in (BASE, candidate())
-    )  # fmt: skip
-    assert judged(base, head).answer is Answer.NOTHING
+    judgement = judged(only_times(BASE), only_times(candidate()))
+    assert judgement.tally[Status.SHOWN] > 0
+    assert judgement.answer is Answer.NOTHING
 
 
 def test_the_first_answer_that_applies_is_the_answer():
