@@ -34,6 +34,8 @@ CLEARED = (
 
 _PACKAGES = (
     "httpx", "httpcore", "h11", "anyio", "certifi", "idna", "sniffio",
+    # Imported by clients during a session where they are installed, which its peak shows.
+    "h2", "hpack", "hyperframe", "socksio", "trio", "brotli", "zstandard",
     "memray", "pytest", "pytest-benchmark",
     "uvicorn", "starlette", "httptools", "trustme", "cryptography",
     "matplotlib", "jinja2", "rich", "msgspec", "click",

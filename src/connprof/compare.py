@@ -127,11 +127,10 @@ class State(StrEnum):
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
-    """A case as far as a policy depends on it: its name, and what its strategy claims to make for each call."""
+    """A case as far as a policy depends on it: its name, and whether its strategy claims a context for each call."""
 
     key: str
     strategy: str
-    handshakes_per_call: bool
     contexts_per_call: bool
 
 
@@ -164,10 +163,14 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two reports beside each other, in the baseline's order, new cases last."""
+    """Two reports beside each other, in the baseline's order, new cases last.
+
+    ``packages`` are the installed ones that differ (``None``: not there). They hide nothing, and often explain much.
+    """
 
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
+    packages: tuple[Difference, ...]
     is_same_run: bool
 
 
@@ -177,6 +180,7 @@ def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
     return Comparison(
         pairs=tuple(_pairs(_Side(baseline), _Side(candidate), barred(differences))),
         differences=differences,
+        packages=_unlike_packages(baseline.environment.packages, candidate.environment.packages),
         is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
         == (candidate.run.started_at, candidate.run.seed, len(candidate.records)),
     )
@@ -199,6 +203,14 @@ def unlike(baseline: AbridgedReport, candidate: AbridgedReport) -> tuple[Differe
         hidden = () if same else tuple(kind for kind in MetricClass if key in SENSITIVE_TO[kind])
         found.append(Difference(key, one, other, hidden))
     return tuple(found)
+
+
+def _unlike_packages(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name, ours.get(name), theirs.get(name), ())
+        for name in dict.fromkeys((*ours, *theirs))
+        if ours.get(name) != theirs.get(name)
+    )
 
 
 def _minor(python: str | None) -> str:
@@ -341,7 +353,6 @@ def _subject(case: Case, note: StrategyNote | None) -> Subject:
     return Subject(
         case.key,
         case.strategy,
-        handshakes_per_call=note is not None and note.handshakes == "calls",
         contexts_per_call=note is not None and note.contexts == "calls",
     )
 

@@ -65,8 +65,8 @@ _ALLOWED_AS_FAILED = frozenset({Status.FAILED, Status.INVALID})
 class Limits(msgspec.Struct, frozen=True):
     """How far a metric may move before it counts as moved, in parts per million of the baseline.
 
-    ``per_call`` is for strategies that make a handshake (for retained bytes: a context) for each call, ``pooled`` for
-    the others. ``None``: shown, not judged.
+    ``per_call`` is for strategies that make an SSL context for each call, so that contexts are most of their bytes, and
+    ``pooled`` for the others, where what arrives in how many reads weighs more. ``None``: shown, not judged.
     """
 
     per_call: int | None
@@ -237,8 +237,7 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     if name in policy.limits_ppm:
         return policy.limits_ppm[name]
     default = DEFAULT_LIMITS_PPM[name]
-    per_call = subject.contexts_per_call if name == "retained_bytes" else subject.handshakes_per_call
-    return default.per_call if per_call else default.pooled
+    return default.per_call if subject.contexts_per_call else default.pooled
 
 
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}

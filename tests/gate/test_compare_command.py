@@ -197,6 +197,18 @@ def test_unlike_environments_are_named_with_what_they_hide(compare):
     assert "incomparable" not in compare(BASE, candidate())[1]
 
 
+def test_packages_that_differ_are_named(compare):
+    packages = {name: version for name, version in BASE.environment.packages.items() if name != "h11"}
+    environment = replace(BASE.environment, packages={**packages, "httpcore": "2.0", "h2": "4.3.0"})
+    code, out, _err = compare(BASE, replace(candidate(), environment=environment))
+    assert code == 0
+    assert "packages: h11 0.16.0 -> absent, httpcore 1.0.9 -> 2.0, h2 absent -> 4.3.0 (compared" in " ".join(
+        out.split()
+    )
+    many = replace(environment, packages={f"package-{k}": "1" for k in range(20)})
+    assert " more (compared all the same)" in compare(BASE, replace(candidate(), environment=many))[1]
+
+
 def test_a_report_held_against_itself_is_told(compare):
     assert "Both sides are the same run" in compare(BASE, BASE)[1]
     assert "Both sides" not in compare(BASE, candidate())[1]

@@ -11,7 +11,7 @@ from connprof.store import encode
 
 if TYPE_CHECKING:
     from connprof.abridged import AbridgedReport
-    from connprof.compare import Comparison
+    from connprof.compare import Comparison, Difference
     from connprof.gate import Judgement, Row
 
 __all__ = ["SCHEMA", "render"]
@@ -57,6 +57,7 @@ class _Document(msgspec.Struct, frozen=True):
     baseline: _Side
     candidate: _Side
     differences: tuple[_Difference, ...]
+    packages: tuple[_Difference, ...]
     rows: tuple[_Row, ...]
 
 
@@ -78,13 +79,15 @@ def render(
             tally={status.value: number for status, number in judgement.tally.items()},
             baseline=_side(*baseline),
             candidate=_side(*candidate),
-            differences=tuple(
-                _Difference(one.key, one.baseline, one.candidate, tuple(kind.value for kind in one.hidden))
-                for one in comparison.differences
-            ),
+            differences=tuple(map(_difference, comparison.differences)),
+            packages=tuple(map(_difference, comparison.packages)),
             rows=tuple(map(_row, judgement.rows)),
         )
     )
+
+
+def _difference(one: Difference) -> _Difference:
+    return _Difference(one.key, one.baseline, one.candidate, tuple(kind.value for kind in one.hidden))
 
 
 def _side(name: str, report: AbridgedReport) -> _Side:

@@ -101,7 +101,7 @@ def build(
         headline=_headline(judgement),
         tally=_tally(judgement),
         sides=(_side("baseline", *baseline), _side("candidate", *candidate)),
-        differences=tuple(_difference(one) for one in comparison.differences),
+        differences=(*map(_difference, comparison.differences), *_packages(comparison.packages)),
         warnings=_warnings(judgement, comparison, candidate[1]),
         calls_to_action=_calls_to_action(judgement),
         lines=tuple(map(writer.line, shown)),
@@ -187,6 +187,23 @@ def _difference(one: Difference) -> str:
     if not one.hidden:
         return f"{what} (compared all the same)"
     return f"{what} ({words.joined([_HIDDEN[kind] for kind in one.hidden])} are incomparable)"
+
+
+_MOST_PACKAGES = 12
+
+
+def _packages(found: Sequence[Difference]) -> list[str]:
+    """All packages in one sentence; most of them matter little."""
+    if not found:
+        return []
+    parts = [
+        f"{words.plain(one.key)[:40]} {_value(one.baseline or 'absent')} -> {_value(one.candidate or 'absent')}"
+        for one in found[:_MOST_PACKAGES]
+    ]
+    more = len(found) - _MOST_PACKAGES
+    return [
+        f"packages: {', '.join(parts)}{f' and {words.count(more)} more' if more > 0 else ''} (compared all the same)"
+    ]
 
 
 def _value(value: str | None) -> str:
