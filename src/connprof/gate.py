@@ -76,7 +76,7 @@ class Limits(msgspec.Struct, frozen=True):
 DEFAULT_LIMITS_PPM: Mapping[str, Limits] = {
     "context_bytes": Limits(0, 0),
     "ssl_bytes": Limits(10_000, 30_000),
-    "peak_bytes": Limits(50_000, 50_000),
+    "peak_bytes": Limits(500_000, 50_000),
     "retained_bytes": Limits(None, 20_000),
     "cpu_over_floor": Limits(None, None),
     "wall_over_floor": Limits(None, None),

@@ -91,7 +91,7 @@ BANDS = [
     ("ssl_bytes", PER_CALL, 300_000_000, 3_000_000),
     ("ssl_bytes", "per-call-shared-context", 300_000_000, 9_000_000),
     ("ssl_bytes", POOLED, 300_000_000, 9_000_000),
-    ("peak_bytes", PER_CALL, 10_000_000, 500_000),
+    ("peak_bytes", PER_CALL, 10_000_000, 5_000_000),
     ("peak_bytes", POOLED, 10_000_000, 500_000),
     ("retained_bytes", POOLED, 10_000_000, 200_000),
     ("retained_bytes", POOLED, 1_000, 1_024),
