@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -286,17 +287,10 @@ class _Side:
         return _quotient(ours.cpu_ns, theirs.cpu_ns), _quotient(ours.wall_ns, theirs.wall_ns)
 
 
-def _axes(case: Case) -> tuple[object, ...]:
-    """All of a case but its strategy."""
-    return (
-        case.workload,
-        case.calls_count,
-        case.client_library,
-        case.http_version,
-        case.trust_store,
-        case.rtt_ms,
-        case.concurrency_count,
-    )
+# All of a case but its strategy.
+_axes = attrgetter(
+    "workload", "calls_count", "client_library", "http_version", "trust_store", "rtt_ms", "concurrency_count"
+)
 
 
 def _times(passes: tuple[TimingFigures, ...]) -> _Times:
