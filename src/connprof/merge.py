@@ -37,7 +37,7 @@ def merge(reports: Sequence[tuple[str, Report]]) -> Report:
     records = _records(reports)
     joined = replace(
         first,
-        run=_run([report.run for _, report in reports]),
+        run=_run([report.run for _, report in reports], {record.case.strategy for record in records}),
         environment=_environment([report.environment for _, report in reports]),
         strategies=_strategies(reports),
         records=records,
@@ -97,7 +97,7 @@ def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ..
     return tuple(note for _, note in found.values())
 
 
-def _run(runs: Sequence[Run]) -> Run:
+def _run(runs: Sequence[Run], measured: set[str]) -> Run:
     return Run(
         command=_joined(run.command for run in runs),
         seed=runs[0].seed,
@@ -108,6 +108,8 @@ def _run(runs: Sequence[Run]) -> Run:
         dirty=_any(run.dirty for run in runs),
         quick=any(run.quick for run in runs),
         order=tuple(step for run in runs for step in run.order),
+        ended=next((run.ended for run in runs if run.ended != "complete"), "complete"),
+        left_out=tuple(dict.fromkeys(name for run in runs for name in run.left_out if name not in measured)),
         interrupted=_joined(run.interrupted for run in runs if run.interrupted) or None,
     )
 

@@ -106,6 +106,13 @@ def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
     assert guarded(cli, ["merge", str(tmp_path / "out")]) == 2
 
 
+def test_what_one_shard_left_out_and_another_measured_was_not_left_out():
+    parts = [shard(k, run=samples.run(left_out=("floor", "one-client", "lazy-service"))) for k in (0, 6)]
+    parts[1] = replace(parts[1], run=replace(parts[1].run, ended="server-lost", interrupted="The server was lost."))
+    run = merge([("a", parts[0]), ("b", parts[1])]).run
+    assert (run.left_out, run.ended, run.interrupted) == (("lazy-service",), "server-lost", "The server was lost.")
+
+
 def test_outcomes_that_failed_survive_a_merge():
     joined = merge([("a", samples.failed_cases()), ("b", shard(0))])
     assert outcome_of(joined, "lazy-service").stage == "memory"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connprof.compare import Metric
     from connprof.history import Course, History, Step
     from connprof.report.series import Tone
-    from connprof.report.view import Plot, Row, Table
+    from connprof.report.shapes import Plot, Row, Table
 
 __all__ = ["MOST_LINES", "lines", "write"]
 
@@ -101,7 +101,7 @@ def _changes(history: History, place: int) -> list[str]:
 
 
 def _table(history: History) -> Table:
-    from connprof.report.view import Cell, Column, Mark, Row, Table
+    from connprof.report.shapes import Cell, Column, Mark, Row, Table
 
     def row(course: Course, step: Step) -> Row:
         worse = step.row.status is Status.REGRESSED
@@ -135,7 +135,7 @@ def _table(history: History) -> Table:
 
 
 def _runs(history: History) -> Table:
-    from connprof.report.view import Cell, Column, Row, Table
+    from connprof.report.shapes import Cell, Column, Row, Table
 
     return Table(
         caption="Runs, in order of time",
@@ -170,7 +170,7 @@ def _commit(commit: str | None, *, dirty: bool | None) -> str:
 def _plot(history: History, metric: Metric) -> Plot | None:
     """One metric of all cases; ``None`` where there is no figure other than 0."""
     from connprof.report import series
-    from connprof.report.view import Plot
+    from connprof.report.shapes import Plot
 
     courses = [course for course in history.courses if course.metric is metric]
     if not any(value for course in courses for _, value in course.points):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from connprof.gate import Answer, Status
 from connprof.report import html
 from connprof.report.comparing.view import COLUMNS
-from connprof.report.view import Cell, Column, Mark, Row, Table
+from connprof.report.shapes import Cell, Column, Mark, Row, Table
 
 if TYPE_CHECKING:
     from connprof.report.comparing.view import CompareView, Line
-    from connprof.report.view import Tone
+    from connprof.report.shapes import Tone
 
 __all__ = ["MOST_ROWS", "render"]
 
