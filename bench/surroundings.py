@@ -28,7 +28,7 @@ CLEARED = (
     "PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONPROFILEIMPORTTIME",
     "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONVERBOSE",
     # switches of the tools that run the passes
-    "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "COVERAGE_PROCESS_START",
+    "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER", "COVERAGE_PROCESS_START",
 )  # fmt: skip
 """Variables that are taken away from every worker, beside all others that end in ``_proxy``, in any case."""
 
