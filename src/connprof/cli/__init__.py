@@ -7,6 +7,7 @@ import sys
 import click
 
 from connprof import __version__
+from connprof.cli.duel import duel
 from connprof.cli.exits import ExitCode, exit_code, guarded
 from connprof.cli.report import report
 
@@ -19,7 +20,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (report,):
+for _command in (duel, report):
     cli.add_command(_command)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connprof.errors import ConnprofError, RunError
 from connprof.model import Failed, Report, VerdictStatus
 
-__all__ = ["RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "guarded"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["DUEL_EXIT_CODES_HELP", "RUN_EXIT_CODES_HELP", "ExitCode", "duel_exit_code", "exit_code", "guarded"]
 
 
 class ExitCode(IntEnum):
@@ -40,6 +43,16 @@ Exit codes:
   130  interrupted; what had been measured is kept
 """
 
+DUEL_EXIT_CODES_HELP = """\b
+Exit codes:
+  0    compared, and nothing is slower
+  1    at least one case is slower at the head
+  2    wrong use: no such commit or strategy, a dependency that does not install, no git checkout
+  3    a case failed, or base against base differs (unstable)
+  4    nothing was comparable, or a case is gone at the head
+  130  interrupted
+"""
+
 
 def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
@@ -54,6 +67,20 @@ def exit_code(report: Report) -> ExitCode:
     if VerdictStatus.NOT_MEASURED in halves:
         return ExitCode.NOTHING
     assert halves == {VerdictStatus.REPRODUCED, VerdictStatus.CONFIRMED}
+    return ExitCode.PASS
+
+
+def duel_exit_code(answers: Collection[str]) -> ExitCode:
+    """The exit code of a duel, from the answer to each of its cases; the gravest one counts.
+
+    A regression was measured whatever became of other cases, so it comes first.
+    """
+    if "regressed" in answers:
+        return ExitCode.NEGATIVE
+    if {"failed", "unstable"} & set(answers):
+        return ExitCode.INVALID
+    if "missing" in answers or not {"unchanged", "improved"} & set(answers):
+        return ExitCode.NOTHING
     return ExitCode.PASS
 
 
