@@ -44,13 +44,13 @@ Exit codes:
 """
 
 DUEL_EXIT_CODES_HELP = """\b
-Exit codes:
-  0    compared, and nothing is slower
-  1    at least one case is slower at the head
+Exit codes; where several apply, the first in this list:
   2    wrong use: no such commit or strategy, a dependency that does not install, no git checkout
   3    a case failed, or base against base differs (unstable)
-  4    nothing was comparable, or a case is gone at the head
-  130  interrupted
+  1    a case is slower at the head
+  4    a case is gone at the head, or nothing was comparable
+  0    at least one case was compared, and none is slower
+  130  interrupted; nothing is kept
 """
 
 
@@ -71,14 +71,11 @@ def exit_code(report: Report) -> ExitCode:
 
 
 def duel_exit_code(answers: Collection[str]) -> ExitCode:
-    """The exit code of a duel, from the answer to each of its cases; the gravest one counts.
-
-    A regression was measured whatever became of other cases, so it comes first.
-    """
-    if "regressed" in answers:
-        return ExitCode.NEGATIVE
+    """The exit code of a duel, from the answer to each of its cases."""
     if {"failed", "unstable"} & set(answers):
         return ExitCode.INVALID
+    if "regressed" in answers:
+        return ExitCode.NEGATIVE
     if "missing" in answers or not {"unchanged", "improved"} & set(answers):
         return ExitCode.NOTHING
     return ExitCode.PASS
