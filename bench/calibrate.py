@@ -47,6 +47,7 @@ _CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
 _FEWEST_GROUPS = 40  # the two looks of one duel
 _LONGEST_S = 3 * 3600.0
 _BURNS = (0.0, 0.10, 0.25)
+_REPORTED = ("per-call-async", "one-client")  # what is limited to 1 %, and what to 3 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class CalibrationSettings:
     """How much is counted.
 
     Attributes:
-        strategies: what is timed and compared.
+        strategies: what is timed.
         calls_count: calls per session.
         reports_count: runs that are compared with each other, both ways.
         groups_count: groups in each pool, unless its time is over before.
@@ -125,7 +126,7 @@ class _Calibration:
         with tempfile.TemporaryDirectory(prefix="connprof-calibrate-") as folder:
             for number in range(wanted):
                 report = measure(
-                    self.settings.strategies,
+                    _REPORTED,
                     calls_count=self.settings.calls_count,
                     seed=self.settings.seed + number,
                     out=Path(folder) / str(number),
@@ -259,7 +260,7 @@ def calibrate(  # noqa: PLR0917 - click passes them by name
 ) -> int:
     """Count false alarms and misses of `connprof compare` and `connprof duel` on this machine, and write a page.
 
-    Quiet and beside a busy neighbour, which this starts itself: processes that burn every core, for as long as it takes.
+    Quiet and beside a busy neighbour, which this starts itself: processes that burn every core, as long as it takes.
     The page is written anew after each stage. Half an hour by default.
     """
     names = tuple(name.strip() for text in only for name in text.split(",") if name.strip())

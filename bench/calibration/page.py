@@ -57,8 +57,11 @@ def misses(found: Calibration) -> list[str]:
 def _lines(found: Calibration) -> Iterator[str]:
     yield "# How often it is wrong, counted"
     yield ""
-    yield f"Written by `{found.command}` on {found.started_at[:10]} in {found.duration_s / 60:.0f} minutes, seed {found.seed};"
-    yield "the figures behind it are in [calibration.json](calibration.json). Intervals are Wilson's, 95 %."
+    yield (
+        f"Written by `{found.command}` on {found.started_at[:10]} in {found.duration_s / 60:.0f} minutes, seed "
+        f"{found.seed}."
+    )
+    yield "The figures behind it are in [calibration.json](calibration.json). Intervals are Wilson's, 95 %."
     if found.quick:
         yield "This was a quick run: fewer samples, wider intervals."
     yield ""
@@ -72,8 +75,8 @@ def _lines(found: Calibration) -> Iterator[str]:
             f"{pool.groups_count} groups, {pool.turns_count:.1f} sessions each, load average {pool.load} |"
         )
     yield ""
-    yield "*No load of ours* does not mean an idle machine: the load average says what else it did. A *busy neighbour* is a"
-    yield "process per core that burns in bursts of random length, on top of that."
+    yield "*No load of ours* does not mean an idle machine: the load average says what else it did. A *busy neighbour*"
+    yield "is a process per core that burns in bursts of random length, on top of that."
     yield ""
     yield "## Aims that were not reached"
     yield ""
@@ -95,9 +98,9 @@ def _of_reports(found: Calibration) -> Iterator[str]:
         yield "Not counted: no gate was given."
         yield ""
         return
-    yield f"{found.reports_count} real runs of the same code, each with a server of its own, compared with each other both"
-    yield "ways; changes are added to the real figures of the candidate. Comparisons share runs, so they are less independent"
-    yield "than their number suggests."
+    yield f"{found.reports_count} real runs of the same code without load of ours, a quarter as many beside a"
+    yield "neighbour, each with a server of its own, are compared with each other both ways; changes are added to the"
+    yield "real figures of the candidate. Comparisons share runs, so they are less independent than they are many."
     yield ""
     yield from _table(counts, ["none", *INJECTIONS], "flagged")
 
@@ -105,10 +108,14 @@ def _of_reports(found: Calibration) -> Iterator[str]:
 def _of_time(found: Calibration) -> Iterator[str]:
     yield "## Time: `connprof duel`"
     yield ""
-    yield f"{found.draws_count:,} duels drawn for each line from the pools above: 40 groups that followed each other, roles dealt"
-    yield "anew by coin, corrected as one of three cases. All changes are real: those processes burned, or slept, that share of"
-    yield "their own session once more. Duels from one pool share its measurements: the intervals describe the drawing, and are"
-    yield "too narrow for another hour or another machine."
+    if not found.pools:
+        yield "Not counted."
+        yield ""
+        return
+    yield f"{found.draws_count:,} duels drawn for each cell from the pools above: 40 groups that followed each other,"
+    yield "roles dealt anew by coin, corrected as one of three cases. All changes are real: those processes burned, or"
+    yield "slept, that share of their own session once more. Duels from one pool share its measurements: the intervals"
+    yield "describe the drawing, and are too narrow for another hour or another machine."
     yield ""
     ours = [count for count in found.counts if count.method == _OURS]
     yield from _table([count for count in ours if count.said == "regressed"], ["none", *CHANGES], "regressed")
@@ -119,8 +126,8 @@ def _of_time(found: Calibration) -> Iterator[str]:
         yield from _table([count for count in wrong if count.said == said], ["none", *CHANGES], said)
     yield "## The same samples, judged by others"
     yield ""
-    yield "On wall time. The first two compare a stored baseline with a later run, as they are used; the other two get the"
-    yield "interleaved samples of both looks."
+    yield "On wall time. The first two compare a stored baseline with a later run, as they are used; the other two get"
+    yield "the interleaved samples of both looks."
     yield ""
     for rival in RIVALS:
         yield from _table([count for count in found.counts if count.method == rival], ["none", *CHANGES], rival)
@@ -144,7 +151,8 @@ def _of_duels(found: Calibration) -> Iterator[str]:
 
 def _table(counts: Sequence[Count], changes: Sequence[str], word: str) -> Iterator[str]:
     columns = list(dict.fromkeys((count.subject, count.condition) for count in counts))
-    yield f"| {word} | " + " | ".join(f"{subject}, {_IN_WORDS[condition]}" for subject, condition in columns) + " |"
+    heads = " | ".join(f"{subject}, {_IN_WORDS[condition]}" for subject, condition in columns)
+    yield f"| {word} | {heads} |"
     yield "|---" * (len(columns) + 1) + "|"
     cells = {(count.change, count.subject, count.condition): _cell(count) for count in counts}
     for change in changes:
@@ -156,8 +164,8 @@ def _table(counts: Sequence[Count], changes: Sequence[str], word: str) -> Iterat
 def _cell(count: Count) -> str:
     low, high = count.interval
     return (
-        f"{count.hits:,} of {count.trials:,}: {_percent(count.hits / count.trials)} "
-        f"({_percent(low)} to {_percent(high)})"
+        f"{_percent(count.hits / count.trials)} ({_percent(low)} to {_percent(high)}); "
+        f"{count.hits:,} of {count.trials:,}"
     )
 
 
