@@ -33,7 +33,7 @@ from bench.duel_report import (
 from bench.incidents.datagouv_67 import DATAGOUV_67
 from bench.progress import progress_on
 from bench.surroundings import child_variables, describe
-from bench.trios import Seat, Sitting, take_turns
+from bench.trios import FEWEST_TURNS, Seat, Sitting, take_turns
 from bench.workloads import ORIGINS, WORKLOADS
 from connprof.cli.exits import DUEL_EXIT_CODES_HELP, duel_exit_code, guarded
 from connprof.errors import RunError, UsageError
@@ -83,7 +83,7 @@ class DuelSettings:
     workload: str = "llm-session"
     calls_count: int = 10
     pairs_count: int = 20
-    turns_count: int = 3
+    turns_count: int = FEWEST_TURNS
     budget_s: float = 60.0
     seed: int = 0
     limit_s: float = 60.0

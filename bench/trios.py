@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Sample", "Seat", "Sitting", "take_turns"]
+__all__ = ["FEWEST_TURNS", "Sample", "Seat", "Sitting", "take_turns"]
 
 _TURNS = Path(__file__).resolve().with_name("turns.py")
 _TAIL_CHARACTERS = 300
+
+FEWEST_TURNS = 6
+"""Sessions in each process where nothing else is asked for: starting it costs more time than all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class Sitting:
     case: Mapping[str, Any]
     target: Mapping[str, Any]
     variables: Mapping[str, str]
-    turns_count: int = 3
+    turns_count: int = FEWEST_TURNS
     seconds: float = 1.0
     limit_s: float = 60.0
 

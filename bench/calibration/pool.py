@@ -84,7 +84,6 @@ def collect(
         case={"strategy": strategy, "workload": "llm-session", "calls_count": calls_count},
         target=target.to_dict(),
         variables=variables,
-        turns_count=3,
         seconds=trio_s * len(seats) / len(SAME),
     )
     groups: list[dict[str, Turns]] = []

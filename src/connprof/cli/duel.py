@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from connprof.errors import UsageError
+from connprof.errors import MissingPackageError, UsageError
 
 __all__ = ["duel"]
 
@@ -27,6 +28,8 @@ def duel(arguments: tuple[str, ...]) -> int:
     project = next((folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / _SUITE).is_file()), None)
     if project is None:
         raise UsageError("a duel needs the suite: run it in a checkout of connprof, which holds bench/duel.py.")
+    if find_spec("rich") is None or find_spec("uvicorn") is None:
+        raise MissingPackageError("the suite", extra="bench", purpose="run a duel")
     paths = [str(project / part) for part in ("", "src", "server")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])}
     process = subprocess.Popen([sys.executable, "-m", "bench.duel", *arguments], cwd=project, env=variables)
