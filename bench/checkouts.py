@@ -163,21 +163,28 @@ def _remove(folder: Path) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git in a process group of its own, so that a Ctrl-C cannot leave half a worktree behind."""
+    """Run git to its end, also when a Ctrl-C comes meanwhile: half a worktree could not be removed."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             ["git", *arguments],
             cwd=folder,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            check=False,
             env=variables,
             start_new_session=True,
         )
     except FileNotFoundError:
         raise UsageError("git is needed to compare two commits, and is not on the path.") from None
+    try:
+        printed, complaints = process.communicate()
+    except KeyboardInterrupt:
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, printed, complaints)
 
 
 # --- environments ---------------------------------------------------------------------------------------------

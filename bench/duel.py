@@ -211,6 +211,7 @@ def run_duel(
         RunError: an environment cannot be made, or the server does not start or is lost.
     """
     clock, started_at, draw = time.monotonic(), datetime.now(UTC), random.Random(settings.seed)
+    dirty = is_dirty(project)
     commits = {"base": commit_of(project, settings.base), "head": commit_of(project, settings.head)}
     with worktrees(project, {"base": commits["base"], "twin": commits["base"], "head": commits["head"]}) as trees:
         folder = environments or project / ".duel"
@@ -219,25 +220,29 @@ def run_duel(
             "base": requirements(trees["base"].tree, settings.base_packages),
             "head": requirements(trees["head"].tree, settings.head_packages),
         }
-        pythons = {name: make_environment(each, folder) for name, each in wanted.items()}
-        pythons["twin"] = pythons["base"]
-        seats = [Seat(name=name, tree=trees[name].tree, python=pythons[name]) for name in _SIDES]
-        try:
-            with serve(origins=ORIGINS) as server:
-                variables, done = child_variables(server.target)
-                context = describe(server.target, done).context
-                sampler = Sampler(
-                    settings, seats, target=server.target, variables=variables, listener=listener, draw=draw
-                )
-                sampled = sampler.sample(cases)
-        except ServerError as error:
-            raise RunError(f"{str(error).rstrip('.')}.") from None
+        context: dict[str, str] = {}
+        sampled: dict[Case, _Sampled] = {}
+        if cases:
+            pythons = {name: make_environment(each, folder) for name, each in wanted.items()}
+            pythons["twin"] = pythons["base"]
+            seats = [Seat(name=name, tree=trees[name].tree, python=pythons[name]) for name in _SIDES]
+            try:
+                with serve(origins=ORIGINS) as server:
+                    variables, done = child_variables(server.target)
+                    context = describe(server.target, done).context
+                    sampler = Sampler(
+                        settings, seats, target=server.target, variables=variables, listener=listener, draw=draw
+                    )
+                    sampled = sampler.sample(cases)
+            except ServerError as error:
+                raise RunError(f"{str(error).rstrip('.')}.") from None
     rows += [
         DuelCase(case=case, answer="failed", sentence=f"{found.failure}.") for case, found in sampled.items()
         if found.failure is not None
     ]  # fmt: skip
     whole = {case: (found.trios, found.seconds) for case, found in sampled.items() if found.failure is None}
-    needed = pairs_needed(settings.pairs_count, settings.tests_count)
+    tests_count = len(whole) * len(UNITS) or settings.tests_count
+    needed = pairs_needed(settings.pairs_count, tests_count)
     assert needed is not None, "the settings were checked"
     return DuelReport(
         schema=DUEL_SCHEMA,
@@ -246,13 +251,13 @@ def run_duel(
         started_at=started_at.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - clock, 1),
         connprof_version=connprof.__version__,
-        dirty=is_dirty(project),
+        dirty=dirty,
         context=context,
         base=_side(settings.base, commits["base"], wanted["base"].packages, wanted["base"].key),
         head=_side(settings.head, commits["head"], wanted["head"].packages, wanted["head"].key),
         pairs_count=settings.pairs_count,
         pairs_needed_count=needed,
-        tests_count=settings.tests_count,
+        tests_count=tests_count,
         error=ERROR,
         least_ratio=LEAST_RATIO,
         cases=(*answered(whole, seed=settings.seed), *rows),

@@ -27,7 +27,7 @@ _TURNS = Path(__file__).resolve().with_name("turns.py")
 _TAIL_CHARACTERS = 300
 
 FEWEST_TURNS = 6
-"""Sessions in each process where nothing else is asked for: starting it costs more time than all of them."""
+"""Sessions in each process where nothing else is asked for: once it has been started, some more cost little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@
 ``{"failed": "one sentence"}`` is the last.
 
 Between its turns it waits and costs nothing, so that several of them, of two commits or with two versions of a
-library, can take turns within the same seconds. It starts in a third of the time that pytest needs.
+library, can take turns within the same seconds.
 
 The file is run by its path (``python -P bench/turns.py``) with another checkout's ``bench`` on the import path: the
 instrument is this one on both sides, what it measures is each side's own. So it uses little of ``bench``, and the
