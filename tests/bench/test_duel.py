@@ -23,7 +23,7 @@ from connprof.store import decode
 from tests.bench.conftest import ROOT, processes_of
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
-BURN = "import time\nend = time.thread_time() + 0.1\nwhile time.thread_time() < end:\n    pass\n"
+BURN = "import time\nend = time.thread_time() + 0.03\nwhile time.thread_time() < end:\n    pass\n"
 
 
 class Repository:
@@ -102,14 +102,14 @@ QUICKLY = ("--pairs", "6", "--budget", "1", "--calls", "2", "--seed", "7")
 
 
 def test_a_commit_against_itself(repository):
-    code, printed, complaints = repository.run("HEAD", "HEAD", "--only", "one-client", *QUICKLY)
+    code, printed, complaints = repository.run("HEAD", "HEAD", "--only", "floor", *QUICKLY)
     assert (code, complaints) == (0, ""), printed
-    assert "unchanged  one-client/llm-session/calls=2" in printed
+    assert "unchanged  floor/llm-session/calls=2" in printed
     assert "\x1b" not in printed
     report = repository.report()
     (case,) = report.cases
     assert (report.schema, report.seed, report.dirty) == ("connprof-duel/1", 7, False)
-    assert report.command == "connprof duel HEAD HEAD --only one-client --pairs 6 --budget 1 --calls 2 --seed 7"
+    assert report.command == "connprof duel HEAD HEAD --only floor --pairs 6 --budget 1 --calls 2 --seed 7"
     assert report.base.commit == report.head.commit == repository.git("rev-parse", "HEAD").strip()
     assert [unit.unit for unit in case.units] == ["thread_time_ns", "wall_ns"]
     assert all(unit.low <= unit.ratio <= unit.high for unit in case.units)
@@ -119,27 +119,26 @@ def test_a_commit_against_itself(repository):
 
 
 def test_a_slower_commit_is_found_and_what_only_one_side_has_is_a_row(repository):
-    slower = repository.strategy("one-client").read_text().replace("    yield send\n", "    yield send\n" + "BURN\n")
-    indented = "".join(f"        {line}\n" for line in BURN.splitlines())
-    repository.strategy("one-client").write_text(slower.replace("BURN\n", indented))
     text = repository.strategy("floor").read_text()
     repository.strategy("brand-new").write_text(text.replace('"floor"', '"brand-new"'))
-    repository.strategy("floor").unlink()
+    indented = "".join(f"    {line}\n" for line in BURN.splitlines())
+    repository.strategy("floor").write_text(text.replace("    yield send\n", f"    yield send\n{indented}"))
+    repository.strategy("one-client").unlink()
     repository.commit("second")
     (repository.root / "README.md").write_text("not committed\n")
     repository.git("add", "README.md")
     code, printed, _complaints = repository.run(
-        "first", "second", "--only", "one-client,floor,brand-new", *QUICKLY, "--pairs", "8"
+        "first", "second", "--only", "one-client,floor,brand-new", *QUICKLY, "--pairs", "7"
     )
     assert code == 1, printed
     assert {case.case.strategy: case.answer for case in repository.report().cases} == {
-        "one-client": "regressed", "floor": "missing", "brand-new": "new",
+        "floor": "regressed", "one-client": "missing", "brand-new": "new",
     }  # fmt: skip
     assert "The checkout has changes that are in no commit; they are on neither side." in printed
     assert "the head has no such strategy" in printed
     assert "the base has no such strategy" in printed
     repository.nothing_is_left()
-    code, printed, _complaints = repository.run("first", "second", "--only", "floor", *QUICKLY)
+    code, printed, _complaints = repository.run("first", "second", "--only", "one-client", *QUICKLY)
     assert code == 4, printed
     code, printed, _complaints = repository.run("first", "second", "--only", "brand-new", *QUICKLY)
     assert code == 4, printed
