@@ -216,6 +216,7 @@ class _Calibration:
             calls_count=settings.calls_count,
             reports_count=settings.reports_count,
             draws_count=settings.draws_count,
+            duels_wanted_count=len(_CONDITIONS) * len(_BURNS) * settings.duels_count,
             pools=tuple(note(pool) for pool in self.pools),
             counts=tuple(self.counts),
             duels=tuple(self.duels),

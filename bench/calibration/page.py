@@ -98,8 +98,8 @@ def _of_reports(found: Calibration) -> Iterator[str]:
         yield "Not counted: no gate was given."
         yield ""
         return
-    yield f"{found.reports_count} real runs of the same code without load of ours, a quarter as many beside a"
-    yield "neighbour, each with a server of its own, are compared with each other both ways; changes are added to the"
+    yield f"{found.reports_count} real runs of the same code without load of ours, and a quarter as many beside a"
+    yield "neighbour, each with a server of its own, are compared with each other, both ways. Changes are added to the"
     yield "real figures of the candidate. Comparisons share runs, so they are less independent than they are many."
     yield ""
     yield from _table(counts, ["none", *INJECTIONS], "flagged")
@@ -115,7 +115,8 @@ def _of_time(found: Calibration) -> Iterator[str]:
     yield f"{found.draws_count:,} duels drawn for each cell from the pools above: 40 groups that followed each other,"
     yield "roles dealt anew by coin, corrected as one of three cases. All changes are real: those processes burned, or"
     yield "slept, that share of their own session once more. Duels from one pool share its measurements: the intervals"
-    yield "describe the drawing, and are too narrow for another hour or another machine."
+    yield "describe the drawing, and are too narrow for another hour or another machine. A pool of 40 groups is no more"
+    yield "than the minutes of one duel, dealt again and again."
     yield ""
     ours = [count for count in found.counts if count.method == _OURS]
     yield from _table([count for count in ours if count.said == "regressed"], ["none", *CHANGES], "regressed")
@@ -134,11 +135,14 @@ def _of_time(found: Calibration) -> Iterator[str]:
 
 
 def _of_duels(found: Calibration) -> Iterator[str]:
-    if not found.duels:
-        return
     yield "## Whole duels"
     yield ""
+    if not found.duels:
+        yield "None were run."
+        return
     yield "Run from end to end, with the share of CPU time burned in the head."
+    if len(found.duels) < found.duels_wanted_count:
+        yield f"The calibration was stopped when {len(found.duels)} of {found.duels_wanted_count} had been run."
     yield ""
     yield "| condition | strategy | injected | answer | CPU ratio | sampling |"
     yield "|---|---|---|---|---|---|"

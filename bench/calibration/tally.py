@@ -84,6 +84,7 @@ class Calibration(Frozen, frozen=True, kw_only=True):
     calls_count: int
     reports_count: int
     draws_count: int
+    duels_wanted_count: int
     pools: tuple[PoolNote, ...]
     counts: tuple[Count, ...]
     duels: tuple[RealDuel, ...]
