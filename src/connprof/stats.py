@@ -26,6 +26,8 @@ __all__ = [
     "ratio",
     "sign_test",
     "spread",
+    "welch",
+    "wilson",
 ]
 
 
@@ -167,3 +169,33 @@ def sign_test(values: Sequence[float], *, centre: float = 1.0) -> SignTest:
     pairs = above + below
     tail = sum(math.comb(pairs, k) for k in range(min(above, below) + 1)) / 2**pairs
     return SignTest(above_count=above, below_count=below, ties_count=len(values) - pairs, p=min(1.0, 2 * tail))
+
+
+def wilson(hits: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for the rate behind ``hits`` in ``trials``; right also where hits are none or all.
+
+    Raises:
+        ValueError: there were no trials, or more hits than trials.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} hits in {trials} trials")
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    rate, weight = hits / trials, z * z / trials
+    centre = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / trials + weight / (4 * trials))
+    return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < trials else 1.0
+
+
+def welch(candidate: Sequence[float], baseline: Sequence[float]) -> float:
+    """Two-sided p of Welch's t-test, by the normal approximation: meant for samples of dozens and more.
+
+    Raises:
+        ValueError: a sample has fewer than two values.
+    """
+    if min(len(candidate), len(baseline)) < 2:  # noqa: PLR2004 - a variance takes two
+        raise ValueError("a t-test takes two values on each side")
+    error = math.sqrt(statistics.variance(candidate) / len(candidate) + statistics.variance(baseline) / len(baseline))
+    distance = statistics.fmean(candidate) - statistics.fmean(baseline)
+    if error == 0:
+        return 1.0 if distance == 0 else 0.0
+    return 2 * statistics.NormalDist().cdf(-abs(distance) / error)

@@ -128,3 +128,28 @@ def test_sign_test_known_values(above, below, ties, p):
 def test_nothing_in_raises(call):
     with pytest.raises(ValueError, match="no values"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [(0, 1000, 0.0, 0.003827), (10, 10, 0.722467, 1.0), (5, 10, 0.236593, 0.763407), (1, 1, 0.206549, 1.0)],
+)
+def test_wilson_known_values(hits, trials, low, high):
+    assert stats.wilson(hits, trials) == pytest.approx((low, high), abs=1e-5)
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 0), (2, 1), (-1, 5)])
+def test_wilson_refuses_what_cannot_be(hits, trials):
+    with pytest.raises(ValueError, match="trials"):
+        stats.wilson(hits, trials)
+
+
+def test_welch_known_values():
+    one, other = [float(value) for value in range(100)], [value + 10.0 for value in range(100)]
+    assert stats.welch(one, one) == 1.0
+    # t = 10 / sqrt(2 * 841.67 / 100) = 2.4373
+    assert stats.welch(one, other) == pytest.approx(0.0148, abs=1e-4)
+    assert stats.welch([1, 1], [1, 1]) == 1.0
+    assert stats.welch([1, 1], [2, 2]) == 0.0
+    with pytest.raises(ValueError, match="two values"):
+        stats.welch([1], [1, 2])

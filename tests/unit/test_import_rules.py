@@ -9,12 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
-    "errors", "model", "abridged", "store", "stats", "observe", "memory", "checks", "verdict", "merge", "findings",
-    "compare", "gate", "settings", "history", "report", "plugin", "cli", "__main__",
+    "errors", "model", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict", "merge",
+    "findings", "compare", "gate", "settings", "history", "report", "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",
-    "bench/driver.py", "bench/worker.py", "server/connprof_server/target.py",
+    "bench/driver.py", "bench/worker.py", "bench/turns.py", "server/connprof_server/target.py",
 ]  # fmt: skip
 
 

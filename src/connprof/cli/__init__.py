@@ -8,6 +8,7 @@ import click
 
 from connprof import __version__
 from connprof.cli.compare import compare
+from connprof.cli.duel import duel
 from connprof.cli.exits import ExitCode, exit_code, guarded
 from connprof.cli.history import history
 from connprof.cli.merge import merge
@@ -22,7 +23,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (compare, history, merge, report):
+for _command in (compare, duel, history, merge, report):
     cli.add_command(_command)
 
 

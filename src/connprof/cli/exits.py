@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,19 @@ from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
 from connprof.model import Failed, Report, VerdictStatus
 
-__all__ = ["GATE_EXIT_CODES_HELP", "RUN_EXIT_CODES_HELP", "ExitCode", "exit_code", "gate_exit_code", "guarded"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = [
+    "DUEL_EXIT_CODES_HELP",
+    "GATE_EXIT_CODES_HELP",
+    "RUN_EXIT_CODES_HELP",
+    "ExitCode",
+    "duel_exit_code",
+    "exit_code",
+    "gate_exit_code",
+    "guarded",
+]
 
 
 class ExitCode(IntEnum):
@@ -64,6 +76,17 @@ def gate_exit_code(answer: Answer) -> ExitCode:
     return _GATE_EXIT_CODES[answer]
 
 
+DUEL_EXIT_CODES_HELP = """\b
+Exit codes; where several apply, the first in this list:
+  2    wrong use: no such commit or strategy, a dependency that does not install, no git checkout
+  3    a case failed, or base against base differs (unstable)
+  1    a case is slower at the head
+  4    a case is gone at the head, or nothing was comparable
+  0    at least one case was compared, and none is slower
+  130  interrupted; nothing is kept
+"""
+
+
 def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
@@ -77,6 +100,17 @@ def exit_code(report: Report) -> ExitCode:
     if VerdictStatus.NOT_MEASURED in halves:
         return ExitCode.NOTHING
     assert halves == {VerdictStatus.REPRODUCED, VerdictStatus.CONFIRMED}
+    return ExitCode.PASS
+
+
+def duel_exit_code(answers: Collection[str]) -> ExitCode:
+    """The exit code of a duel, from the answer to each of its cases."""
+    if {"failed", "unstable"} & set(answers):
+        return ExitCode.INVALID
+    if "regressed" in answers:
+        return ExitCode.NEGATIVE
+    if "missing" in answers or not {"unchanged", "improved"} & set(answers):
+        return ExitCode.NOTHING
     return ExitCode.PASS
 
 

@@ -1,0 +1,317 @@
+"""Count, on this machine, how often the gate and the duel are wrong: ``nox -s calibrate``."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from bench.calibration import page
+from bench.calibration.pool import Pool, collect, count_duels, note
+from bench.calibration.reports import Gate, count_comparisons, measure, the_gate
+from bench.calibration.tally import CALIBRATION_SCHEMA, Calibration, Condition, Count, RealDuel
+from bench.duel import DuelSettings, Sampler
+from bench.duel_report import answered
+from bench.neighbour import busy
+from bench.progress import progress_on
+from bench.surroundings import child_variables, describe
+from bench.trios import Seat
+from bench.workloads import ORIGINS
+from connprof.cli.exits import ExitCode, guarded
+from connprof.errors import RunError, UsageError
+from connprof.model import Case, Environment, Report
+from connprof.store import encode, write_atomically
+from connprof_server import ServerError, serve
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from connprof_server import RunningServer
+
+__all__ = ["CalibrationSettings", "calibrate", "main"]
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
+_FEWEST_GROUPS = 40  # the two looks of one duel
+_LONGEST_S = 3 * 3600.0
+_BURNS = (0.0, 0.10, 0.25)
+_REPORTED = ("per-call-async", "one-client")  # what is limited to 1 %, and what to 3 %
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSettings:
+    """How much is counted.
+
+    Attributes:
+        strategies: what is timed.
+        calls_count: calls per session.
+        reports_count: runs that are compared with each other, both ways.
+        groups_count: groups in each pool, unless its time is over before.
+        pool_s: seconds for each pool; it gets at least the 40 groups of one duel.
+        draws_count: duels drawn from each pool, for each change.
+        duels_count: whole duels under each condition, for each of no change, +10 % and +25 %.
+        seed: of every coin.
+        quick: whether this is a quick run, for the page.
+    """
+
+    strategies: tuple[str, ...]
+    calls_count: int
+    reports_count: int
+    groups_count: int
+    pool_s: float
+    draws_count: int
+    duels_count: int
+    seed: int
+    quick: bool
+
+
+@dataclass(slots=True)
+class _Calibration:
+    """One calibration; what is known is written after each of its stages."""
+
+    settings: CalibrationSettings
+    command: str
+    out: Path
+    console: Console
+    gate: Gate | None
+    environment: Environment | None = None
+    pools: list[Pool] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+    duels: list[RealDuel] = field(default_factory=list)
+    _commit: str | None = None
+    _clock: float = field(default_factory=time.monotonic)
+    _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def run(self) -> Calibration:
+        """Every stage, each under both conditions."""
+        draw = random.Random(self.settings.seed)
+        for condition in _CONDITIONS:
+            with self._neighbours(condition):
+                self._compare_reports(condition)
+        for condition in _CONDITIONS:
+            with self._neighbours(condition), serve(origins=ORIGINS) as server:
+                for strategy in self.settings.strategies:
+                    self._draw_duels(condition, strategy, server, draw)
+        for condition in _CONDITIONS:
+            with self._neighbours(condition), serve(origins=ORIGINS) as server:
+                for burn_share in _BURNS * self.settings.duels_count:
+                    self._run_duel(condition, burn_share, server, draw)
+        return self._written()
+
+    def _neighbours(self, condition: Condition) -> AbstractContextManager[None]:
+        if condition == "quiet":
+            return nullcontext()
+        return busy(os.cpu_count() or 1, seconds=_LONGEST_S, seed=self.settings.seed)
+
+    def _compare_reports(self, condition: Condition) -> None:
+        if self.gate is None:
+            self.console.print("This version has no gate: counts and bytes are left out.", soft_wrap=True)
+            return
+        # Counts and bytes do not depend on the machine's mood: a few runs beside a neighbour are enough to show it.
+        wanted = self.settings.reports_count if condition == "quiet" else max(2, self.settings.reports_count // 4)
+        self.console.print(f"counts and bytes, {condition}: {wanted} runs of the same code", soft_wrap=True)
+        reports: list[Report] = []
+        with tempfile.TemporaryDirectory(prefix="connprof-calibrate-") as folder:
+            for number in range(wanted):
+                report = measure(
+                    _REPORTED,
+                    calls_count=self.settings.calls_count,
+                    seed=self.settings.seed + number,
+                    out=Path(folder) / str(number),
+                )
+                if report.run.interrupted:
+                    raise KeyboardInterrupt
+                reports.append(report)
+        self._commit = reports[0].run.commit
+        self.environment = self.environment or reports[0].environment
+        self.counts += count_comparisons(reports, condition, self.gate)
+        self._written()
+
+    def _draw_duels(self, condition: Condition, strategy: str, server: RunningServer, draw: random.Random) -> None:
+        settings = self.settings
+        self.console.print(f"time, {condition}: {strategy}", soft_wrap=True)
+        variables, done = child_variables(server.target)
+        self.environment = self.environment or describe(server.target, done)
+        with progress_on(self.console) as listener:
+            listener.planned(settings.groups_count)
+
+            def wanted(groups_count: int, seconds: float) -> bool:
+                listener.started(f"group {groups_count + 1}")
+                if groups_count:
+                    listener.finished("group", None)
+                return groups_count < settings.groups_count and (
+                    groups_count < _FEWEST_GROUPS or seconds < settings.pool_s
+                )
+
+            pool = collect(
+                strategy,
+                condition,
+                tree=_PROJECT,
+                target=server.target,
+                variables=variables,
+                calls_count=settings.calls_count,
+                trio_s=DuelSettings(base="", head="").trio_s,
+                draw=draw,
+                wanted=wanted,
+            )
+        self.pools.append(pool)
+        self.counts += count_duels(pool, draws_count=settings.draws_count, draw=draw)
+        self._written()
+
+    def _run_duel(self, condition: Condition, burn_share: float, server: RunningServer, draw: random.Random) -> None:
+        """A duel as `connprof duel` runs it, but for the checkouts: all sides are this one, the head with a burden."""
+        strategy = self.settings.strategies[-1]
+        self.console.print(f"whole duel, {condition}: {strategy}, {burn_share:+.0%} CPU", soft_wrap=True)
+        settings = DuelSettings(base="HEAD", head="HEAD", strategies=(strategy,), calls_count=self.settings.calls_count)
+        variables, _done = child_variables(server.target)
+        seats = [
+            Seat(name="base", tree=_PROJECT),
+            Seat(name="twin", tree=_PROJECT),
+            Seat(name="head", tree=_PROJECT, options={"burn_share": burn_share} if burn_share else {}),
+        ]
+        case = Case(strategy=strategy, workload=settings.workload, calls_count=settings.calls_count)
+        with progress_on(self.console) as listener:
+            sampler = Sampler(settings, seats, target=server.target, variables=variables, listener=listener, draw=draw)
+            found = sampler.sample([case])[case]
+        if found.failure is not None:
+            raise RunError(f"a duel failed: {found.failure}.")
+        (row,) = answered({case: (found.trios, found.seconds)}, seed=self.settings.seed)
+        self.duels.append(
+            RealDuel(
+                condition=condition,
+                strategy=strategy,
+                burn_share=burn_share,
+                answer=row.answer,
+                ratio=row.units[0].ratio,
+                sampling_s=row.sampling_s,
+            )
+        )
+        self._written()
+
+    def _written(self) -> Calibration:
+        settings = self.settings
+        environment = self.environment
+        found = Calibration(
+            schema=CALIBRATION_SCHEMA,
+            command=self.command,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            duration_s=round(time.monotonic() - self._clock, 1),
+            seed=settings.seed,
+            quick=settings.quick,
+            context=environment.context if environment else {},
+            packages=environment.packages if environment else {},
+            commit=self._commit,
+            calls_count=settings.calls_count,
+            reports_count=settings.reports_count,
+            draws_count=settings.draws_count,
+            duels_wanted_count=len(_CONDITIONS) * len(_BURNS) * settings.duels_count,
+            pools=tuple(note(pool) for pool in self.pools),
+            counts=tuple(self.counts),
+            duels=tuple(self.duels),
+        )
+        write_atomically(self.out / "calibration.json", encode(found))
+        write_atomically(self.out / "calibration.md", page.render(found).encode())
+        samples = _PROJECT / "reports" / "calibration-samples.json"
+        write_atomically(samples, encode(tuple(self.pools)))
+        return found
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="About three minutes on an idle machine; the page says so.")
+@click.option("--only", metavar="STRATEGY", multiple=True, help="Time this one.  [default: per-call-async, one-client]")
+@click.option("--calls", type=click.IntRange(1, 1000), default=10, show_default=True, help="Calls per session.")
+@click.option("--reports", type=click.IntRange(2, 1000), help="Runs to compare both ways.  [default: 33, quick: 6]")
+@click.option(
+    "--groups", type=click.IntRange(_FEWEST_GROUPS, 10_000), help="Groups in each pool.  [default: 120, quick: 40]"
+)
+@click.option("--pool-seconds", type=click.FloatRange(1), default=240, show_default=True, help="Limit of each pool.")
+@click.option("--draws", type=click.IntRange(100), help="Duels drawn per line.  [default: 10000, quick: 1000]")
+@click.option("--duels", type=click.IntRange(0, 100), help="Whole duels per line.  [default: 2, quick: 0]")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of every coin.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_PROJECT / "docs",
+    show_default="docs",
+    help="Folder of calibration.md and calibration.json.",
+)
+def calibrate(  # noqa: PLR0917 - click passes them by name
+    quick: bool,
+    only: tuple[str, ...],
+    calls: int,
+    reports: int | None,
+    groups: int | None,
+    pool_seconds: float,
+    draws: int | None,
+    duels: int | None,
+    seed: int,
+    out: Path,
+) -> int:
+    """Count false alarms and misses of `connprof compare` and `connprof duel` on this machine, and write a page.
+
+    Quiet and beside a busy neighbour, which this starts itself: processes that burn every core, as long as it takes.
+    The page is written anew after each stage. Half an hour by default.
+    """
+    names = tuple(name.strip() for text in only for name in text.split(",") if name.strip())
+    settings = CalibrationSettings(
+        strategies=names or (("one-client",) if quick else ("per-call-async", "one-client")),
+        calls_count=calls,
+        reports_count=reports or (6 if quick else 33),
+        groups_count=groups or (_FEWEST_GROUPS if quick else 120),
+        pool_s=pool_seconds,
+        draws_count=draws or (1000 if quick else 10_000),
+        duels_count=(0 if quick else 2) if duels is None else duels,
+        seed=seed,
+        quick=quick,
+    )
+    from bench.registry import names as known
+
+    for name in settings.strategies:
+        if name not in known():
+            raise UsageError(f"there is no strategy {name!r}; there are: {', '.join(known())}.")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    console = Console(highlight=False)
+    command = shlex.join(["nox", "-s", "calibrate", "--", *_without_out(sys.argv[1:])])
+    try:
+        found = _Calibration(settings, command, out, console, the_gate()).run()
+    except ServerError as error:
+        raise RunError(f"{str(error).rstrip('.')}.") from None
+    for sentence in page.misses(found):
+        console.print(sentence, markup=False, soft_wrap=True)
+    console.print(f"{out / 'calibration.md'}", markup=False, soft_wrap=True)
+    return ExitCode.PASS
+
+
+def _without_out(arguments: list[str]) -> list[str]:
+    """The arguments but ``--out``: a published page names no folder of the machine where it was made."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and argument != "--out" and not argument.startswith("--out="):
+            kept.append(argument)
+        skip = argument == "--out"
+    return kept
+
+
+def _as_interrupt(_signal: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point of ``python -m bench.calibrate``."""
+    sys.exit(guarded(calibrate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Counts and bytes: real reports of the same code, compared with each other, and with changes injected into them."""
+
+from __future__ import annotations
+
+import importlib
+from itertools import permutations
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
+
+from bench.calibration.tally import Condition, Count
+from bench.matrix import Settings
+from bench.runner import run_suite
+from connprof.model import Measured, Record, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["INJECTIONS", "Gate", "count_comparisons", "measure", "the_gate"]
+
+
+class Gate(Protocol):
+    """The seam to whatever compares two reports."""
+
+    def __call__(self, base: Report, head: Report) -> set[str]:
+        """The strategies of which it says that a count or a number of bytes has regressed, or that it fails them."""
+
+
+def the_gate() -> Gate | None:
+    """The gate of this version of connprof with its default policy; nothing where it has none."""
+    try:
+        store: Any = importlib.import_module("connprof.store")
+        compare: Any = importlib.import_module("connprof.compare")
+        gate: Any = importlib.import_module("connprof.gate")
+    except ModuleNotFoundError:
+        return None
+
+    def flagged(base: Report, head: Report) -> set[str]:
+        beside = compare.compare(store.abridge(base, name="base"), store.abridge(head, name="head"))
+        judgement = gate.judge(beside, gate.Policy())
+        harmless = {gate.Status.UNCHANGED, gate.Status.IMPROVED, gate.Status.SHOWN, gate.Status.NEW}
+        return {row.pair.subject.strategy for row in judgement.rows if row.status not in harmless}
+
+    return flagged
+
+
+def measure(strategies: Sequence[str], *, calls_count: int, seed: int, out: Path) -> Report:
+    """One report of the suite as it stands, without timing: a run of its own, with a server of its own."""
+    settings = Settings(
+        strategies=tuple(strategies),
+        workload="llm-session",
+        calls_count=calls_count,
+        seed=seed,
+        quick=True,
+        timing_processes_count=0,
+        rounds_count=1,
+        rtt_ms=0.0,
+        limit_s=120.0,
+        out=out,
+    )
+    return run_suite(settings, command="calibrate", listener=_Silent())
+
+
+class _Silent:
+    """A listener that says nothing."""
+
+    def planned(self, jobs_count: int) -> None:
+        pass
+
+    def started(self, label: str) -> None:
+        pass
+
+    def finished(self, label: str, failure: str | None) -> None:
+        pass
+
+
+# --- what is injected -----------------------------------------------------------------------------------------
+
+
+def _one_more_handshake(found: Measured) -> Measured:
+    """One more full handshake, on one more connection, seen by client and server in every pass."""
+
+    def more(ledger: Any) -> Any:
+        return replace(
+            ledger,
+            tcp_accepted_count=ledger.tcp_accepted_count + 1,
+            handshakes_full_count=ledger.handshakes_full_count + 1,
+            connections_count=ledger.connections_count + 1,
+            requests_per_connection=(*ledger.requests_per_connection, 0),
+        )
+
+    assert found.counts is not None
+    client = found.counts.client
+    counts = replace(
+        found.counts,
+        client=replace(
+            client,
+            handshakes_full_count=client.handshakes_full_count + 1,
+            connections_count=client.connections_count + 1,
+        ),
+        ledger=more(found.counts.ledger),
+    )
+    assert found.memory is not None
+    return replace(found, counts=counts, memory=replace(found.memory, ledger=more(found.memory.ledger)))
+
+
+def _one_more_context(found: Measured) -> Measured:
+    """One more context without CA certificates: a count, and no bytes."""
+    assert found.counts is not None
+    client = replace(found.counts.client, contexts_count=found.counts.client.contexts_count + 1)
+    return replace(found, counts=replace(found.counts, client=client))
+
+
+def _bytes_in_proportion(found: Measured) -> Measured:
+    """2 % more SSL bytes, in each category alike."""
+    assert found.memory is not None
+    ssl = found.memory.ssl
+    more = replace(
+        ssl,
+        context_bytes=round(ssl.context_bytes * 1.02),
+        handshake_bytes=round(ssl.handshake_bytes * 1.02),
+        io_bytes=round(ssl.io_bytes * 1.02),
+    )
+    return replace(found, memory=replace(found.memory, ssl=more))
+
+
+def _bytes_in_io(found: Measured) -> Measured:
+    """2 % more SSL bytes, all of them in reading and writing: no context byte is there to give them away."""
+    assert found.memory is not None
+    ssl = found.memory.ssl
+    more = replace(ssl, io_bytes=ssl.io_bytes + round(ssl.total_bytes * 0.02))
+    return replace(found, memory=replace(found.memory, ssl=more))
+
+
+INJECTIONS: dict[str, Callable[[Measured], Measured]] = {
+    "+1 handshake": _one_more_handshake,
+    "+1 context": _one_more_context,
+    "+2 % SSL bytes, in proportion": _bytes_in_proportion,
+    "+2 % SSL bytes, all in reading": _bytes_in_io,
+}
+"""What is added to real candidate records."""
+
+
+def _injected(report: Report, change: Callable[[Measured], Measured]) -> Report:
+    records = tuple(
+        Record(case=record.case, outcome=change(record.outcome)) if isinstance(record.outcome, Measured) else record
+        for record in report.records
+    )
+    return replace(report, records=records)
+
+
+# --- counting -------------------------------------------------------------------------------------------------
+
+
+def count_comparisons(reports: Sequence[Report], condition: Condition, gate: Gate) -> list[Count]:
+    """Compare every report with every other one, both ways, as it is and with each change injected."""
+    counts = []
+    strategies = [record.case.strategy for record in reports[0].records]
+    for name, change in {"none": None, **INJECTIONS}.items():
+        hits = dict.fromkeys(strategies, 0)
+        heads = [report if change is None else _injected(report, change) for report in reports]
+        pairs = list(permutations(range(len(reports)), 2))
+        for base, head in pairs:
+            for strategy in gate(reports[base], heads[head]):
+                hits[strategy] += 1
+        counts += [
+            Count(
+                group="counts and bytes",
+                condition=condition,
+                subject=strategy,
+                change=name,
+                method="connprof compare",
+                said="regressed",
+                hits=hits[strategy],
+                trials=len(pairs),
+            )
+            for strategy in strategies
+        ]
+    return counts

@@ -1,0 +1,349 @@
+"""Duels, run as their users run them, in a small git repository that holds a copy of the suite."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, answer, count_duels
+from bench.checkouts import Requirements, commit_of, environment, requirements, worktrees
+from bench.duel_report import DuelReport, Trio, Turns, paired_test
+from connprof.cli import cli, guarded
+from connprof.cli.exits import duel_exit_code
+from connprof.errors import RunError, UsageError
+from connprof.paired import Change
+from connprof.store import decode
+from tests.bench.conftest import ROOT, processes_of
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
+BURN = "import time\nend = time.thread_time() + 0.03\nwhile time.thread_time() < end:\n    pass\n"
+
+
+class Repository:
+    """A copy of the project with commits of its own, and an environment that is this one."""
+
+    def __init__(self, root, temporary):
+        self.root = root
+        self.temporary = temporary
+        self.git("init", "--quiet", "--initial-branch=trunk")
+        self.commit("first")
+
+    def git(self, *arguments):
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
+            "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org",
+            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+        }  # fmt: skip
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=variables, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def commit(self, name):
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", name)
+        self.git("tag", name)
+
+    def strategy(self, name):
+        return self.root / "bench" / "strategies" / f"{name.replace('-', '_')}.py"
+
+    def start(self, *arguments, marker="duel"):
+        paths = os.pathsep.join(str(self.root / name) for name in ("", "src", "server"))
+        return subprocess.Popen(
+            [sys.executable, "-c", "from connprof.cli import main; main()", "duel", *map(str, arguments)],
+            cwd=self.root / "docs",
+            env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(self.temporary), "TEST_RUN": marker},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments):
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=150)
+        assert "Traceback" not in err, err
+        return process.returncode, out, err
+
+    def report(self):
+        return decode((self.root / "reports" / "duel.json").read_bytes(), DuelReport, name="duel.json")
+
+    def nothing_is_left(self):
+        assert list(self.temporary.iterdir()) == []
+        assert len(self.git("worktree", "list").splitlines()) == 1
+
+
+@pytest.fixture
+def repository(tmp_path):
+    root, temporary = tmp_path / "project", tmp_path / "temporary"
+    temporary.mkdir()
+    for name in ("bench", "src", "server"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "constraints.txt", ".gitignore"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "docs").mkdir()
+    # The environment stands in its cache already: this one, under its own interpreter.
+    home = root / ".duel" / requirements(root, ()).key
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (home / "bin" / "python").chmod(0o755)
+    (home / "complete").touch()
+    return Repository(root, temporary)
+
+
+QUICKLY = ("--pairs", "6", "--budget", "1", "--calls", "2", "--seed", "7")
+
+
+def test_a_commit_against_itself(repository):
+    code, printed, complaints = repository.run("HEAD", "HEAD", "--only", "floor", *QUICKLY)
+    assert (code, complaints) == (0, ""), printed
+    assert "unchanged  floor/llm-session/calls=2" in printed
+    assert "\x1b" not in printed
+    report = repository.report()
+    (case,) = report.cases
+    assert (report.schema, report.seed, report.dirty) == ("connprof-duel/1", 7, False)
+    assert report.command == "connprof duel HEAD HEAD --only floor --pairs 6 --budget 1 --calls 2 --seed 7"
+    assert report.base.commit == report.head.commit == repository.git("rev-parse", "HEAD").strip()
+    assert [unit.unit for unit in case.units] == ["thread_time_ns", "wall_ns"]
+    assert all(unit.low <= unit.ratio <= unit.high for unit in case.units)
+    assert len(case.trios) in {6, 12}
+    assert all(len(turns.wall_ns) >= 3 for trio in case.trios for turns in (trio.base, trio.twin, trio.head))
+    repository.nothing_is_left()
+
+
+def test_a_slower_commit_is_found_and_what_only_one_side_has_is_a_row(repository):
+    text = repository.strategy("floor").read_text()
+    repository.strategy("brand-new").write_text(text.replace('"floor"', '"brand-new"'))
+    indented = "".join(f"    {line}\n" for line in BURN.splitlines())
+    repository.strategy("floor").write_text(text.replace("    yield send\n", f"    yield send\n{indented}"))
+    repository.strategy("one-client").unlink()
+    repository.commit("second")
+    (repository.root / "README.md").write_text("not committed\n")
+    repository.git("add", "README.md")
+    code, printed, _complaints = repository.run(
+        "first", "second", "--only", "one-client,floor,brand-new", *QUICKLY, "--pairs", "7"
+    )
+    assert code == 1, printed
+    assert {case.case.strategy: case.answer for case in repository.report().cases} == {
+        "floor": "regressed", "one-client": "missing", "brand-new": "new",
+    }  # fmt: skip
+    assert "The checkout has changes that are in no commit; they are on neither side." in printed
+    assert "the head has no such strategy" in printed
+    assert "the base has no such strategy" in printed
+    repository.nothing_is_left()
+    code, printed, _complaints = repository.run("first", "second", "--only", "one-client", *QUICKLY)
+    assert code == 4, printed
+    code, printed, _complaints = repository.run("first", "second", "--only", "brand-new", *QUICKLY)
+    assert code == 4, printed
+
+
+def test_a_strategy_that_raises_at_the_head_has_failed(repository):
+    file = repository.strategy("one-client")
+    file.write_text(file.read_text().replace("    yield send", "    raise OSError('no more')\n        yield send"))
+    repository.commit("second")
+    code, printed, _complaints = repository.run("first", "second", "--only", "one-client", *QUICKLY)
+    assert code == 3, printed
+    assert "failed     one-client/llm-session/calls=2: head: OSError at one_client.py:" in printed
+    repository.nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "there is no commit 'nowhere' here"),
+        (["HEAD", "nowhere"], "there is no commit 'nowhere' here"),
+        (["--only", "nothing"], "neither side has a strategy 'nothing'"),
+        (["--pairs", "6"], "6 pairs cannot decide 6 tests; at least 7 are needed."),
+        (["--with", "?"], "'?' is no requirement such as httpx==0.28.1."),
+        (["--budget", "0"], "0 is not in the range"),
+        (["one", "two", "three"], "Got unexpected extra argument"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_two(repository, arguments, message):
+    code, _printed, complaints = repository.run(*arguments)
+    assert code == 2
+    assert message in complaints
+    repository.nothing_is_left()
+
+
+def test_help_teaches(repository):
+    code, printed, _complaints = repository.run("--help")
+    assert code == 0
+    for word in ("--with", "--against", "--only", "--seed", "Exit codes", "unstable"):
+        assert word in printed
+
+
+@on_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_duel_leaves_nothing(repository, number):
+    marker = f"duel-interrupted-{number}"
+    process = repository.start("--only", "one-client", "--seed", "1", marker=marker)
+    end = time.monotonic() + 60
+    while not any("turns.py" in line for line in processes_of(f"TEST_RUN={marker}")):
+        assert time.monotonic() < end, "no worker was started"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    os.killpg(process.pid, number)  # as a terminal does: to the command and the duel at once
+    printed, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, printed + complaints
+    assert "Traceback" not in complaints
+    assert complaints.count("Interrupted.") == 1
+    end = time.monotonic() + 5
+    while processes_of(f"TEST_RUN={marker}"):
+        assert time.monotonic() < end, processes_of(f"TEST_RUN={marker}")
+        time.sleep(0.05)
+    repository.nothing_is_left()
+
+
+@on_linux
+def test_the_next_duel_removes_what_a_killed_one_left(repository, monkeypatch):
+    process = repository.start("--only", "one-client", "--seed", "1", marker="duel-killed")
+    end = time.monotonic() + 60
+    while not any("turns.py" in line for line in processes_of("TEST_RUN=duel-killed")):
+        assert time.monotonic() < end, "no worker was started"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    end = time.monotonic() + 15
+    while processes_of("TEST_RUN=duel-killed"):
+        assert time.monotonic() < end, processes_of("TEST_RUN=duel-killed")
+        time.sleep(0.05)
+    assert len(repository.git("worktree", "list").splitlines()) == 4
+    monkeypatch.setattr("tempfile.tempdir", str(repository.temporary))
+    with worktrees(repository.root, {"only": commit_of(repository.root, "HEAD")}) as made:
+        assert (made["only"].tree / "bench").is_dir()
+        assert len(repository.git("worktree", "list").splitlines()) == 2
+    repository.nothing_is_left()
+
+
+def test_worktrees_go_when_the_block_raises(repository, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(repository.temporary))
+    commit = commit_of(repository.root, "HEAD")
+    with pytest.raises(KeyboardInterrupt), worktrees(repository.root, {"base": commit, "head": commit}):
+        raise KeyboardInterrupt
+    repository.nothing_is_left()
+
+
+def test_outside_a_checkout_it_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert guarded(cli, ["duel", "main", "HEAD"]) == 2
+    assert capsys.readouterr().err == (
+        "Error: a duel needs the suite: run it in a checkout of connprof, which holds bench/duel.py.\n"
+    )
+
+
+def test_a_folder_without_git_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match="is not a git checkout"):
+        commit_of(tmp_path, "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (["unchanged"], 0),
+        (["improved", "new"], 0),
+        (["unchanged", "regressed"], 1),
+        (["missing", "regressed"], 1),
+        (["regressed", "unstable"], 3),
+        (["failed", "unchanged"], 3),
+        (["missing", "unchanged"], 4),
+        (["new"], 4),
+        ([], 4),
+    ],
+)
+def test_exit_codes(answers, code):
+    assert duel_exit_code(answers) == code
+
+
+# --- environments ---------------------------------------------------------------------------------------------
+
+
+def test_requirements_are_the_sides_clients_at_its_pins():
+    wanted = requirements(ROOT, ())
+    assert any(line.startswith("httpx") for line in wanted.packages)
+    assert not any(line.startswith(("connprof", "memray", "pytest")) for line in wanted.packages)
+    assert any(line.startswith("httpx==") for line in wanted.constraints)
+
+
+def test_what_is_asked_for_goes_before_the_pins_and_makes_another_environment():
+    wanted = requirements(ROOT, ["HTTPX==0.27.2"])
+    assert "HTTPX==0.27.2" in wanted.packages
+    assert sum(line.lower().startswith("httpx") for line in wanted.packages) == 1
+    assert not any(line.startswith("httpx==") for line in wanted.constraints)
+    assert wanted.key != requirements(ROOT, ()).key == requirements(ROOT, ()).key
+
+
+def test_a_dependency_that_does_not_install_is_one_sentence_and_leaves_no_environment(tmp_path):
+    wanted = Requirements((f"nothing-of-ours @ file://{tmp_path}/absent",), (), "3")
+    with pytest.raises(RunError, match=r"nothing-of-ours @ .* could not be installed: .+\.$"):
+        environment(wanted, tmp_path / "environments")
+    assert not (tmp_path / "environments" / wanted.key).exists()
+
+
+def test_an_environment_is_made_once(tmp_path):
+    wanted = Requirements((), (), "3")
+    (tmp_path / wanted.key).mkdir()
+    (tmp_path / wanted.key / "complete").touch()
+    assert environment(wanted, tmp_path) == tmp_path / wanted.key / "bin" / "python"
+
+
+# --- the calibration's own arithmetic -------------------------------------------------------------------------
+
+
+def pool(draw, groups_count=60):
+    """A synthetic pool: each seat is as slow as its name says, and noisy."""
+    factors = dict.fromkeys(SAME, 1.0) | {name: 1 + sum(options.values()) for name, options in CHANGES.items()}
+
+    def turns(factor):
+        times = tuple(round(1e6 * factor * draw.lognormvariate(0, 0.01)) for _ in range(3))
+        return Turns(wall_ns=times, thread_time_ns=times)
+
+    groups = tuple({name: turns(factor) for name, factor in factors.items()} for _ in range(groups_count))
+    return Pool(condition="quiet", strategy="one-client", groups=groups, seconds=1.0, load="")
+
+
+def test_drawn_duels_find_what_is_there_and_nothing_else():
+    draw = random.Random(1)
+    counts = count_duels(pool(draw), draws_count=100, draw=draw)
+    ours = {(each.change, each.said): each.hits for each in counts if each.method == "connprof duel"}
+    assert all(ours["none", said] == 0 for said in ("regressed", "improved", "unstable"))
+    assert ours["+10 % CPU", "regressed"] == ours["+25 % waiting", "regressed"] == 100
+    rivals = {(each.method, each.change): each.hits for each in counts if each.method in RIVALS}
+    assert rivals["pytest-benchmark mean:5%", "+25 % CPU"] == 100
+    assert rivals["pytest-benchmark mean:5%", "none"] == 0
+    assert rivals["twice the mean", "+25 % CPU"] == 0
+
+
+def test_the_second_look_counts_only_where_the_first_asks_for_it():
+    flat, slow = Turns(wall_ns=(100,), thread_time_ns=(100,)), Turns(wall_ns=(200,), thread_time_ns=(200,))
+
+    def trios(first, second):
+        heads = [first] * 20 + [second] * 20
+        return [Trio(look=1 + (place >= 20), base=flat, twin=flat, head=head) for place, head in enumerate(heads)]
+
+    assert answer(trios(slow, slow)) is Change.REGRESSED
+    assert answer(trios(flat, slow)) is Change.UNCHANGED
+    assert answer(trios(slow, flat)) is Change.UNCHANGED
+
+
+def test_a_process_counts_with_its_smallest_sample():
+    def turns(*values):
+        return Turns(wall_ns=values, thread_time_ns=values)
+
+    trio = Trio(look=1, base=turns(10, 99), twin=turns(98, 10), head=turns(50, 12, 97))
+    assert paired_test([trio], "wall_ns").head[0].ratio == pytest.approx(1.2)
+    assert paired_test([trio], "wall_ns").twin[0].ratio == 1.0
+
+
+def test_the_published_calibration_names_no_path_of_a_machine():
+    page = ROOT / "docs" / "calibration.md"
+    figures = json.loads((ROOT / "docs" / "calibration.json").read_text())
+    assert figures["schema"] == "connprof-calibration/1"
+    assert not [word for word in page.read_text().split() if Path(word).is_absolute()]
