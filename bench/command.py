@@ -138,8 +138,8 @@ def bench(  # noqa: PLR0917 - click passes them by name
         flamegraph=flamegraph,
     )
     pages.require_packages()
+    _interrupt_once()
     with reserved(settings.out):
-        _interrupt_once()
         with listener_for(console, settings) as listener:
             report = run_suite(settings, command=_command(settings.seed), listener=listener)
         page = pages.write(report, settings.out)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ from connprof.verdict import judge
 from connprof_server import LedgerSnapshot, RunningServer, ServerError, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Listener", "ignore_signals", "partial_file", "reserved", "run_suite"]
 
@@ -154,13 +154,15 @@ class _Suite:
             if self._environment is None:
                 raise
             ended = "interrupted"
-            interrupted = f"Interrupted after {len(self._done)} of {len(self._jobs)} jobs; what they measured is kept."
+            interrupted = (
+                f"Interrupted after {len(self._done)} of {len(self._jobs) + 1} jobs; what they measured is kept."
+            )
             self._give_up("interrupted", "the run was interrupted before this case was complete")
         except ServerError as error:
             if self._environment is None:
                 raise RunError(str(error)) from None
             ended = "server-lost"
-            interrupted = f"The server was lost after {len(self._done)} of {len(self._jobs)} jobs: {error}"
+            interrupted = f"The server was lost after {len(self._done)} of {len(self._jobs) + 1} jobs: {error}"
             self._give_up("server", f"not complete when the server was lost: {error}")
         ignore_signals()
         self._finish_files()
@@ -356,19 +358,27 @@ class _Suite:
     def _finish_files(self) -> None:
         """Bring what the passes left in the work folder to its place in the report's."""
         out = self.settings.out
-        merge_benchmark_files(sorted(self._work.glob("timing-*.json")), out / "pytest-benchmark.json")
-        captures = {file.stem.removeprefix(f"memory-{self.settings.calls_count}-"): file
-                    for file in self._work.glob("memory-*.bin")}  # fmt: skip
-        for name, kept in (("captures", self.settings.keep_captures), ("flamegraphs", self.settings.flamegraph)):
-            if kept and captures:
-                (out / name).mkdir(exist_ok=True)
+        try:
+            merge_benchmark_files(sorted(self._work.glob("timing-*.json")), out / "pytest-benchmark.json")
+        except FileError as error:
+            self._listener.finished("pytest-benchmark.json", str(error))
+        captures = {
+            file.stem.removeprefix(f"memory-{self.settings.calls_count}-"): file
+            for file in self._work.glob("memory-*.bin")
+        }
         for name, capture in captures.items():
             if self.settings.flamegraph:
-                failure = _draw_flamegraph(capture, out / "flamegraphs" / f"{name}.html")
-                if failure is not None:
-                    self._listener.finished(f"flame graph of {name}", failure)
+                self._keep(_draw_flamegraph, capture, out / "flamegraphs" / f"{name}.html")
             if self.settings.keep_captures:
-                capture.replace(out / "captures" / f"{name}.bin")
+                self._keep(Path.replace, capture, out / "captures" / f"{name}.bin")
+
+    def _keep(self, put: Callable[[Path, Path], object], capture: Path, file: Path) -> None:
+        """Put something beside the report; what stands in its way is said, and costs nothing but this file."""
+        try:
+            file.parent.mkdir(exist_ok=True)
+            put(capture, file)
+        except OSError as error:
+            self._listener.finished(file.name, f"{file} cannot be written: {error.strerror or error}")
 
 
 def run_suite(settings: Settings, *, command: str, listener: Listener) -> Report:
@@ -386,7 +396,8 @@ def run_suite(settings: Settings, *, command: str, listener: Listener) -> Report
     """
     report = _Suite(settings, command, listener).run()
     final = settings.out / "report.json"
-    (settings.out / "index.html").unlink(missing_ok=True)  # it shows another report than the one written now
+    with suppress(OSError):  # if it cannot be removed it cannot be written either, which the page's writer says
+        (settings.out / "index.html").unlink(missing_ok=True)  # it shows another report than the one written now
     if final.exists():
         final.replace(settings.out / "report.previous.json")
     save_report(report, final)
@@ -500,8 +511,8 @@ def _commit() -> tuple[str | None, bool | None]:
     return commit.stdout.strip(), bool(status.stdout.strip())
 
 
-def _draw_flamegraph(capture: Path, page: Path) -> str | None:
-    """Draw it, or say why not."""
+def _draw_flamegraph(capture: Path, page: Path) -> None:
     command = [sys.executable, "-m", "memray", "flamegraph", "--no-web", "--force", "--output", str(page), str(capture)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return None if done.returncode == 0 else f"memray could not draw it (exit code {done.returncode})"
+    if done.returncode:
+        raise OSError(f"memray could not draw it (exit code {done.returncode})")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from connprof.checks import problems_of
 from connprof.model import (
     Answers,
     Check,
@@ -20,7 +22,7 @@ from connprof.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["comparable_bytes", "judge", "required_factor"]
 
@@ -68,18 +70,38 @@ def contradiction(report: Report) -> str | None:
 
     A report is a file that may have been edited, or joined from others, since it was written.
     """
-    try:
-        certificates_count = int(report.environment.identity["ca_bundle_certificates_count"])
-    except (KeyError, ValueError):
-        return "it does not say how many certificates the CA bundle held."
-    if certificates_count < 1:
-        return "its CA bundle held no certificate."
-    given = judge(report.verdict.incident, report.records, certificates_count=certificates_count)
+    return next(_contradictions(report), None)
+
+
+def _contradictions(report: Report) -> Iterator[str]:
+    certificates = report.environment.identity.get("ca_bundle_certificates_count", "")
+    if not certificates.isdecimal() or int(certificates) < 1:
+        yield "it does not say how many certificates the CA bundle held."
+        return
+    given = judge(report.verdict.incident, report.records, certificates_count=int(certificates))
     for name in ("regression", "fix"):
         said, follows = getattr(report.verdict, name), getattr(given, name)
         if said.status is not follows.status:
-            return f"it says that the {name} is {said.status}, but by its figures it is {follows.status}."
-    return None
+            yield f"it says that the {name} is {said.status}, but by its figures it is {follows.status}."
+    if given.answers != report.verdict.answers:
+        yield "its answers are not those that its figures give."
+    yield from _contradictory_records(report)
+
+
+def _contradictory_records(report: Report) -> Iterator[str]:
+    for key, count in Counter(record.case.key for record in report.records).items():
+        if count > 1:
+            yield f"it holds the case {key} {count} times."
+    notes = {note.name: note for note in report.strategies}
+    for record in report.records:
+        note, outcome = notes.get(record.case.strategy), record.outcome
+        if note is None:
+            yield f"it does not say what the strategy {record.case.strategy} is."
+        elif isinstance(outcome, Measured):
+            known = {problem.code for problem in outcome.problems}
+            for problem in problems_of(note, outcome):
+                if problem.code not in known:
+                    yield f"it calls {record.case.strategy} measured, but: {_lower(problem.sentence)}"
 
 
 def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:

@@ -439,3 +439,29 @@ def test_captures_and_flame_graphs_on_request(suite, tmp_path):
     assert "<html" in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=[\"']?https?://", page)
     assert (out / "captures" / "floor.bin").stat().st_size > 0
+
+
+def test_what_stands_in_the_way_beside_the_report_costs_nothing_but_itself(suite, tmp_path):
+    (tmp_path / "captures").write_text("mine")
+    (tmp_path / "pytest-benchmark.json").mkdir()
+    code, printed, complaints = suite.run(
+        "--quick", "--processes", "1", "--calls", "2", "--only", "floor", "--keep-captures", "--out", tmp_path
+    )
+    assert (code, complaints) == (4, ""), printed
+    assert "captures" in printed
+    assert "pytest-benchmark.json cannot be written" in printed
+    assert (tmp_path / "captures").read_text() == "mine"
+    assert load_report(tmp_path).run.interrupted is None
+
+
+@on_linux
+def test_ctrl_c_at_the_very_start_leaves_no_lock(suite, tmp_path):
+    for number in range(3):
+        out = tmp_path / str(number)
+        process = suite.start("--quick", "--out", out)
+        while not (out / ".lock").exists() and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGINT)
+        _printed, complaints = process.communicate(timeout=30)
+        assert process.returncode == 130, complaints
+        assert not {path.name for path in out.iterdir()} & {".lock", ".work"}

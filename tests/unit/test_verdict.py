@@ -182,6 +182,17 @@ def test_a_report_whose_verdict_does_not_follow_is_a_contradiction():
         "it says that the regression is reproduced, but by its figures it is not reproduced."
     )
     assert "not measured" in contradiction(replace(report, records=()))
+    doubled = replace(report, records=(*report.records, report.records[0]))
+    assert contradiction(doubled) == f"it holds the case {report.records[0].case.key} 2 times."
+    assert "does not say what the strategy floor is" in contradiction(replace(report, strategies=report.strategies[1:]))
+    loose = with_client(outcome("one-client"), contexts_count=2, ca_loads_count=2)
+    assert "it calls one-client measured, but" in contradiction(
+        replace(report, records=tuple(records(one_client=loose)))
+    )
+    ssl = SslBytes(context_bytes=1, handshake_bytes=1, io_bytes=1)
+    answers = replace(report.verdict.answers, shared_context=ssl)
+    changed = replace(report, verdict=replace(report.verdict, answers=answers))
+    assert contradiction(changed) == "its answers are not those that its figures give."
     nowhere = replace(report.environment, identity={})
     assert "how many certificates" in contradiction(replace(report, environment=nowhere))
 
