@@ -114,8 +114,11 @@ def calibrate(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit and integration tests, on every supported Python that is found."""
     install(session, "tests")
-    # Most tests wait for processes of their own; two at a time suit two cores.
-    run(session, "python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    # Most tests wait for processes of their own; two files at a time suit two cores.
+    beside = ("-n", "2", "--dist", "loadfile")
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    fewer = ("-m", "not once") if ours in PYTHONS and session.python != ours else ()
+    run(session, "python", "-m", "pytest", *beside, *fewer, *session.posargs)
 
 
 @nox.session

@@ -22,6 +22,7 @@ from connprof.paired import Change
 from connprof.store import decode
 from tests.bench.conftest import ROOT, processes_of
 
+pytestmark = pytest.mark.once
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
 BURN = "import time\nend = time.thread_time() + 0.03\nwhile time.thread_time() < end:\n    pass\n"
 

@@ -26,7 +26,7 @@ EXPECTED = {
     "client-per-helper": (5, 5, 5),
     "one-client": (1, 5, 5),
 }
-pytestmark = pytest.mark.xdist_group("suite")
+QUICK_RUN = f"quick-run-{os.getpid()}"
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
 
 
@@ -36,7 +36,7 @@ def quick(suite, tmp_path_factory):
     out = tmp_path_factory.mktemp("quick") / "latest"
     temporary = tmp_path_factory.mktemp("temporary")
     code, printed, complaints = suite.run(
-        "--quick", "--processes", "1", "--seed", "7", "--out", out, TEST_RUN="quick-run", TMPDIR=str(temporary)
+        "--quick", "--processes", "1", "--seed", "7", "--out", out, TEST_RUN=QUICK_RUN, TMPDIR=str(temporary)
     )
     assert list(temporary.iterdir()) == []
     return code, printed, complaints, out
@@ -145,7 +145,7 @@ def test_nothing_but_the_report_is_left(quick):
 @on_linux
 def test_no_process_is_left(quick):
     assert quick[0] == 0
-    assert processes_of("TEST_RUN=quick-run") == []
+    assert processes_of(f"TEST_RUN={QUICK_RUN}") == []
 
 
 def test_the_rest_of_the_strategies_and_the_other_workload(suite, tmp_path):

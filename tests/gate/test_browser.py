@@ -11,6 +11,8 @@ from tests.report.test_browser import CONTRAST, COVERED, NARROW, OVERFLOWING, SM
 
 __all__ = ["browser"]
 
+pytestmark = pytest.mark.once
+
 
 def regressed():
     head = samples.with_outcome(candidate(), POOLED, samples.measured(samples.sketch_of("per-call-async")))

@@ -11,6 +11,8 @@ from connprof.store import encode, save_report
 from tests import samples
 from tests.gate.sides import candidate
 
+pytestmark = pytest.mark.once
+
 MUTATIONS_COUNT = 10_000
 SEED = 20261122
 STRANGE = (

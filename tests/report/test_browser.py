@@ -7,6 +7,8 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+pytestmark = pytest.mark.once
+
 WIDE, NARROW, SMALL = (1280, 800), (390, 844), (360, 740)
 STATES = ("good", "hostile", "invalid", "failed", "no_memory")
 
