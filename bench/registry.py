@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -22,6 +22,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import bench.strategies
@@ -53,6 +54,8 @@ AsyncSend: TypeAlias = Callable[["Call"], Awaitable[Answer]]
 
 Contexts: TypeAlias = Literal["calls", "origins", "one"]
 Handshakes: TypeAlias = Literal["calls", "origins"]
+Scope: TypeAlias = Literal["call", "batch", "process"]
+World: TypeAlias = Literal["script", "threads", "loops", "asgi", "celery", "processes"]
 
 
 class StrategyError(Exception):
@@ -70,6 +73,11 @@ class _Strategy:
         fixes: the strategy that it mends, if any.
         contexts: how many SSL contexts it claims to create.
         handshakes: how many full handshakes it claims to make.
+        scope: how long its clients live: for one ``call``, for a ``batch`` (as a block around it, in one event loop),
+            or for the ``process`` (made once, used from wherever). Hazard probes use it as its users would.
+        world: where its calls are made: in a ``script``, in several ``threads``, in several event ``loops``, in an
+            ``asgi`` application, in ``celery`` workers, or in child ``processes``.
+        signatures: hazard id -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it.
     """
 
     name: str
@@ -78,6 +86,9 @@ class _Strategy:
     fixes: str | None
     contexts: Contexts
     handshakes: Handshakes
+    scope: Scope
+    world: World
+    signatures: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,16 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _registry: dict[str, Strategy] = {}
 
 
-def strategy(name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: str | None = None) -> Callable[[_F], _F]:
+def strategy(
+    name: str,
+    *,
+    contexts: Contexts,
+    handshakes: Handshakes,
+    fixes: str | None = None,
+    scope: Scope = "batch",
+    world: World = "script",
+    signatures: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[_F], _F]:
     """Register the decorated generator function as the strategy ``name``.
 
     Args:
@@ -109,6 +129,9 @@ def strategy(name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: st
             Every run checks this claim, and a case that breaks it is invalid.
         handshakes: its full TLS handshakes, in the same way.
         fixes: the strategy that this one mends, if any.
+        scope: how long its clients live; see :class:`SyncStrategy`.
+        world: where its calls are made.
+        signatures: what it is expected to do under each hazard that does not spare it.
 
     Raises:
         StrategyError: when the name is not the file's, so that two files cannot be swapped unseen.
@@ -124,14 +147,13 @@ def strategy(name: str, *, contexts: Contexts, handshakes: Handshakes, fixes: st
         if not title:
             raise StrategyError(f"{file.name}: the strategy needs a docstring; its first line is shown in reports.")
         source = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
+        common = (name, title, source, fixes, contexts, handshakes, scope, world, MappingProxyType(dict(signatures)))
         if inspect.isasyncgenfunction(function):
             entered: Callable[[Target], AsyncIterator[AsyncSend]] = function
-            _registry[name] = AsyncStrategy(
-                name, title, source, fixes, contexts, handshakes, asynccontextmanager(entered)
-            )
+            _registry[name] = AsyncStrategy(*common, asynccontextmanager(entered))
         elif inspect.isgeneratorfunction(function):
             plain: Callable[[Target], Iterator[Send]] = function
-            _registry[name] = SyncStrategy(name, title, source, fixes, contexts, handshakes, contextmanager(plain))
+            _registry[name] = SyncStrategy(*common, contextmanager(plain))
         else:
             raise StrategyError(f"{file.name}: a strategy must be a generator function that yields how to send.")
         return function

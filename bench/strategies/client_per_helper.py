@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connprof_server import Target
 
 
-@strategy("client-per-helper", contexts="origins", handshakes="origins", fixes="per-call-async")
+@strategy("client-per-helper", contexts="origins", handshakes="origins", fixes="per-call-async", scope="process")
 async def client_per_helper(target: Target) -> AsyncIterator[AsyncSend]:
     """One module-level AsyncClient per helper module (the fix)."""
     for origin, module in BY_ORIGIN.items():

@@ -42,7 +42,7 @@ class ClientService:
             await client.aclose()
 
 
-@strategy("lazy-service", contexts="one", handshakes="origins", fixes="per-call-async")
+@strategy("lazy-service", contexts="one", handshakes="origins", fixes="per-call-async", scope="process")
 async def lazy_service(target: Target) -> AsyncIterator[AsyncSend]:
     """A client service that makes its AsyncClient on first use."""
     service = ClientService()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connprof_server import Target
 
 
-@strategy("per-call-async", contexts="calls", handshakes="calls")
+@strategy("per-call-async", contexts="calls", handshakes="calls", scope="call")
 async def per_call_async(target: Target) -> AsyncIterator[AsyncSend]:
     """A new AsyncClient for each call (the regression).
 

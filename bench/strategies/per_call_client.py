@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connprof_server import Target
 
 
-@strategy("per-call-client", contexts="calls", handshakes="calls")
+@strategy("per-call-client", contexts="calls", handshakes="calls", scope="call")
 def per_call_client(target: Target) -> Iterator[Send]:
     """An httpx.Client made inside the function.
 

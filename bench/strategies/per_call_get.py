@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connprof_server import Target
 
 
-@strategy("per-call-get", contexts="calls", handshakes="calls")
+@strategy("per-call-get", contexts="calls", handshakes="calls", scope="call")
 def per_call_get(target: Target) -> Iterator[Send]:
     """A plain httpx.get for each call.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connprof_server import Target
 
 
-@strategy("per-call-shared-context", contexts="one", handshakes="calls", fixes="per-call-async")
+@strategy("per-call-shared-context", contexts="one", handshakes="calls", fixes="per-call-async", scope="call")
 async def per_call_shared_context(target: Target) -> AsyncIterator[AsyncSend]:
     """A new AsyncClient for each call, one SSLContext for all.
 

@@ -27,6 +27,8 @@ __all__ = [
     "Failed",
     "FunctionBytes",
     "Half",
+    "HazardNote",
+    "HazardOutcome",
     "Headroom",
     "Incident",
     "LedgerCounts",
@@ -38,6 +40,7 @@ __all__ = [
     "Report",
     "RetainedPass",
     "Run",
+    "SafetyCell",
     "SiteCounts",
     "SslBytes",
     "StrategyNote",
@@ -58,7 +61,20 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Case(Frozen, frozen=True, kw_only=True):
-    """A strategy under a workload on given axes."""
+    """A strategy under a workload on given axes.
+
+    Attributes:
+        strategy: its name.
+        workload: its name.
+        calls_count: calls per session.
+        client_library: the library, with ``==`` and its version where the case pins one.
+        http_version: ``1.1`` or ``2``: what the client asks for. What was spoken stands in the ledger's ALPN.
+        trust_store: where the client's CA certificates come from: ``bundle`` is the real CA bundle plus ours.
+        rtt_ms: modelled round trip.
+        concurrency_count: calls in flight at once.
+        limits: the pool against the concurrency: ``default``, ``below``, ``at`` or ``above``.
+        python: the interpreter, e.g. ``3.13``; empty for the suite's own.
+    """
 
     strategy: str
     workload: str
@@ -68,14 +84,16 @@ class Case(Frozen, frozen=True, kw_only=True):
     trust_store: str = "bundle"
     rtt_ms: float = 0.0
     concurrency_count: int = 1
+    limits: str = "default"
+    python: str = ""
 
     @property
     def key(self) -> str:
         """A stable, unique name: ``per-call-async/llm-session/calls=40``, with axes that differ from the default."""
         parts = [self.strategy, self.workload, f"calls={self.calls_count}"]
-        for field in ("client_library", "http_version", "trust_store", "rtt_ms", "concurrency_count"):
+        for field, default in _CASE_DEFAULTS.items():
             value = getattr(self, field)
-            if value != _CASE_DEFAULTS[field]:
+            if value != default:
                 parts.append(f"{field.removesuffix('_count')}={value}")
         return "/".join(parts)
 
@@ -329,10 +347,111 @@ Outcome = Measured | Failed
 
 
 class Record(Frozen, frozen=True, kw_only=True):
-    """One case and what came of it."""
+    """One case and what came of it.
+
+    Attributes:
+        case: which.
+        outcome: what was measured, or how it failed.
+        identity: where this case's environment differs from the report's (another library, another Python): the keys
+            of :attr:`Environment.identity` that differ, with their values here.
+        cached_from: when it was measured, as an ISO time, if it was taken from the cache; else ``None``.
+    """
 
     case: Case
     outcome: Outcome
+    identity: dict[str, str] = {}
+    cached_from: str | None = None
+
+
+# --- safety ---------------------------------------------------------------------------------------------------
+
+
+class HazardOutcome(StrEnum):
+    """How a strategy came through a hazard probe; ``HARM`` is the gravest.
+
+    ``HELD``: every call did what its caller believes. ``BROKE``: calls failed, and said so. ``HUNG``: it had not ended
+    at its time limit. ``HARM``: silent harm: the server executed what the client believes failed, an answer reached
+    the wrong caller, an identity leaked, a connection outlived its close. ``DOES_NOT_APPLY``: the strategy cannot meet
+    the hazard. ``NOT_PROBED``: the probe itself did not work, which says nothing about the strategy.
+    """
+
+    HELD = "held"
+    BROKE = "broke"
+    HUNG = "hung"
+    HARM = "silent harm"
+    DOES_NOT_APPLY = "does not apply"
+    NOT_PROBED = "not probed"
+
+
+class HazardNote(Frozen, frozen=True, kw_only=True):
+    """What a hazard is, kept in the report so that a page needs no access to the suite.
+
+    Attributes:
+        id: ``H1``, ``H4b``, ...
+        title: the hazard in a few words.
+        raised_by: what the probe does to raise it, in a sentence.
+        statistical: its outcome is a rate, reported with an interval and never gated.
+        source: the probe's file, relative to the project.
+    """
+
+    id: str
+    title: str
+    raised_by: str
+    statistical: bool
+    source: str
+
+
+class SafetyCell(Frozen, frozen=True, kw_only=True):
+    """One hazard probe on one strategy.
+
+    Attributes:
+        strategy: its name.
+        hazard: the hazard's id.
+        client_library: as in :class:`Case`.
+        outcome: how it came through.
+        attempts_count: how many calls (or clients, or connections: the symptom says which) the probe made.
+        failed_count: how many of them failed with an exception that their caller saw.
+        harmed_count: how many of them were harmed without their caller's knowing.
+        errors: the exact exceptions, ``RuntimeError: Event loop is closed``, with their counts.
+        observed: other counts of the probe, by name (``executed``, ``handshakes``, ...).
+        symptom: what happened, in a sentence with its figures.
+        command: the command that repeats it.
+        expected: the signature that is declared for this strategy, if any.
+        duration_ns: how long the probe took.
+        cached_from: as in :class:`Record`.
+    """
+
+    strategy: str
+    hazard: str
+    client_library: str = "httpx"
+    outcome: HazardOutcome
+    attempts_count: int = 0
+    failed_count: int = 0
+    harmed_count: int = 0
+    errors: dict[str, int] = {}
+    observed: dict[str, int] = {}
+    symptom: str
+    command: str
+    expected: str | None = None
+    duration_ns: int = 0
+    cached_from: str | None = None
+
+    @property
+    def signature(self) -> str:
+        """The outcome in one line that is the same every time: ``broke 2 of 5: RuntimeError``."""
+        counts = [
+            f"{count} of {self.attempts_count}"
+            for count in (self.harmed_count if self.outcome is HazardOutcome.HARM else self.failed_count,)
+            if count
+        ]
+        names = sorted({error.partition(":")[0] for error in self.errors})
+        return " ".join([self.outcome.value, *counts]) + (f": {', '.join(names)}" if names else "")
+
+    @property
+    def key(self) -> str:
+        """A stable, unique name: ``one-client/H1``, with the library where it is not the default."""
+        library = "" if self.client_library == "httpx" else f"/client_library={self.client_library}"
+        return f"{self.strategy}/{self.hazard}{library}"
 
 
 # --- surroundings ---------------------------------------------------------------------------------------------
@@ -494,3 +613,5 @@ class Report(Frozen, frozen=True, kw_only=True):
     records: tuple[Record, ...]
     verdict: Verdict
     headroom: Headroom | None = None
+    hazards: tuple[HazardNote, ...] = ()
+    safety: tuple[SafetyCell, ...] = ()
