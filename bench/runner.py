@@ -474,6 +474,8 @@ def _note(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
         fixes=strategy.fixes,
         contexts=strategy.contexts,
         handshakes=strategy.handshakes,
+        scope=strategy.scope,
+        world=strategy.world,
     )
     return note, None
 
