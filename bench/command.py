@@ -136,6 +136,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
         out=out.resolve(),
         keep_captures=keep_captures,
         flamegraph=flamegraph,
+        in_quick=_QUICK,
     )
     pages.require_packages()
     _interrupt_once()

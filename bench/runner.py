@@ -322,6 +322,7 @@ class _Suite:
                 order=tuple(job.label for job in self._jobs if job in self._done),
                 ended=ended,
                 interrupted=interrupted,
+                in_quick=self.settings.in_quick,
             ),
             environment=self._environment,
             strategies=tuple(progress.note for progress in self._progress.values()),

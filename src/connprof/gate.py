@@ -50,6 +50,7 @@ class Status(StrEnum):
     IMPROVED = "improved"
     INCOMPARABLE = "incomparable"
     NEW = "new"
+    LEFT_OUT = "left out"
     SHOWN = "shown"
     UNCHANGED = "unchanged"
 
@@ -203,6 +204,7 @@ def judge_pair(pair: Pair, policy: Policy) -> Row:
 _STATUS_OF = {
     State.INCOMPARABLE: Status.INCOMPARABLE,
     State.NEW: Status.NEW,
+    State.LEFT_OUT: Status.LEFT_OUT,
     State.MISSING: Status.MISSING,
     State.FAILED: Status.FAILED,
     State.INVALID: Status.INVALID,
@@ -226,6 +228,8 @@ def _moved(metric: Metric, baseline: float, candidate: float, limit: int) -> Sta
 
 def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     """What this metric of this case is held to; ``None``: it is shown only. Exact ones have one limit, which is 0."""
+    if metric.shown_only:
+        return None
     if metric.kind is MetricClass.EXACT:
         return 0
     name = metric.name
@@ -243,13 +247,14 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}
 
 
-def _badness(row: Row) -> tuple[int, float]:
-    """Exact before banded before noisy, then by how many times more or fewer."""
+def _badness(row: Row) -> tuple[int, float, float]:
+    """Exact before banded before noisy, then by how many times more or fewer; of outcomes, the gravest first."""
     pair = row.pair
     assert pair.metric is not None
     ratio = pair.ratio
     size = abs(math.log(ratio)) if ratio else math.inf
-    return _CLASS_ORDER[pair.metric.kind], -size
+    gravity = max(pair.baseline or 0, pair.candidate or 0) if pair.metric.unit == "outcome" else 0
+    return _CLASS_ORDER[pair.metric.kind], -size, -gravity
 
 
 def _unknown_names(comparison: Comparison, policy: Policy) -> tuple[str, ...]:

@@ -501,7 +501,8 @@ class Run(Frozen, frozen=True, kw_only=True):
     """How the report was made: enough to make it again.
 
     ``interrupted`` is a sentence when the run did not come to its own end, else ``None``. ``left_out`` names the
-    strategies that exist but were not part of this run.
+    strategies that exist but were not part of this run, ``in_quick`` those that a quick run measures, as the suite had
+    it then.
     """
 
     command: str
@@ -516,6 +517,7 @@ class Run(Frozen, frozen=True, kw_only=True):
     ended: Ended = "complete"
     left_out: tuple[str, ...] = ()
     interrupted: str | None = None
+    in_quick: tuple[str, ...] = ()
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------
