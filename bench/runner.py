@@ -24,8 +24,8 @@ import connprof
 from bench.benchmark_file import merge_benchmark_files
 from bench.children import JobFailed, Stopped, Workers, plain
 from bench.incidents import INCIDENTS
-from bench.matrix import Job, Settings, plan
-from bench.registry import AsyncStrategy, StrategyError, load, names
+from bench.matrix import DEFAULT, Job, Settings, plan
+from bench.registry import AsyncStrategy, StrategyError, load
 from bench.surroundings import child_variables, describe
 from bench.workloads import ORIGINS
 from connprof.checks import problems_of
@@ -318,7 +318,7 @@ class _Suite:
                 commit=self._commit,
                 dirty=self._dirty,
                 quick=self.settings.quick,
-                left_out=tuple(name for name in names() if name not in self._progress),
+                left_out=tuple(name for name in DEFAULT if name not in self._progress),
                 order=tuple(job.label for job in self._jobs if job in self._done),
                 ended=ended,
                 interrupted=interrupted,
