@@ -91,6 +91,8 @@ def note_of(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
         fixes=strategy.fixes,
         contexts=strategy.contexts,
         handshakes=strategy.handshakes,
+        scope=strategy.scope,
+        world=strategy.world,
     )
     return note, None
 
