@@ -114,6 +114,8 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
         fixes: the strategy that it mends, if any.
         contexts: how many SSL contexts it claims to create: ``calls``, ``origins`` or ``one``.
         handshakes: how many full handshakes it claims to make: ``calls`` or ``origins``.
+        scope: how long its clients live: for one ``call``, for a ``batch``, or for the ``process``.
+        world: where its calls are made: ``script``, ``threads``, ``loops``, ``asgi``, ``celery`` or ``processes``.
     """
 
     name: str
@@ -123,6 +125,8 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     fixes: str | None
     contexts: Literal["calls", "origins", "one"]
     handshakes: Literal["calls", "origins"]
+    scope: str = "batch"
+    world: str = "script"
 
 
 # --- the counts pass ------------------------------------------------------------------------------------------
