@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import shlex
-import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from rich.console import Console
 from bench.matrix import DEFAULT, Settings
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
-from bench.runner import ignore_signals, reserved, run_suite
+from bench.reserve import interrupt_once, reserved
+from bench.runner import run_suite
 from bench.workloads import WORKLOADS
 from connprof import report as pages
 from connprof.cli.exits import RUN_EXIT_CODES_HELP, exit_code, guarded
@@ -134,7 +134,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
         flamegraph=flamegraph,
     )
     pages.require_packages()
-    _interrupt_once()
+    interrupt_once()
     with reserved(settings.out):
         with listener_for(console, settings) as listener:
             report = run_suite(settings, command=_command(settings.seed), listener=listener)
@@ -185,21 +185,6 @@ def _list(console: Console) -> None:
     console.print("Workloads")
     for workload in WORKLOADS.values():
         console.print(f"  {workload.name:24} {workload.title}", markup=False, soft_wrap=True)
-
-
-def _interrupt_once() -> None:
-    """Let the first Ctrl-C or SIGTERM end the run; ignore more of them while it writes down what it has.
-
-    That takes seconds, and everything that it waits for has a time limit.
-    """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        ignore_signals()
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
 
 
 def main() -> None:
