@@ -45,7 +45,7 @@ from connprof_server import ServerError, serve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bench.runner import Listener
+    from bench.lanes import Listener
     from connprof_server.target import Target
 
 __all__ = ["DuelSettings", "Sampler", "duel", "main", "run_duel"]
