@@ -195,7 +195,10 @@ def test_probes_are_joined_and_an_equal_one_is_kept_once():
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (probed(cell(BROKE, failed_count=2)), "both probed 'client-per-helper/H1', and it came out as 'held' and 'broke"),
+        (
+            probed(cell(BROKE, failed_count=2)),
+            "both probed 'client-per-helper/H1', and it came out as 'held' and 'broke",
+        ),
         (probed(cell(observed={"executed": 1})), "both probed"),
         (probed(cell(), notes=(note(statistical=True),)), "describe the hazard 'H1' differently"),
     ],
