@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from bench.hazards.subject import Held, Subject
 
 THREADS_COUNT = 4
-CALLS_COUNT = 30
-_SWITCH_S = 0.0005
+CALLS_COUNT = 60
+_SWITCH_S = 0.000_001
 _HTTP2 = "HTTP/2"
 _ASKS_HTTP2, _DOES_NOT = "/asks-", "/plain-"
 
@@ -23,15 +23,15 @@ _ASKS_HTTP2, _DOES_NOT = "/asks-", "/plain-"
 @hazard(
     "H17",
     title="An SSL context shared by HTTP/1.1 and HTTP/2 clients mixes them up",
-    raised_by="two threads with HTTP/2 and two without make 30 calls each through the same strategy",
+    raised_by="two threads with HTTP/2 and two without make 60 calls each through the same strategy",
     statistical=True,
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
-    """Four threads make 30 calls each; in two of them HTTP/2 is switched on, by the probe.
+    """Four threads make 60 calls each; in two of them HTTP/2 is switched on, by the probe.
 
     httpcore sets what it offers by ALPN on the context, just before each handshake. Where clients of both kinds share
     one context in several threads, a client may shake hands with the other's offer: one that asked for HTTP/2 silently
-    speaks HTTP/1.1, and the other way round. Threads are switched ten times as often as usual. It is a matter of
+    speaks HTTP/1.1, and the other way round. Threads are switched as often as Python can. It is a matter of
     chance; it does not apply where no context is shared by clients of both kinds.
     """
     mine = threading.local()
