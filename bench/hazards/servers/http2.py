@@ -13,6 +13,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+import hyperframe.frame
 
 from bench.hazards.servers.site import Request
 
@@ -38,7 +39,6 @@ class Http2Connection:
         self._address = writer.get_extra_info("sockname")[0]
         self._state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_leaving = False
 
     async def serve(self) -> None:
         """Answer the requests until it ends."""
@@ -67,9 +67,11 @@ class Http2Connection:
 
     def leave(self) -> None:
         """Say that no new request is taken, and that all that came will be answered (RFC 9113, section 6.8)."""
-        self._is_leaving = True
-        self._state.close_connection(h2.errors.ErrorCodes.NO_ERROR)
-        self._flush()
+        # By hand: after its own close_connection, h2 would not let the answers out.
+        frame = hyperframe.frame.GoAwayFrame(
+            last_stream_id=self._state.highest_inbound_stream_id, error_code=h2.errors.ErrorCodes.NO_ERROR
+        )
+        self._writer.write(frame.serialize())
 
     def lower(self, streams_count: int) -> None:
         """Allow fewer streams at once from now on."""
