@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import bench
 from bench.driver import Session, run_session
 from bench.libraries import load as load_from_library
+from bench.places import amounts
 from bench.registry import Strategy, load
 from bench.workloads import WORKLOADS
 
@@ -67,6 +68,7 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
     return {
         "calls_count": len(session.calls),
         "origins_count": origins_count,
+        "amounts": amounts(session.calls),
         "client": seen["client"],
         "sites": seen["sites"],
         "events": calls + seen["events"],
@@ -123,12 +125,13 @@ def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
     A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
     """
     warmup_calls_count = min(WARMUP_CALLS_COUNT, case["calls_count"])
-    _warmup, warmup_origins_count = _session(case | {"calls_count": warmup_calls_count}, target, nullcontext)
+    warmup, warmup_origins_count = _session(case | {"calls_count": warmup_calls_count}, target, nullcontext)
     timed = [_session(case, target, nullcontext)[0] for _round in range(options["rounds_count"])]
     return {
         "calls_count": case["calls_count"],
         "warmup_calls_count": warmup_calls_count,
         "warmup_origins_count": warmup_origins_count,
+        "warmup_amounts": amounts(warmup.calls),
         "wall_ns": [each.wall_ns for each in timed],
         "thread_time_ns": [each.thread_time_ns for each in timed],
         "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],

@@ -28,6 +28,7 @@ class Call:
         arguments: what that function is given.
         status: the status that must be answered.
         size_bytes: the size of body that must be answered.
+        method: how it is asked.
     """
 
     origin: str
@@ -36,6 +37,7 @@ class Call:
     arguments: tuple[str, ...]
     status: int
     size_bytes: int
+    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A named sequence of steps that can be cut off after any number of calls."""
+    """A named sequence of steps that can be cut off after any number of calls.
+
+    Attributes:
+        name: its name.
+        title: one line for people.
+        default_calls_count: how many calls it is meant for.
+        endless: the steps, for ever.
+        keep_alive_s: after how many idle seconds a connection is closed, where the rhythm is about that: by the server,
+            and by clients that take it from :meth:`bench.axes.Axes.client_options`. Nothing for the usual 5 s.
+    """
 
     name: str
     title: str
     default_calls_count: int
     endless: Callable[[], Iterator[Step]]
+    keep_alive_s: float | None = None
 
     def steps(self, calls_count: int) -> tuple[Step, ...]:
         """The first ``calls_count`` calls; within a step the background call counts last."""

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -168,11 +169,19 @@ def trust_everywhere(bundle: str) -> None:
 
     ``SSL_CERT_FILE`` would do for most of them, but it switches code paths: httpx2 leaves truststore alone where it is
     set. So the variable is hidden from Python and left to OpenSSL, which reads the process's own environment: to a
-    library that looks like a machine on which the company's CA was added to each of these places.
+    library that looks like a machine on which the company's CA was added to each of these places, and where OpenSSL's
+    default is a file, as it is on Fedora (Debian's is a hashed directory, which the axis of trust stores measures).
     """
-    getattr(os.environ, "_data").pop(os.fsencode("SSL_CERT_FILE"), None)
+    os.environ._data.pop(os.fsencode("SSL_CERT_FILE"), None)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    nowhere = str(Path(bundle).with_name("nothing-here"))
+    paths = ssl.get_default_verify_paths()._replace(
+        cafile=bundle, capath=nowhere, openssl_cafile=bundle, openssl_capath=nowhere
+    )
+    vars(ssl)["get_default_verify_paths"] = lambda: paths
     for name in ("certifi", "certifi.core"):
         with suppress(ImportError):
             vars(importlib.import_module(name))["where"] = lambda: bundle
     with suppress(ImportError):
-        vars(importlib.import_module("wassima._os._linux"))["BUNDLE_TRUST_STORE_DIRECTORIES"] = [str(Path(bundle).parent)]
+        vars(importlib.import_module("wassima._os._linux"))["BUNDLE_TRUST_STORE_DIRECTORIES"] = [
+            str(Path(bundle).parent)
+        ]

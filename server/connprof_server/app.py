@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from connprof_server.protocol import CONNECTION
+from connprof_server.protocol import CONNECTION, END_CONNECTION
 from connprof_server.target import json_size_bytes
 
 if TYPE_CHECKING:
@@ -251,7 +251,9 @@ async def _cookies(request: Request) -> Response:
     return JSONResponse(request.cookies)
 
 
-async def _close(_request: Request) -> Response:
+async def _close(request: Request) -> Response:
+    if end_connection := request.scope["state"].get(END_CONNECTION):
+        end_connection()  # HTTP/2 has no such header, but a frame that says goodbye
     return JSONResponse({"closing": True}, headers={"connection": "close"})
 
 

@@ -38,6 +38,10 @@ class Target:
         bundle_certificates_count: how many certificates the bundle holds, ours included.
         bundle_sha256: SHA-256 of the real CA bundle in it, without ours, which is new at each start.
         rtt_ms: modelled round trip in front of the origins, 0 where there is none.
+        http_version: the highest version of HTTP that is offered by ALPN, ``1.1`` or ``2``.
+        system_file: file with this machine's own CA certificates and ours; empty unless asked for.
+        system_directory: folder with the same certificates, hashed as OpenSSL wants it; empty unless asked for.
+        system_certificates_count: how many certificates are in each of these two, ours included.
     """
 
     origins: dict[str, str]
@@ -46,6 +50,10 @@ class Target:
     bundle_certificates_count: int
     bundle_sha256: str
     rtt_ms: float = 0.0
+    http_version: str = "1.1"
+    system_file: str = ""
+    system_directory: str = ""
+    system_certificates_count: int = 0
 
     def url(self, path: str, origin: str | None = None) -> str:
         """The full URL of ``path`` (which starts with a slash) at ``origin``, by default the first one."""

@@ -1,0 +1,112 @@
+"""HTTP/1.1 over TLS or plain: each answer repeats its path, and waits for what its path says.
+
+The last part of a path may begin with ``wait-MS-`` (answered after so many milliseconds), ``hold-`` (answered once
+released), or ``close-`` (the connection is closed after the answer). Options: ``tls`` (true), ``keep_alive`` (true).
+Operations: ``counts``, ``release``. Standard library only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+from bench.hazards.servers.serving import run, server_context
+
+_BACKLOG = 512
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.opened_count = 0
+        self.open: set[_Connection] = set()
+        self.requests_count = 0
+        self.answers_count = 0
+        self.executed: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.released = asyncio.Event()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "opened": self.opened_count,
+            "open": len(self.open),
+            "requests": self.requests_count,
+            "answers": self.answers_count,
+            "executed": dict(self.executed),
+            "failures": dict(self.failures),
+        }
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, counts: _Counts) -> None:
+        self._counts = counts
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands, its handshake is finished."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._counts.opened_count += 1
+        self._counts.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._counts.open.discard(self)
+        if exc is not None:
+            self._counts.failures[getattr(exc, "reason", None) or type(exc).__name__] += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a request, or several."""
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            head, _, self._received = self._received.partition(b"\r\n\r\n")
+            path = head.split(b" ", 2)[1].decode("latin-1")
+            self._counts.requests_count += 1
+            self._counts.executed[path] += 1
+            task = asyncio.ensure_future(self._answer(path))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, path: str) -> None:
+        words = path.rstrip("/").rpartition("/")[2].split("-")
+        if words[0] == "wait":
+            await asyncio.sleep(int(words[1]) / 1000)
+        elif words[0] == "hold":
+            await self._counts.released.wait()
+        body = json.dumps({"path": path}).encode()
+        closing = b"connection: close\r\n" if words[0] == "close" else b""
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n"
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
+        self._counts.answers_count += 1
+        self._transport.write(head % (closing, len(body)) + body)
+        if closing:
+            self._transport.close()
+
+
+async def _start(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    counts = _Counts()
+    tls = options.get("tls", True)
+    context = server_context(options["certificate"]) if tls else None
+    # "localhost" may be two addresses, which would be two ports.
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(counts), "127.0.0.1", 0, ssl=context, backlog=_BACKLOG
+    )
+
+    async def counts_now() -> dict[str, Any]:
+        return counts.to_dict()
+
+    async def release() -> dict[str, Any]:
+        counts.released.set()
+        return counts.to_dict()
+
+    ready = {"port": server.sockets[0].getsockname()[1], "host": "127.0.0.1", "tls": tls}
+    return ready, {"counts": counts_now, "release": release}
+
+
+if __name__ == "__main__":
+    run(_start)
