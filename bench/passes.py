@@ -6,7 +6,7 @@ environment that holds nothing else but the client library.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import bench
 from bench.driver import Session, run_session
+from bench.libraries import load as load_from_library
 from bench.places import amounts
 from bench.registry import Strategy, load
 from bench.workloads import WORKLOADS
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
     from connprof_server.target import Target
 
-__all__ = ["PASSES"]
+__all__ = ["PASSES", "WARMUP_CALLS_COUNT"]
+
+WARMUP_CALLS_COUNT = 5
+"""Calls of the session that comes before those that are timed."""
 
 _SUITE = Path(bench.__file__).resolve().parent
 _PROJECT = _SUITE.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
-_USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"))
+_USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"), str(_SUITE / "libraries"))
 
 
 def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> dict[str, Any]:
@@ -115,12 +119,37 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
     return {"calls_count": len(session.calls), "peak_bytes": peak_bytes, "retained_bytes": retained_bytes}
 
 
-PASSES = {"counts": counts, "memory": memory, "retained": retained}
+def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
+    """The timing pass without pytest-benchmark: the same sessions, for environments that hold the library alone.
+
+    A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
+    """
+    warmup_calls_count = min(WARMUP_CALLS_COUNT, case["calls_count"])
+    warmup, warmup_origins_count = _session(case | {"calls_count": warmup_calls_count}, target, nullcontext)
+    timed = [_session(case, target, nullcontext)[0] for _round in range(options["rounds_count"])]
+    return {
+        "calls_count": case["calls_count"],
+        "warmup_calls_count": warmup_calls_count,
+        "warmup_origins_count": warmup_origins_count,
+        "warmup_amounts": amounts(warmup.calls),
+        "wall_ns": [each.wall_ns for each in timed],
+        "thread_time_ns": [each.thread_time_ns for each in timed],
+        "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],
+    }
+
+
+PASSES = {"counts": counts, "memory": memory, "retained": retained, "timing": timing}
 """The passes by name: each takes the case, the target and options as JSON gave them, and returns what JSON can take."""
 
 
+def _strategy(case: dict[str, Any]) -> Strategy:
+    """The case's strategy: one of the suite's own, or a client library's."""
+    library = case.get("client_library", "httpx")
+    return load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
+
+
 def _session(case: dict[str, Any], target: Target, window: Any) -> tuple[Session, int]:
-    strategy: Strategy = load(case["strategy"])
+    strategy = _strategy(case)
     workload = WORKLOADS[case["workload"]]
     calls_count = case["calls_count"]
     session = run_session(strategy, workload.steps(calls_count), target, window)

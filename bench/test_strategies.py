@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bench.driver import Session, run_session
+from bench.passes import WARMUP_CALLS_COUNT
 from bench.places import amounts
 from bench.registry import load
 from bench.workloads import WORKLOADS
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from bench.conftest import TimingJob
     from connprof_server.target import Target
 
-_WARMUP_CALLS_COUNT = 5
-
 
 def test_session(
     benchmark: BenchmarkFixture, timing_job: TimingJob, target: Target, finished: Callable[[dict[str, Any]], None]
@@ -31,7 +30,7 @@ def test_session(
     case = timing_job.case
     strategy, workload = load(case["strategy"]), WORKLOADS[case["workload"]]
     steps = workload.steps(case["calls_count"])
-    warmup_calls_count = min(_WARMUP_CALLS_COUNT, case["calls_count"])
+    warmup_calls_count = min(WARMUP_CALLS_COUNT, case["calls_count"])
     warmup = run_session(strategy, workload.steps(warmup_calls_count), target, nullcontext)
     timed: list[Session] = []
 
