@@ -63,8 +63,13 @@ class Crowd:
     def play(self, *callers: Sequence[Call], limit_s: float = 10.0) -> list[Reply]:
         """Each of ``callers`` makes its calls one after another, all callers at once; returns the replies by caller.
 
-        After ``limit_s`` those calls that have not ended have hung.
+        Where each has one call, a strategy that makes several at once by itself is left to it. After ``limit_s`` those
+        calls that have not ended have hung.
         """
+        if len(self.seats) == 1 and all(len(calls) == 1 for calls in callers):
+            calls = [call for (call,) in callers]
+            if (batch := self.seats[0].start_all(calls)) is not None:
+                return self._all_of(batch, calls, limit_s)
         chains = [_Chain(self.seats[number % len(self.seats)], calls) for number, calls in enumerate(callers)]
         deadline = time.monotonic() + limit_s
         for chain in chains:
@@ -74,6 +79,13 @@ class Crowd:
         replies = [reply for chain in chains for reply in chain.so_far()]
         self.hung_count += sum(reply.hung for reply in replies)
         return replies
+
+    def _all_of(self, batch: Future[list[Reply]], calls: Sequence[Call], limit_s: float) -> list[Reply]:
+        try:
+            return batch.result(limit_s)
+        except TimeoutError:
+            self.hung_count += len(calls)
+            return [Reply(call, hung=True) for call in calls]
 
 
 @dataclass(slots=True)

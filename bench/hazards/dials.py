@@ -33,7 +33,7 @@ class Dials:
         most_connections_count: no pool may hold more than that, in use or not.
         longest_s: no timeout is longer, by kind: ``connect``, ``read``, ``write``, ``pool``.
         retries_count: the transport's ``retries=``, where it is more than the transport's own.
-        http2: asked for each pool that is first used: whether to turn HTTP/2 on.
+        http2: asked for each pool that is first used: whether to turn HTTP/2 on, or off; ``None`` leaves it.
         method: replaces each request's.
         pools_count: how many pools were turned.
         protocols_of_context: the identity of each SSL context -> the protocols that its pools ask for.
@@ -44,7 +44,7 @@ class Dials:
     most_connections_count: int | None = None
     longest_s: dict[str, float] = field(default_factory=dict)
     retries_count: int = 0
-    http2: Callable[[], bool] = bool
+    http2: Callable[[], bool | None] = lambda: None
     method: str | None = None
     pools_count: int = 0
     protocols_of_context: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -84,8 +84,8 @@ class Dials:
         pool._max_keepalive_connections = _scaled(pool._max_keepalive_connections, self.limits_factor)  # noqa: SLF001
         if self.most_connections_count is not None:
             pool._max_connections = min(pool._max_connections, self.most_connections_count)  # noqa: SLF001
-        if self.http2():
-            pool._http2 = True  # noqa: SLF001
+        if (http2 := self.http2()) is not None:
+            pool._http2 = http2  # noqa: SLF001
         self.protocols_of_context[id(pool._ssl_context)].add("HTTP/2" if pool._http2 else "HTTP/1.1")  # noqa: SLF001
         self._pools.append(pool)  # so that no other context gets the identity of one that is gone
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["CALLS_COUNT", "Fate", "shared_fate"]
 
 CALLS_COUNT = 20
-TIMEOUT_S = 0.4
-_HUNG_S = 4 * TIMEOUT_S
+TIMEOUT_S = 1.0
+_HUNG_S = 2.2
+_PATIENT_S = 6.0
 _SETTLE_S = 0.4
 
 
@@ -33,12 +34,13 @@ class Fate:
 
     _server: Scripted
     _people: Crowd
+    _impatient: bool
 
     def strike(self, action: str) -> Tally:
         """20 calls at once; once all of them have arrived, the server does ``action`` to one connection."""
         self._server.ask("arm", action=action, requests_count=CALLS_COUNT)
         calls = [[call_of(f"{action}-{number}")] for number in range(CALLS_COUNT)]
-        return Tally(self._people.play(*calls, limit_s=_HUNG_S))
+        return Tally(self._people.play(*calls, limit_s=_HUNG_S if self._impatient else _PATIENT_S))
 
     def executed(self) -> Counter[str]:
         """Path -> how often the server executed it, once it has had the time to."""
@@ -47,13 +49,14 @@ class Fate:
 
 
 @contextmanager
-def shared_fate(subject: Subject, stage: Stage) -> Iterator[Fate | Finding]:
+def shared_fate(subject: Subject, stage: Stage, *, impatient: bool = False) -> Iterator[Fate | Finding]:
     """``subject`` with HTTP/2 switched on and one call made; or why that does not apply.
 
     HTTP/2 is switched on by the probe, in every httpx transport of this process, whether or not the strategy asks for
-    it: the question is what would happen if it did.
+    it: the question is what would happen if it did. For an ``impatient`` one every timeout is cut to 1 s, so that what
+    has not ended long after that hangs past all of them.
     """
-    Dials(http2=lambda: True, longest_s={"read": TIMEOUT_S, "pool": TIMEOUT_S, "write": TIMEOUT_S})
+    Dials(http2=lambda: True, longest_s=dict.fromkeys(("read", "write", "pool"), TIMEOUT_S) if impatient else {})
     server = stage.start("bench.hazards.servers.scripted", protocols=["h2", "http/1.1"])
     with crowd(subject, server.target, CALLS_COUNT) as people:
         if people.at_once_count < CALLS_COUNT:
@@ -65,4 +68,4 @@ def shared_fate(subject: Subject, stage: Stage) -> Iterator[Fate | Finding]:
         if server.ask("seen")["requests"][0]["protocol"] != "HTTP/2":
             yield does_not_apply("It speaks no HTTP/2.")
             return
-        yield Fate(server, people)
+        yield Fate(server, people, impatient)

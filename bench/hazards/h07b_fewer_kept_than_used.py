@@ -24,7 +24,7 @@ LIMITS_FACTOR = 0.4
     raised_by="five rounds of 20 calls at once, on pools cut to 40 connections of which 8 are kept alive",
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
-    """Five rounds of 20 calls at once; every limit of a pool is multiplied by 0.4.
+    """Five rounds of 20 calls at once; every limit of a pool is multiplied by 0.4, and HTTP/2 is off.
 
     It stands for 50 callers on httpx's own limits, 100 connections of which 20 are kept alive: as long as more than
     that are open, httpx closes each one whose answer was read. Each round finds 8 connections and opens 12. No call
@@ -33,7 +33,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Rounds, in which the server answers once all 20 calls are there, give the same count every time. Callers who run
     freely reuse even less, and each time differently: 498 handshakes for 500 calls by 50 callers, and once 32 for 160.
     """
-    Dials(limits_factor=LIMITS_FACTOR)
+    Dials(limits_factor=LIMITS_FACTOR, http2=lambda: False)
     server = stage.start("bench.hazards.servers.scripted")
     tally = Tally()
     with crowd(subject, server.target, CALLERS_COUNT) as people:

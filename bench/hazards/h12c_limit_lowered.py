@@ -20,10 +20,10 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     """20 calls at once over HTTP/2; the server answers ten, lowers its limit to five, and then answers the rest.
 
     httpcore 1.0.9 takes the new limit in by waiting for streams to end, in the task that alone could read their ends:
-    all calls on the connection hang, and no timeout of theirs covers that wait. Timeouts are cut to 0.4 s; a call
-    that has not ended after four times that has hung.
+    all calls on the connection hang, and no timeout of theirs covers that wait. Timeouts are cut to 1 s; a call that
+    has not ended after twice that has hung.
     """
-    with shared_fate(subject, stage) as fate:
+    with shared_fate(subject, stage, impatient=True) as fate:
         if isinstance(fate, Finding):
             return fate
         tally = fate.strike("lower")

@@ -26,6 +26,8 @@ _STREAMS_COUNT = 100
 _PIECE_BYTES = 1 << 16
 # So that what comes before is read by itself: a client that reads both at once would not be put to the test.
 _PAUSE_S = 0.1
+# So that even 20 threads have read what came before.
+_LONG_PAUSE_S = 0.4
 
 
 class Http2Connection:
@@ -160,7 +162,7 @@ class Ambush:
         half = len(struck) // 2
         for stream, request in struck[:half]:
             victim.answer(stream, request)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_LONG_PAUSE_S)
         victim.lower(max(1, len(struck) // 4))
         await asyncio.sleep(_PAUSE_S)
         for stream, request in struck[half:]:
