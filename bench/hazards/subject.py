@@ -97,6 +97,11 @@ class Subject:
         """Whether its calls need an event loop."""
         return isinstance(self.strategy, AsyncStrategy)
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether its calls meet event loops: its own, or those of the processes that it hands its calls to."""
+        return self.is_async or self.world in {"loops", "asgi", "celery"}
+
     @contextmanager
     def held(self, target: Target) -> Iterator[Held]:
         """The strategy as its users hold it for as long as their process lives.

@@ -1,8 +1,8 @@
 """HTTP/1.1 over TLS or plain: each answer repeats its path, and waits for what its path says.
 
 The last part of a path may begin with ``wait-MS-`` (answered after so many milliseconds), ``hold-`` (answered once
-released), or ``close-`` (the connection is closed after the answer). Options: ``tls`` (true), ``keep_alive`` (true).
-Operations: ``counts``, ``release``. Standard library only.
+released), or ``close-`` (the connection is closed after the answer). Option: ``tls`` (true).
+Operations: ``counts``, ``settled``, ``received``, ``release``. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from bench.hazards.servers.serving import run, server_context
 
 _BACKLOG = 512
+_SETTLED_S = 0.03
 
 
 class _Counts:
@@ -104,8 +105,24 @@ async def _start(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         counts.released.set()
         return counts.to_dict()
 
+    async def settled() -> dict[str, Any]:
+        """The counts once nothing has changed for a while: what clients sent may still be on its way."""
+        before = None
+        now = counts.to_dict()
+        while before != now:
+            await asyncio.sleep(_SETTLED_S)
+            before, now = now, counts.to_dict()
+        return now
+
+    async def received(requests_count: int, limit_s: float) -> dict[str, Any]:
+        """The counts once so many requests have come in, or that time is over."""
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while counts.requests_count < requests_count and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.002)
+        return counts.to_dict()
+
     ready = {"port": server.sockets[0].getsockname()[1], "host": "127.0.0.1", "tls": tls}
-    return ready, {"counts": counts_now, "release": release}
+    return ready, {"counts": counts_now, "release": release, "received": received, "settled": settled}
 
 
 if __name__ == "__main__":
