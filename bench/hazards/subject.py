@@ -102,6 +102,13 @@ class Subject:
         """Whether its calls meet event loops: its own, or those of the processes that it hands its calls to."""
         return self.is_async or self.world in {"loops", "asgi", "celery"}
 
+    @asynccontextmanager
+    async def entered_async(self, target: Target) -> AsyncIterator[AsyncSend]:
+        """The strategy as a block around a batch in the running loop, whatever its scope."""
+        assert isinstance(self.strategy, AsyncStrategy), "asked of an asynchronous strategy only"
+        async with self.strategy.enter(target) as send:
+            yield send
+
     @contextmanager
     def held(self, target: Target) -> Iterator[Held]:
         """The strategy as its users hold it for as long as their process lives.
