@@ -15,14 +15,14 @@ LOOPS_COUNT = 10
 @hazard(
     "H1b",
     title="A call that fails in a later event loop is sent all the same",
-    raised_by="ten asyncio.run, one call in each; the server says which calls it executed",
+    raised_by="ten asyncio.run, one POST in each; the server says which calls it executed",
     signatures={
         "client-per-helper": "silent harm 5 of 10: RuntimeError",
         "lazy-service": "silent harm 5 of 10: RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
-    """One call in each of ten event loops; harmed are those that failed for the client and not for the server.
+    """One POST in each of ten event loops; harmed are those that failed for the client and not for the server.
 
     The stale connection's socket still takes the bytes; only waiting for the answer fails. Who retries sends twice.
     """
@@ -32,7 +32,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     tally = Tally()
     with subject.held(server.target) as held:
         for number in range(LOOPS_COUNT):
-            tally.add(held.call(f"order-{number}"))
+            tally.add(held.call(f"order-{number}", method="POST"))
             stage.progress(tally, tally.course)
     executed = server.ask("settled")["executed"]
     harmed = [reply for reply in tally.replies if reply.error and reply.call.path in executed]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from connprof_server.target import Target
 
 THREADS_COUNT, TASKS_COUNT = 2, 50
-CONSTRUCTION_S, PATIENCE_S = 0.2, 1.2
+CONSTRUCTION_S, PATIENCE_S = 0.2, 2.5
 
 
 @hazard(

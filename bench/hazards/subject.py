@@ -29,10 +29,13 @@ _LEAVE_S = 2.0
 _STATUS = 200
 
 
-def call_of(name: str) -> Call:
-    """A GET whose answer repeats its path: of the resource ``name``, so that helper functions can make it too."""
+def call_of(name: str, *, method: str = "GET") -> Call:
+    """A call whose answer repeats its path: of the resource ``name``, so that helper functions can make it too.
+
+    Those helpers GET whatever ``method`` says, and so does the floor.
+    """
     path = f"/api/2/datasets/resources/{name}/"
-    return Call("datagouv", path, "get_resource", (name,), status=_STATUS, size_bytes=0)
+    return Call("datagouv", path, "get_resource", (name,), status=_STATUS, size_bytes=0, method=method)
 
 
 def reply_to(call: Call, answer: Answer) -> Reply:
@@ -163,9 +166,9 @@ class Held:
             replies.extend(Reply.failed(call, error) for call in calls[len(replies) :])
         return replies
 
-    def call(self, name: str) -> Reply:
+    def call(self, name: str, *, method: str = "GET") -> Reply:
         """Make one call in a batch of its own, see :meth:`calls`."""
-        return self.calls([call_of(name)])[0]
+        return self.calls([call_of(name, method=method)])[0]
 
     @contextmanager
     def seat(self) -> Iterator[Seat]:
