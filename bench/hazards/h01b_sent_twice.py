@@ -35,10 +35,11 @@ def probe(subject: Subject, stage: Stage) -> Finding:
             tally.add(held.call(f"order-{number}", method="POST"))
             stage.progress(tally, tally.course)
     executed = server.ask("settled")["executed"]
+    executed_count = sum(executed.values())
     harmed = [reply for reply in tally.replies if reply.error and reply.call.path in executed]
-    tally.observed["executed"] = sum(executed.values())
+    tally.observed["executed"] = executed_count
     return tally.finding(
-        f"The server executed {sum(executed.values())} of {LOOPS_COUNT} calls, the client saw {tally.failed_count} fail: "
+        f"The server executed {executed_count} of {LOOPS_COUNT} calls, the client saw {tally.failed_count} fail: "
         f"{len(harmed)} would be sent twice by a retry.",
         harmed_count=len(harmed),
     )

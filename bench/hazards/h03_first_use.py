@@ -62,12 +62,11 @@ def probe(subject: Subject, stage: Stage) -> Finding:
         )
         tally.observed[f"contexts made by {THREADS_COUNT} threads"] = len(contexts)
         stage.progress(tally, tally.course)
-        hung = " The one that waits for the lock is never woken." if tally.hung_count else ""
-        finding = tally.finding(
-            f"{tally.hung_count} of {THREADS_COUNT} threads hung, {tally.failed_count} failed; "
-            f"clients made: {len(contexts)}.{hung}"
-        )
-    return finding
+    hung = " The one that waits for the lock is never woken." if tally.hung_count else ""
+    return tally.finding(
+        f"{tally.hung_count} of {THREADS_COUNT} threads hung, {tally.failed_count} failed; "
+        f"clients made: {len(contexts)}.{hung}"
+    )
 
 
 async def _tasks(subject: Subject, target: Target) -> None:
@@ -86,8 +85,8 @@ def counted_contexts(pause_s: float = 0.0) -> Iterator[list[float]]:
         time.sleep(pause_s)
         load(self, *arguments, **options)
 
-    setattr(ssl.SSLContext, "load_verify_locations", slow)
+    ssl.SSLContext.load_verify_locations = slow  # type: ignore[method-assign]
     try:
         yield made
     finally:
-        setattr(ssl.SSLContext, "load_verify_locations", load)
+        ssl.SSLContext.load_verify_locations = load  # type: ignore[method-assign]

@@ -47,5 +47,6 @@ def probe(subject: Subject, stage: Stage) -> Finding:
             tally.add(first.reply(PATIENCE_S), reply)
             stage.progress(tally, tally.course)
     return tally.finding(
-        f"{tally.wrong_count} of {2 * PAIRS_COUNT} children got the answer to another process's call, and could not tell."
+        f"{tally.wrong_count} of {2 * PAIRS_COUNT} children got the answer to another's call, and could not tell; "
+        f"{tally.failed_count} failed."
     )

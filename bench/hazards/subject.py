@@ -140,6 +140,7 @@ class Subject:
             finally:
                 with suppress(Exception):
                     loop.run_until_complete(asyncio.wait_for(entered_async.__aexit__(None, None, None), _LEAVE_S))
+                loop.close()
 
 
 class Held:

@@ -1,9 +1,9 @@
 """HTTP/1.1 over TLS or plain: each answer repeats its path, and waits for what its path says.
 
 In the last part of a path, between dashes, may stand ``wait-MS`` (answered after so many milliseconds), ``hold``
-(answered once released), ``close`` (the connection is closed after the answer) or ``cut`` (instead of it). Option: ``tls`` (true).
-Operations: ``counts``, ``settled``, ``received``, ``release``,
-``release_on``. Standard library only.
+(answered once released), ``close`` (the connection is closed after the answer) or ``cut`` (it is, instead of an
+answer). Option: ``tls`` (true). Operations: ``counts``, ``settled``, ``received``, ``release``, ``release_on``.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bench.hazards.servers.serving import run, server_context
@@ -33,6 +34,7 @@ class _Counts:
         self.failures: Counter[str] = Counter()
         self.held: list[tuple[_Connection, str, asyncio.Event]] = []
         self.is_released = False
+        self.arrived = asyncio.Event()
 
     async def hold(self, connection: _Connection, path: str) -> None:
         if not self.is_released:
@@ -88,6 +90,7 @@ class _Connection(asyncio.Protocol):
             head, _, self._received = self._received.partition(b"\r\n\r\n")
             path = head.split(b" ", 2)[1].decode("latin-1")
             self._counts.requests_count += 1
+            self._counts.arrived.set()
             self._counts.executed[path] += 1
             task = asyncio.ensure_future(self._answer(path))
             self._tasks.add(task)
@@ -152,9 +155,11 @@ async def _start(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 
     async def received(requests_count: int, limit_s: float) -> dict[str, Any]:
         """The counts once so many requests have come in, or that time is over."""
-        deadline = asyncio.get_running_loop().time() + limit_s
-        while counts.requests_count < requests_count and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.002)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while counts.requests_count < requests_count:
+                    counts.arrived.clear()
+                    await counts.arrived.wait()
         return counts.to_dict()
 
     ready = {"port": server.sockets[0].getsockname()[1], "host": "127.0.0.1", "tls": tls}
