@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench.matrix import Settings
+from bench.matrix import DEFAULT, Settings
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
 from bench.reserve import interrupt_once, reserved
@@ -27,10 +27,6 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _LATEST = _PROJECT / "reports" / "latest"
 _SEEDS = 1_000_000
 _LONGEST_RTT_MS = 10_000
-_REPORT_ORDER = (
-    "floor", "per-call-async", "per-call-get", "per-call-client", "per-call-shared-context",
-    "client-per-helper", "one-client", "lazy-service",
-)  # fmt: skip
 _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-helper", "one-client")
 
 
@@ -157,7 +153,7 @@ def _finite(limit: float) -> float:
 
 
 def _selected(only: tuple[str, ...], *, quick: bool) -> tuple[str, ...]:
-    """The strategies asked for, or those of a quick run, or all; in the report's order, new ones last."""
+    """The strategies asked for, or those of a quick run, or the default ones; in the report's order, others last."""
     known = names()
     wanted = [name.strip() for text in only for name in text.split(",") if name.strip()]
     for name in wanted:
@@ -166,8 +162,8 @@ def _selected(only: tuple[str, ...], *, quick: bool) -> tuple[str, ...]:
     if only and not wanted:
         raise UsageError("--only was given no strategy; --list names them.")
     if not wanted:
-        wanted = list(_QUICK) if quick else known
-    places = {name: place for place, name in enumerate(_REPORT_ORDER)}
+        wanted = list(_QUICK if quick else DEFAULT)
+    places = {name: place for place, name in enumerate(DEFAULT)}
     return tuple(sorted(set(wanted), key=lambda name: (places.get(name, len(places)), name)))
 
 

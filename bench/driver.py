@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from bench.registry import Answer, AsyncStrategy, Strategy, SyncStrategy
+from bench.places import CallTime, here
+from bench.registry import Answer, AsyncStrategy, InParallel, Strategy, SyncStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +31,6 @@ class Window(Protocol):
 
     def __call__(self) -> AbstractContextManager[object]:
         """A new one for each session."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallTime:
-    """When one call ran, on the clock of :func:`time.perf_counter_ns`."""
-
-    origin: str
-    start_ns: int
-    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,10 @@ async def _run_async(strategy: AsyncStrategy, steps: Sequence[Step], target: Tar
             for step in steps:
                 background = asyncio.create_task(_call_async(send, step.background)) if step.background else None
                 try:
-                    calls.extend([await _call_async(send, call) for call in step.calls])
+                    if isinstance(send, InParallel) and step.calls:
+                        calls.extend(await _call_all(send, step.calls))
+                    else:
+                        calls.extend([await _call_async(send, call) for call in step.calls])
                 finally:
                     if background is not None:
                         calls.append(await background)
@@ -93,11 +88,23 @@ async def _run_async(strategy: AsyncStrategy, steps: Sequence[Step], target: Tar
 
 
 async def _call_async(send: AsyncSend, call: Call) -> CallTime:
-    start_ns = time.perf_counter_ns()
+    place, start_ns = here(), time.perf_counter_ns()
     answer = await send(call)
     end_ns = time.perf_counter_ns()
     _check(call, answer)
-    return CallTime(call.origin, start_ns, end_ns)
+    return CallTime(call.origin, start_ns, end_ns, place)
+
+
+async def _call_all(send: InParallel, calls: Sequence[Call]) -> list[CallTime]:
+    """Hand over calls that do not wait for each other; each takes as long as its caller waits, which is for all."""
+    place, start_ns = here(), time.perf_counter_ns()
+    answers = await send.send_all(calls)
+    end_ns = time.perf_counter_ns()
+    for call, answer in zip(calls, answers, strict=True):
+        _check(call, answer)
+    first, *others = calls
+    known = CallTime(first.origin, start_ns, end_ns, place)
+    return [known, *(replace(known, origin=call.origin) for call in others)]
 
 
 def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
@@ -117,11 +124,11 @@ def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, win
 
 
 def _call_sync(send: Send, call: Call) -> CallTime:
-    start_ns = time.perf_counter_ns()
+    place, start_ns = here(), time.perf_counter_ns()
     answer = send(call)
     end_ns = time.perf_counter_ns()
     _check(call, answer)
-    return CallTime(call.origin, start_ns, end_ns)
+    return CallTime(call.origin, start_ns, end_ns, place)
 
 
 class _Background(threading.Thread):

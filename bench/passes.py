@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import bench
 from bench.driver import Session, run_session
+from bench.places import amounts
 from bench.registry import Strategy, load
 from bench.workloads import WORKLOADS
 
@@ -63,6 +64,7 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
     return {
         "calls_count": len(session.calls),
         "origins_count": origins_count,
+        "amounts": amounts(session.calls),
         "client": seen["client"],
         "sites": seen["sites"],
         "events": calls + seen["events"],

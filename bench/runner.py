@@ -16,10 +16,9 @@ from bench.children import Workers
 from bench.gathered import Gathered, note_of
 from bench.incidents import INCIDENTS
 from bench.lanes import Lane, Listener, ServerKind, lanes, run_alone, run_beside, run_to_its_end
-from bench.matrix import Job, Settings, plan
+from bench.matrix import DEFAULT, Job, Settings, plan
 from bench.measuring import Measuring, Subject, headroom_of, server_requests_per_s
 from bench.provenance import commit
-from bench.registry import names
 from bench.reserve import WORK, ignore_signals, partial_file
 from bench.surroundings import child_variables, describe
 from connprof.errors import FileError
@@ -138,7 +137,7 @@ class _Suite:
                 commit=self._commit,
                 dirty=self._dirty,
                 quick=self.settings.quick,
-                left_out=tuple(name for name in names() if name not in self._subjects),
+                left_out=tuple(name for name in DEFAULT if name not in self._subjects),
                 order=tuple(job.label for job in self._jobs if job in self._done),
                 ended=ended,
                 interrupted=interrupted,

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bench.driver import Session, run_session
+from bench.places import amounts
 from bench.registry import load
 from bench.workloads import WORKLOADS
 
@@ -31,7 +32,7 @@ def test_session(
     strategy, workload = load(case["strategy"]), WORKLOADS[case["workload"]]
     steps = workload.steps(case["calls_count"])
     warmup_calls_count = min(_WARMUP_CALLS_COUNT, case["calls_count"])
-    run_session(strategy, workload.steps(warmup_calls_count), target, nullcontext)
+    warmup = run_session(strategy, workload.steps(warmup_calls_count), target, nullcontext)
     timed: list[Session] = []
 
     def session() -> None:
@@ -43,6 +44,7 @@ def test_session(
         "calls_count": case["calls_count"],
         "warmup_calls_count": warmup_calls_count,
         "warmup_origins_count": workload.origins_count(warmup_calls_count),
+        "warmup_amounts": amounts(warmup.calls),
         "wall_ns": [round(seconds * 1e9) for seconds in benchmark.stats.stats.data],
         "thread_time_ns": [each.thread_time_ns for each in timed],
         "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],

@@ -28,6 +28,7 @@ class Call:
         arguments: what that function is given.
         status: the status that must be answered.
         size_bytes: the size of body that must be answered.
+        method: how it is asked.
     """
 
     origin: str
@@ -36,6 +37,7 @@ class Call:
     arguments: tuple[str, ...]
     status: int
     size_bytes: int
+    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class _Seen:
     sessions_count: int
     ledger: LedgerCounts
     warmup_calls_count: int = 0
-    warmup_origins_count: int = 0
+    warmup_handshakes_count: int | None = 0
 
 
 def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
@@ -47,12 +47,12 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
         yield from _samples(timing)
     if measured.memory is not None and counts is not None:
         yield from _memory_against_counts(measured.memory, counts)
-    for seen in _passes(measured):
+    for seen in _passes(note, measured):
         yield from _ledger_alone(seen)
         # What a warm-up should look like is known from the claim alone: where that is wrong, it says nothing.
-        known = not (claims and seen.warmup_calls_count)
+        known = seen.warmup_handshakes_count is not None and not (claims and seen.warmup_calls_count)
         if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count and known:
-            yield from _pass_against_counts(note, seen, counts.ledger)
+            yield from _pass_against_counts(seen, counts.ledger)
 
 
 def _samples(timing: TimingPass) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ def _samples(timing: TimingPass) -> Iterator[Problem]:
         yield Problem(code="samples", sentence="A timing process did not yield one latency for each call it timed.")
 
 
-def _passes(measured: Measured) -> Iterator[_Seen]:
+def _passes(note: StrategyNote, measured: Measured) -> Iterator[_Seen]:
     if measured.counts is not None:
         yield _Seen("counts", measured.counts.calls_count, 1, measured.counts.ledger)
     for memory in (*measured.growth, *filter(None, [measured.memory])):
@@ -83,7 +83,14 @@ def _passes(measured: Measured) -> Iterator[_Seen]:
             len(timing.wall_ns),
             timing.ledger,
             timing.warmup_calls_count,
-            timing.warmup_origins_count,
+            _claimed(
+                note.handshakes,
+                timing.warmup_amounts.handshakes,
+                timing.warmup_calls_count,
+                timing.warmup_origins_count,
+            )
+            if timing.warmup_calls_count
+            else 0,
         )
 
 
@@ -121,21 +128,35 @@ def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[P
 
 
 def _claims(note: StrategyNote, counts: CountsPass) -> Iterator[Problem]:
-    for what, claim, measured in (
-        ("SSL contexts", note.contexts, counts.client.contexts_count),
-        ("full handshakes", note.handshakes, counts.client.handshakes_full_count),
+    for what, claim, known, measured in (
+        ("SSL contexts", note.contexts, counts.amounts.contexts, counts.client.contexts_count),
+        ("full handshakes", note.handshakes, counts.amounts.handshakes, counts.client.handshakes_full_count),
     ):
-        expected = _claimed(claim, counts.calls_count, counts.origins_count)
-        if measured != expected:
+        expected = _claimed(claim, known, counts.calls_count, counts.origins_count)
+        if expected is None:
             yield Problem(
                 code="claim",
-                sentence=f"{note.name} is declared to make {expected} {what} here (one for "
-                f"{'each of the ' + claim if claim != 'one' else 'all'}), but made {measured}.",
+                sentence=f"{note.name} is declared to make {what} for each of the {claim}, which nobody counted.",
+            )
+        elif measured != expected:
+            yield Problem(
+                code="claim",
+                sentence=f"{note.name} is declared to make {expected} {what} here{_in_words(claim)}, "
+                f"but made {measured}.",
             )
 
 
-def _claimed(claim: str, calls_count: int, origins_count: int) -> int:
-    return {"calls": calls_count, "origins": origins_count, "one": 1}[claim]
+def _in_words(claim: str | int) -> str:
+    if isinstance(claim, int):
+        return ""
+    return f" (one for {'all' if claim == 'one' else 'each of the ' + claim})"
+
+
+def _claimed(claim: str | int, known: dict[str, int], calls_count: int, origins_count: int) -> int | None:
+    """What a claim comes to; nothing where the pass did not count what it is about."""
+    if isinstance(claim, int):
+        return claim
+    return ({"calls": calls_count, "origins": origins_count, "one": 1} | known).get(claim)
 
 
 def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
@@ -162,11 +183,9 @@ def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
         yield Problem(code="ledger", sentence=sentence)
 
 
-def _pass_against_counts(note: StrategyNote, seen: _Seen, reference: LedgerCounts) -> Iterator[Problem]:
+def _pass_against_counts(seen: _Seen, reference: LedgerCounts) -> Iterator[Problem]:
     """The same sessions must look the same to the server, whichever instrument was on in the client."""
-    warmup = 0
-    if seen.warmup_calls_count:
-        warmup = _claimed(note.handshakes, seen.warmup_calls_count, seen.warmup_origins_count)
+    warmup = seen.warmup_handshakes_count or 0
     for what, here, there, extra in (
         ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup),
         ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0),
