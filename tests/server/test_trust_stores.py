@@ -58,7 +58,7 @@ def test_hashes_are_openssls_own(stocked, tmp_path):
     files = sorted(Path(stocked.target.system_directory).iterdir())[:6]
     for number, subject in enumerate(subjects):
         file = tmp_path / f"{number}.pem"
-        command = [*"openssl req -x509 -newkey ed25519 -nodes -utf8 -multivalue-rdn -keyout".split(),
+        command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-utf8", "-multivalue-rdn", "-keyout",
                    str(tmp_path / "key"), "-out", str(file), "-subj", subject]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
         files.append(file)
