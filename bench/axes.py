@@ -233,7 +233,7 @@ def trust_variables(target: Target, case: object | None = None) -> dict[str, tup
         found[variable] = None
         if field is not None:
             value: str = getattr(target, field)
-            if not value:
+            if not value and field.startswith("system_"):
                 raise AxisError(f"trust_store={trust_store} needs a server that was started with system_store=True")
             found[variable] = (value, f"set to {_TRUST_WORDS[field]}")
     return found
