@@ -123,8 +123,8 @@ class Axes:
         client was made with it, one for each origin; limits below the concurrency, so many. What a pool makes is only
         bounded (``at_most``) where more connections come back than httpx keeps by default, for then it closes some, or,
         if it was told to keep them, walks through all of them so often that the server may have closed some before it
-        comes to use them; where calls for several origins push each other out; and in threads without a gate, where a
-        call may or may not be over before the next one starts.
+        comes to use them; where calls for several origins push each other out; and where nothing makes calls start
+        together, so that one may or may not be over before the next one starts.
         """
         found = amounts(calls)
         calls_count, origins_count = len(calls), len({call.origin for call in calls})
@@ -140,7 +140,7 @@ class Axes:
                 return found
             limit_count = self.connections_limit_count
             needed_count = min(handshakes["origins"], limit_count or _HTTPX_CONNECTIONS_COUNT)
-            is_together = on_loop or WORKLOADS[self.workload].rhythm == "bursts"
+            is_together = WORKLOADS[self.workload].rhythm == "bursts" or (on_loop and origins_count == 1)
             pushed_out = origins_count > 1 and needed_count < handshakes["origins"]
             if needed_count > _HTTPX_KEPT_COUNT or pushed_out:
                 found["at_most"] = {"origins": calls_count}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import bench
 from bench import axes
 from bench.driver import Session, Window, run_session
+from bench.libraries import load as load_from_library
 from bench.registry import AsyncStrategy, Strategy, load
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["PASSES", "Case", "timing_outcome"]
 _SUITE = Path(bench.__file__).resolve().parent
 _PROJECT = _SUITE.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
-_USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"))
+_USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"), str(_SUITE / "libraries"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class Case:
             StrategyError: there is no such strategy.
             AxisError: the axes contradict each other.
         """
-        return cls(load(case["strategy"]), axes.enter(case), target)
+        library = case.get("client_library", "httpx")
+        strategy = load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
+        return cls(strategy, axes.enter(case), target)
 
     def session(self, window: Window, calls_count: int | None = None) -> Session:
         """Run one session, of as many calls as the case says unless ``calls_count`` does."""
@@ -154,7 +157,10 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
 
 
 def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
-    """The timing pass without pytest-benchmark: nothing is switched on, and after a shorter session rounds follow."""
+    """The timing pass without pytest-benchmark: the same sessions, for environments that hold the library alone.
+
+    A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
+    """
     prepared = Case.of(case, target)
     warmup = prepared.session(nullcontext, prepared.axes.warmup_calls_count)
     timed: list[Session] = []
