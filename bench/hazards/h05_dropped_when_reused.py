@@ -17,6 +17,22 @@ CALLS_COUNT = 20
     "H5",
     title="An idle connection is closed just as it is used again",
     raised_by="the server closes each connection on its second request, unanswered; 20 calls one after another",
+    signatures={
+        "base-url-loop": "broke 10 of 20: RemoteProtocolError",
+        "client-on-loop": "broke 10 of 20: RemoteProtocolError",
+        "client-per-helper": "broke 10 of 20: RemoteProtocolError",
+        "floor": "broke 19 of 20: ConnectionError, SSLZeroReturnError",
+        "lazy-service": "broke 10 of 20: RemoteProtocolError",
+        "lazy-service-mended": "broke 10 of 20: RemoteProtocolError",
+        "loop-registry": "broke 10 of 20: RemoteProtocolError",
+        "loop-weak-registry": "broke 10 of 20: RemoteProtocolError",
+        "module-client": "broke 10 of 20: RemoteProtocolError",
+        "one-client": "broke 10 of 20: RemoteProtocolError",
+        "shared-sync-client": "broke 10 of 20: RemoteProtocolError",
+        "shared-transport": "broke 10 of 20: RemoteProtocolError",
+        "sync-client": "broke 10 of 20: RemoteProtocolError",
+        "thread-local": "broke 10 of 20: RemoteProtocolError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """20 calls one after another to a server that closes each connection when its second request comes.

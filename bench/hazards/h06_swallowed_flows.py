@@ -22,6 +22,22 @@ _HUNG_S = 1.0
     "H6",
     title="A middlebox forgets idle connections",
     raised_by="four connections are used at once, then a TCP proxy swallows all that is sent on them; six calls more",
+    signatures={
+        "base-url-loop": "broke 1 of 6: ReadTimeout",
+        "client-on-loop": "broke 4 of 6: ReadTimeout",
+        "client-per-helper": "broke 4 of 6: ReadTimeout",
+        "floor": "hung",
+        "lazy-service": "broke 4 of 6: ReadTimeout",
+        "lazy-service-mended": "broke 4 of 6: ReadTimeout",
+        "loop-registry": "broke 4 of 6: ReadTimeout",
+        "loop-weak-registry": "broke 4 of 6: ReadTimeout",
+        "module-client": "broke 4 of 6: ReadTimeout",
+        "one-client": "broke 4 of 6: ReadTimeout",
+        "shared-sync-client": "broke 4 of 6: ReadTimeout",
+        "shared-transport": "broke 4 of 6: ReadTimeout",
+        "sync-client": "broke 1 of 6: ReadTimeout",
+        "thread-local": "broke 4 of 6: ReadTimeout",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """Four calls at once, so that a pool holds four connections; these are swallowed; then six calls, one by one.

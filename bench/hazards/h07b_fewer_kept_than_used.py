@@ -22,6 +22,18 @@ LIMITS_FACTOR = 0.4
     "H7b",
     title="Fewer connections are kept alive than are used at once",
     raised_by="five rounds of 20 calls at once, on pools cut to 40 connections of which 8 are kept alive",
+    signatures={
+        "client-on-loop": "broke",
+        "client-per-helper": "broke",
+        "lazy-service": "broke",
+        "lazy-service-mended": "broke",
+        "loop-registry": "broke",
+        "loop-weak-registry": "broke",
+        "module-client": "broke",
+        "one-client": "broke",
+        "shared-sync-client": "broke",
+        "shared-transport": "broke",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """Five rounds of 20 calls at once; every limit of a pool is multiplied by 0.4, and HTTP/2 is off.

@@ -25,6 +25,19 @@ _PAUSE_S = 0.05
     title="Trust and addresses go stale",
     raised_by="the host name moves; then the CA bundle and the server's certificate are changed; then the server "
     "shows its old certificate again, whose CA is no longer in the bundle; four calls after each",
+    signatures={
+        "client-on-loop": "silent harm 8 of 12: ConnectError",
+        "client-per-helper": "silent harm 8 of 12: ConnectError",
+        "lazy-service": "silent harm 8 of 12: ConnectError",
+        "lazy-service-mended": "silent harm 8 of 12: ConnectError",
+        "loop-registry": "silent harm 8 of 12: ConnectError",
+        "loop-weak-registry": "silent harm 8 of 12: ConnectError",
+        "module-client": "silent harm 8 of 12: ConnectError",
+        "per-call-shared-context": "silent harm 4 of 12: ConnectError",
+        "shared-sync-client": "silent harm 8 of 12: ConnectError",
+        "shared-transport": "silent harm 8 of 12: ConnectError",
+        "thread-local": "silent harm 8 of 12: ConnectError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """A first call, and then three changes of the world with four calls after each.

@@ -17,6 +17,20 @@ USERS_COUNT = 20
     "H10",
     title="Users share an identity",
     raised_by="20 users are each given a cookie by a host with a name, and then each make one more call",
+    signatures={
+        "base-url-loop": "silent harm 19 of 20",
+        "client-on-loop": "silent harm 19 of 20",
+        "client-per-helper": "silent harm 19 of 20",
+        "lazy-service": "silent harm 19 of 20",
+        "lazy-service-mended": "silent harm 19 of 20",
+        "loop-registry": "silent harm 19 of 20",
+        "loop-weak-registry": "silent harm 19 of 20",
+        "module-client": "silent harm 19 of 20",
+        "one-client": "silent harm 19 of 20",
+        "shared-sync-client": "silent harm 19 of 20",
+        "sync-client": "silent harm 19 of 20",
+        "thread-local": "silent harm 19 of 20",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """20 users log in, one after another, and are given a cookie each; then each makes one more call.

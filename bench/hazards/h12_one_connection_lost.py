@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     "H12",
     title="All calls share one HTTP/2 connection's end",
     raised_by="20 calls at once over HTTP/2; the server resets one stream, and then, with 20 more, aborts a connection",
+    signatures={
+        "client-on-loop": "broke 20 of 20: RemoteProtocolError",
+        "client-per-helper": "broke 20 of 20: RemoteProtocolError",
+        "gather": "broke 20 of 20: RemoteProtocolError",
+        "lazy-service": "broke 20 of 20: RemoteProtocolError",
+        "lazy-service-mended": "broke 20 of 20: RemoteProtocolError",
+        "loop-registry": "broke 20 of 20: RemoteProtocolError",
+        "loop-weak-registry": "broke 20 of 20: RemoteProtocolError",
+        "module-client": "broke 20 of 20: RemoteProtocolError",
+        "one-client": "broke 20 of 20: RemoteProtocolError",
+        "shared-sync-client": "broke 20 of 20: RemoteProtocolError",
+        "shared-transport": "broke 20 of 20: RemoteProtocolError",
+        "task-group": "broke 20 of 20: ExceptionGroup",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """20 calls at once over HTTP/2, twice: the server resets one stream, then it aborts one connection.

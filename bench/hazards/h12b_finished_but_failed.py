@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     "H12b",
     title="A graceful end of an HTTP/2 connection fails calls that are finished",
     raised_by="20 calls at once over HTTP/2; the server sends GOAWAY without an error, and then answers all of them",
+    signatures={
+        "client-on-loop": "silent harm 20 of 20: RemoteProtocolError",
+        "client-per-helper": "silent harm 20 of 20: RemoteProtocolError",
+        "context-variable": "silent harm 1 of 20: RemoteProtocolError",
+        "gather": "silent harm 20 of 20: RemoteProtocolError",
+        "lazy-service": "silent harm 20 of 20: RemoteProtocolError",
+        "lazy-service-mended": "silent harm 20 of 20: RemoteProtocolError",
+        "loop-registry": "silent harm 20 of 20: RemoteProtocolError",
+        "loop-weak-registry": "silent harm 20 of 20: RemoteProtocolError",
+        "module-client": "silent harm 20 of 20: RemoteProtocolError",
+        "one-client": "silent harm 20 of 20: RemoteProtocolError",
+        "per-call-async": "silent harm 1 of 20: RemoteProtocolError",
+        "per-call-client": "silent harm 1 of 20: RemoteProtocolError",
+        "per-call-get": "silent harm 1 of 20: RemoteProtocolError",
+        "per-call-shared-context": "silent harm 1 of 20: RemoteProtocolError",
+        "shared-sync-client": "silent harm 20 of 20: RemoteProtocolError",
+        "shared-transport": "silent harm 20 of 20: RemoteProtocolError",
+        "task-group": "silent harm 20 of 20: ExceptionGroup",
+        "thread-local": "silent harm 1 of 20: RemoteProtocolError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """20 calls at once over HTTP/2; the server says that it will take no more, and then answers all that it has.

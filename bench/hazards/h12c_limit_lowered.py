@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     "H12c",
     title="An HTTP/2 server lowers its limit of streams",
     raised_by="20 calls at once over HTTP/2; the server answers ten, allows five streams at once, and answers the rest",
+    signatures={
+        "client-on-loop": "hung",
+        "client-per-helper": "hung",
+        "gather": "hung",
+        "lazy-service": "hung",
+        "lazy-service-mended": "hung",
+        "loop-registry": "hung",
+        "loop-weak-registry": "hung",
+        "module-client": "hung",
+        "one-client": "hung",
+        "shared-sync-client": "hung",
+        "shared-transport": "hung",
+        "task-group": "hung",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """20 calls at once over HTTP/2; the server answers ten, lowers its limit to five, and then answers the rest.

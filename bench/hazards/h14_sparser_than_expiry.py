@@ -26,6 +26,19 @@ _TRIES_COUNT = 3
     raised_by="six calls 0.35 s apart and six calls 0.12 s apart, with every expiry cut to a twentieth: 5 s to 0.25 s",
     timed=True,
     limit_s=10.0,
+    signatures={
+        "base-url-loop": "broke",
+        "client-on-loop": "broke",
+        "client-per-helper": "broke",
+        "loop-registry": "broke",
+        "loop-weak-registry": "broke",
+        "module-client": "broke",
+        "one-client": "broke",
+        "shared-sync-client": "broke",
+        "shared-transport": "broke",
+        "sync-client": "broke",
+        "thread-local": "broke",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """Six calls with gaps of 0.35 s, and six with gaps of 0.12 s; every keep-alive expiry is cut to a twentieth.

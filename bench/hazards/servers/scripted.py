@@ -135,9 +135,7 @@ class _Server:
                 await serve_http1(self.site, number, reader, writer)
         finally:
             self.site.closed(key)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            writer.close()  # and no waiting for it: a client that is cut off never says goodbye
 
 
 def _bound_twice() -> list[socket.socket]:
