@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 import connprof
-from bench.checkouts import MakeEnvironment, commit_of, environment, is_dirty, requirements, worktrees
+from bench.checkouts import commit_of, is_dirty, requirements, worktrees
 from bench.children import JobFailed
 from bench.duel_report import (
     DUEL_SCHEMA,
@@ -31,6 +31,7 @@ from bench.duel_report import (
     lines,
     paired_test,
 )
+from bench.environments import MakeEnvironment, environment
 from bench.incidents.datagouv_67 import DATAGOUV_67
 from bench.options import round_trip
 from bench.progress import progress_on

@@ -300,13 +300,17 @@ class _Side:
     def __init__(self, report: AbridgedReport) -> None:
         self.report = report
         self.records = {record.case: record for record in report.records}
-        self.notes = {note.name: note for note in report.strategies}
+        self.notes = {(note.name, note.client_library): note for note in report.strategies}
         self._times: dict[Case, _Times] = {}
         self._references: dict[str, dict[tuple[object, ...], Case]] = {}
         wanted = {FLOOR, *(note.fixes for note in report.strategies if note.fixes)}
         for record in report.records:
             if record.case.strategy in wanted:
                 self._references.setdefault(record.case.strategy, {})[_axes(record.case)] = record.case
+
+    def note(self, case: Case) -> StrategyNote | None:
+        """What the strategy says of itself."""
+        return self.notes.get((case.strategy, case.client_library))
 
     def times(self, case: Case) -> _Times:
         """The case's own times."""
@@ -372,7 +376,7 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
     hindrances = _Hindrances(base.report, head.report)
     for case, ours in base.records.items():
         theirs = head.records.get(case)
-        note = base.notes.get(case.strategy) or head.notes.get(case.strategy)
+        note = base.note(case) or head.note(case)
         subject = _subject(case, note)
         if theirs is None:
             yield _gone(subject, base, head, "The case")
@@ -384,7 +388,7 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
                 yield from _figures(subject, case, note, (base, head), hindrances.of(ours, theirs))
     for case, record in head.records.items():
         if case not in base.records:
-            subject = _subject(case, head.notes.get(case.strategy))
+            subject = _subject(case, head.note(case))
             state, reason = _state(record) or (State.NEW, "The case is not in the baseline.")
             yield Pair(subject, None, None, None, None, state, reason)
 
@@ -617,7 +621,7 @@ def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
         outcome = record.outcome
         if isinstance(outcome, FailedFigures) or outcome.problems:
             continue
-        note = side.notes.get(case.strategy)
+        note = side.note(case)
         subject = _subject(case, note)
         values: list[float | None] = [*_counts(outcome), *_memory(outcome), _retained(outcome)]
         for reference in (FLOOR, note.fixes if note else None):

@@ -87,10 +87,10 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
 
 
 def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ...]:
-    found: dict[str, tuple[str, StrategyNote]] = {}
+    found: dict[tuple[str, str], tuple[str, StrategyNote]] = {}
     for name, report in reports:
         for note in report.strategies:
-            known = found.setdefault(note.name, (name, note))
+            known = found.setdefault((note.name, note.client_library), (name, note))
             if known[1] != note:
                 raise FileError(
                     f"{known[0]} and {name} cannot be merged, because they describe the strategy {note.name[:100]!r} "

@@ -16,9 +16,10 @@ import pytest
 from bench.calibration import page
 from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, count_duels
 from bench.calibration.tally import Calibration
-from bench.checkouts import Requirements, commit_of, environment, requirements, worktrees
+from bench.checkouts import commit_of, requirements, worktrees
 from bench.duel import DuelSettings, Sampled
 from bench.duel_report import DuelReport, Trio, Turns, answered, paired_test
+from bench.environments import Requirements, environment
 from connprof.cli import cli, guarded
 from connprof.cli.exits import duel_exit_code
 from connprof.errors import RunError, UsageError
