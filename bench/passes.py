@@ -1,4 +1,4 @@
-"""The passes that run in a worker of ours: counts and memory. The timing pass runs under pytest-benchmark.
+"""The passes that run in a worker of ours: counts, memory, and timing where there is no pytest-benchmark.
 
 Standard library, :mod:`connprof.observe` and, for the memory pass, :mod:`connprof.memory`: a worker may run in an
 environment that holds nothing else but the client library.
@@ -6,33 +6,68 @@ environment that holds nothing else but the client library.
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import bench
-from bench.driver import Session, run_session
+from bench import axes
+from bench.driver import Session, Window, run_session
 from bench.libraries import load as load_from_library
-from bench.places import amounts
-from bench.registry import Strategy, load
-from bench.workloads import WORKLOADS
+from bench.registry import AsyncStrategy, Strategy, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.axes import Axes
     from connprof_server.target import Target
 
-__all__ = ["PASSES", "WARMUP_CALLS_COUNT"]
-
-WARMUP_CALLS_COUNT = 5
-"""Calls of the session that comes before those that are timed."""
+__all__ = ["PASSES", "Case", "timing_outcome"]
 
 _SUITE = Path(bench.__file__).resolve().parent
 _PROJECT = _SUITE.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
 _USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"), str(_SUITE / "libraries"))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job's case, ready to run; its axes are those of the process."""
+
+    strategy: Strategy
+    axes: Axes
+    target: Target
+
+    @classmethod
+    def of(cls, case: dict[str, Any], target: Target) -> Case:
+        """What the job says.
+
+        Raises:
+            StrategyError: there is no such strategy.
+            AxisError: the axes contradict each other.
+        """
+        library = case.get("client_library", "httpx")
+        strategy = load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
+        return cls(strategy, axes.enter(case), target)
+
+    def session(self, window: Window, calls_count: int | None = None) -> Session:
+        """Run one session, of as many calls as the case says unless ``calls_count`` does."""
+        steps = self.axes.steps(calls_count)
+        return run_session(self.strategy, steps, self.target, window, concurrency_count=self.axes.concurrency_count)
+
+    def amounts(self, session: Session) -> dict[str, dict[str, int]]:
+        """What the words of the strategy's claim amount to in ``session``."""
+        return self.axes.amounts(session.calls, on_loop=isinstance(self.strategy, AsyncStrategy))
+
+    def unheeded(self) -> list[str]:
+        """A sentence when the case needs a client that heeds its axes, and nobody asked for them."""
+        if not self.axes.needs_client or axes.was_read():
+            return []
+        asked = f"limits={self.axes.limits} and trust_store={self.axes.trust_store}"
+        return [f"{self.strategy.name} does not heed {asked}: only strategies that are about the axes do."]
 
 
 def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +82,8 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
             observations.append(observation)
             yield
 
-    session, origins_count = _session(case, target, window)
+    prepared = Case.of(case, target)
+    session = prepared.session(window)
     seen = observations[0].to_dict(relative_to=str(_PROJECT))
     errors = observations[0].errors
     failures = [f"The observer failed {errors.errors_count} times, first: {errors.first}."] * bool(errors.errors_count)
@@ -67,12 +103,13 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
         event["origin"] = by_port.get(event["origin"].rpartition(":")[2], event["origin"])
     return {
         "calls_count": len(session.calls),
-        "origins_count": origins_count,
-        "amounts": amounts(session.calls),
+        "origins_count": len({call.origin for call in session.calls}),
+        "http_version": prepared.axes.http_version,
+        "amounts": prepared.amounts(session),
         "client": seen["client"],
         "sites": seen["sites"],
         "events": calls + seen["events"],
-        "blind_spots": [*seen["blind_spots"], *failures, *strangers],
+        "blind_spots": [*seen["blind_spots"], *failures, *strangers, *prepared.unheeded()],
     }
 
 
@@ -85,7 +122,7 @@ def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
     def window() -> AbstractContextManager[object]:
         return tracked(capture)
 
-    session, _origins_count = _session(case, target, window)
+    session = Case.of(case, target).session(window)
     figures = read_capture(capture)
     if not options["keep_capture"]:
         capture.unlink()
@@ -113,7 +150,7 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
     def window() -> AbstractContextManager[object]:
         return tracked(capture, live_only=True)
 
-    session, _origins_count = _session(case, target, window)
+    session = Case.of(case, target).session(window)
     peak_bytes, retained_bytes = read_live(capture)
     capture.unlink()
     return {"calls_count": len(session.calls), "peak_bytes": peak_bytes, "retained_bytes": retained_bytes}
@@ -124,15 +161,25 @@ def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
 
     A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
     """
-    warmup_calls_count = min(WARMUP_CALLS_COUNT, case["calls_count"])
-    warmup, warmup_origins_count = _session(case | {"calls_count": warmup_calls_count}, target, nullcontext)
-    timed = [_session(case, target, nullcontext)[0] for _round in range(options["rounds_count"])]
+    prepared = Case.of(case, target)
+    warmup = prepared.session(nullcontext, prepared.axes.warmup_calls_count)
+    timed: list[Session] = []
+    walls_ns: list[int] = []
+    for _round in range(options["rounds_count"]):
+        began_ns = time.perf_counter_ns()
+        timed.append(prepared.session(nullcontext))
+        walls_ns.append(time.perf_counter_ns() - began_ns)
+    return timing_outcome(prepared, warmup, timed, walls_ns)
+
+
+def timing_outcome(prepared: Case, warmup: Session, timed: list[Session], walls_ns: list[int]) -> dict[str, Any]:
+    """What a timing process yields, whoever took its times."""
     return {
-        "calls_count": case["calls_count"],
-        "warmup_calls_count": warmup_calls_count,
-        "warmup_origins_count": warmup_origins_count,
-        "warmup_amounts": amounts(warmup.calls),
-        "wall_ns": [each.wall_ns for each in timed],
+        "calls_count": prepared.axes.calls_count,
+        "warmup_calls_count": len(warmup.calls),
+        "warmup_origins_count": len({call.origin for call in warmup.calls}),
+        "warmup_amounts": prepared.amounts(warmup),
+        "wall_ns": walls_ns,
         "thread_time_ns": [each.thread_time_ns for each in timed],
         "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],
     }
@@ -140,17 +187,3 @@ def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
 
 PASSES = {"counts": counts, "memory": memory, "retained": retained, "timing": timing}
 """The passes by name: each takes the case, the target and options as JSON gave them, and returns what JSON can take."""
-
-
-def _strategy(case: dict[str, Any]) -> Strategy:
-    """The case's strategy: one of the suite's own, or a client library's."""
-    library = case.get("client_library", "httpx")
-    return load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
-
-
-def _session(case: dict[str, Any], target: Target, window: Any) -> tuple[Session, int]:
-    strategy = _strategy(case)
-    workload = WORKLOADS[case["workload"]]
-    calls_count = case["calls_count"]
-    session = run_session(strategy, workload.steps(calls_count), target, window)
-    return session, workload.origins_count(calls_count)
