@@ -41,7 +41,7 @@ def closure(modules: frozenset[str], project: Path = PROJECT) -> frozenset[Path]
 
 def foreign_names(files: Iterable[Path]) -> frozenset[str]:
     """The top-level modules that ``files`` import beside the project's own."""
-    names = {name.partition(".")[0] for file in files for name in _names(file)}
+    names = {name.partition(".")[0] for file in files if file.suffix == ".py" for name in _names(file)}
     return frozenset(names - set(_ROOTS))
 
 
@@ -101,7 +101,10 @@ def _digest(file: Path) -> str:
 @cache
 def _names(file: Path) -> frozenset[str]:
     """Dotted names that ``file`` imports when it runs, or names in a string; ``from a import b`` may mean ``a.b``."""
-    return frozenset(_walk(ast.parse(file.read_bytes(), filename=str(file))))
+    try:
+        return frozenset(_walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):  # it cannot be imported either, which whoever tries will say
+        return frozenset()
 
 
 def _walk(node: ast.AST) -> Iterator[str]:
