@@ -359,6 +359,8 @@ def _per_call(rounds: list[tuple[int, tuple[int, ...]]]) -> float | None:
         if not (0 < least_ns <= LARGEST_FIGURE and 0 < calls_count <= LARGEST_FIGURE):
             return None
         minima.append(least_ns / calls_count)
+    if len(minima) == 1:
+        return minima[0]
     return stats.median(minima) if minima else None
 
 

@@ -153,8 +153,9 @@ def judge(comparison: Comparison, policy: Policy) -> Judgement:
     sorted_rows: dict[Status, list[Row]] = {status: [] for status in WORST_FIRST}
     allowed_count = 0
     tally = dict.fromkeys(WORST_FIRST, 0)
+    limits = _Limits(policy)
     for pair in comparison.pairs:
-        row = judge_pair(pair, policy)
+        row = judge_pair(pair, policy, limits)
         sorted_rows[row.status].append(row)
         if row.is_allowed:
             allowed_count += 1
@@ -181,8 +182,25 @@ def judge(comparison: Comparison, policy: Policy) -> Judgement:
     )
 
 
-def judge_pair(pair: Pair, policy: Policy) -> Row:
-    """The verdict on one pair."""
+class _Limits:
+    """Looks limits up; but for cases with limits of their own a metric has two, and they are looked up once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._known: dict[tuple[str, bool], int | None] = {}
+
+    def of(self, subject: Subject, metric: Metric) -> int | None:
+        own = self._policy.case_limits_ppm
+        if own and (subject.key in own or subject.strategy in own):
+            return limit_ppm(subject, metric, self._policy)
+        key = (metric.name, subject.contexts_per_call)
+        if key not in self._known:
+            self._known[key] = limit_ppm(subject, metric, self._policy)
+        return self._known[key]
+
+
+def judge_pair(pair: Pair, policy: Policy, limits: _Limits | None = None) -> Row:
+    """The verdict on one pair; ``limits`` of the same policy, where there are many pairs."""
     metric = pair.metric
     if pair.state is not State.COMPARABLE:
         status = _STATUS_OF[pair.state]
@@ -193,7 +211,7 @@ def judge_pair(pair: Pair, policy: Policy) -> Row:
     assert metric is not None
     assert pair.baseline is not None
     assert pair.candidate is not None
-    limit = limit_ppm(pair.subject, metric, policy)
+    limit = (limits or _Limits(policy)).of(pair.subject, metric)
     if limit is None:
         return Row(pair, Status.SHOWN, None)
     if pair.baseline == pair.candidate:

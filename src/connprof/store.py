@@ -117,7 +117,7 @@ def _load(file: Path, kind: type[R]) -> R:
         text = file.read_bytes()
     except (OSError, ValueError) as error:
         raise FileError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if not text.strip():
+    if not text or text.isspace():
         raise FileError(f"{file} is empty.")
     try:
         report = decode(text, kind, name=str(file))
