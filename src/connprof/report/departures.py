@@ -211,10 +211,8 @@ def _lines(
 
 def _fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Slope and intercept of the least-squares line."""
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return slope, mean_y - slope * mean_x
+    found = stats.line([x for x, _ in points], [y for _, y in points])
+    return found.slope, found.intercept
 
 
 def _line_plot(
