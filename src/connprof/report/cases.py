@@ -244,7 +244,8 @@ def seen(report: Report) -> tuple[Seen, ...]:
         incident.shared_context: "only the context shared",
         FLOOR: "the floor",
     }
-    notes = {note.name: note for note in report.strategies}
+    notes = {(note.name, note.client_library): note for note in report.strategies}
+    of_any_library = {note.name: note for note in report.strategies}
     workloads = {(record.case.workload, record.case.calls_count) for record in report.records}
     shared = shared_axes(report)
     base = _base(report) if is_wide(report) else {}
@@ -255,7 +256,8 @@ def seen(report: Report) -> tuple[Seen, ...]:
         if len(workloads) > 1:
             parts = (*_length(case, base), *parts)
         axes = ", ".join(parts)
-        found.append(_seen(record, notes.get(case.strategy), roles.get(case.strategy, ""), axes))
+        note = notes.get((case.strategy, case.client_library)) or of_any_library.get(case.strategy)
+        found.append(_seen(record, note, roles.get(case.strategy, ""), axes))
     ran = {record.case.strategy for record in report.records}
     found += [
         Seen(

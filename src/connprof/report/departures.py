@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from connprof import stats
 from connprof.axes import base_values, varied
 from connprof.model import Case
@@ -69,37 +71,42 @@ class _Section:
 
 def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ...]:
     """The sections that have cases, in a fixed order."""
-    cases = [one.case for one in all_seen if one.case is not None]
+    cases = {one.case: one for one in all_seen if one.case is not None}
     base = base_values(cases, calls_count=report.verdict.incident.calls_count)
     by_section: dict[str, list[_Point]] = {}
-    on_base: dict[str, tuple[Seen, Case]] = {}
-    for one in all_seen:
-        if one.case is None:
-            continue
-        departs = frozenset(varied(one.case, base))
-        if not departs:
-            on_base[one.name] = (one, one.case)
-            continue
-        section = _section_of(departs)
-        place = section.place(one.case) if section is not _OTHER else one.axes
-        by_section.setdefault(section.key, []).append(_Point(one, one.case, place, is_base=False))
+    for case, one in cases.items():
+        departs = frozenset(varied(case, base))
+        if departs:
+            section = _section_of(departs)
+            place = one.axes if section is _OTHER else section.place(case)
+            by_section.setdefault(section.key, []).append(_Point(one, case, place, is_base=False))
     incident = report.verdict.incident
-    found = []
-    for section in (*_SECTIONS, _OTHER):
-        points = by_section.get(section.key, [])
-        names = {point.one.name for point in points}
+    beside: dict[str, dict[Case, Seen]] = {}
+    for section in _SECTIONS:
+        wanted = [_counterpart(point.case, section, base) for point in by_section.get(section.key, [])]
         if section.key == "library":
             # Another library has strategies of its own: what they are held against is the incident's.
-            names |= {words.plain(incident.before), words.plain(incident.after), "one-client"}
+            names = {incident.before, incident.after, "one-client"}
+            wanted += [case for case in cases if case.strategy in names and not varied(case, base)]
+        beside[section.key] = {case: cases[case] for case in wanted if case in cases}
+    # A case that another section is held against is no departure of its own.
+    counterparts = {case for found in beside.values() for case in found}
+    found = []
+    for section in (*_SECTIONS, _OTHER):
+        points = [point for point in by_section.get(section.key, []) if point.case not in counterparts]
         points += [
-            _Point(one, case, section.place(case), is_base=True)
-            for name, (one, case) in on_base.items()
-            if name in names and section is not _OTHER
+            _Point(one, case, section.place(case), is_base=True) for case, one in beside.get(section.key, {}).items()
         ]
         hazards = _library_hazards(report) if section.key == "library" else None
         if any(not point.is_base for point in points) or (hazards is not None and hazards.rows):
             found.append(_view(section, points, hazards))
     return tuple(found)
+
+
+def _counterpart(case: Case, section: _Section, base: Mapping[str, object]) -> Case:
+    """The same case with the section's axis where the base has it."""
+    axes = section.needed | ({"calls_count"} if "workload" in section.needed else set())
+    return structs.replace(case, **{axis: base[axis] for axis in axes})
 
 
 def _section_of(departs: frozenset[str]) -> _Section:
