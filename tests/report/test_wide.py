@@ -110,6 +110,15 @@ def test_what_is_unlike_its_declaration_is_loud(made, surprising):
     assert page.count("≠ unlike what is declared") == 2
 
 
+def test_the_first_screen_says_whether_hazards_came_out_as_declared(made, surprising):
+    said = [next(each for each in one.assurances if "Hazards" in each.label) for one in (made, surprising)]
+    assert [(each.mark.tone, each.text) for each in said] == [
+        ("good", "380 hazard probes, 0 unlike what is declared"),
+        ("bad", "379 hazard probes, 2 unlike what is declared, 1 did not work"),
+    ]
+    assert not [each for each in build(samples.report()).assurances if "Hazards" in each.label]
+
+
 def test_an_absent_cell_and_one_not_probed(surprising):
     absent = cell_of(surprising, "gather", "H12")
     assert (absent.mark.word, absent.symptom, absent.command) == ("not probed", "This run holds no such probe.", "")

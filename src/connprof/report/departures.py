@@ -59,6 +59,7 @@ class _Section:
     """A section to be: ``axes`` are those that its cases may differ on, the first of ``needed`` at least one."""
 
     key: str
+    short: str
     title: str
     column: str
     needed: frozenset[str]
@@ -122,6 +123,7 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
     sentence = section.answer(whole) if whole else ""
     return AxisView(
         key=section.key,
+        short=section.short,
         title=section.title,
         sentence=sentence or "The cases measured here do not answer the question; see the table.",
         plots=section.plots(whole),
@@ -655,6 +657,7 @@ def _library(case: Case) -> str:
 _SECTIONS = (
     _Section(
         key="library",
+        short="Libraries",
         title="Does changing the library fix it?",
         column="Library",
         needed=frozenset({"client_library"}),
@@ -666,6 +669,7 @@ _SECTIONS = (
     ),
     _Section(
         key="round-trip",
+        short="Round trip",
         title="What does a handshake cost on a real network?",
         column="Round trip",
         needed=frozenset({"rtt_ms"}),
@@ -676,6 +680,7 @@ _SECTIONS = (
     ),
     _Section(
         key="calls",
+        short="Calls",
         title="What does one more call cost?",
         column="Calls",
         needed=frozenset({"calls_count"}),
@@ -686,6 +691,7 @@ _SECTIONS = (
     ),
     _Section(
         key="rhythm",
+        short="Rhythm",
         title="Does the rhythm of the calls matter?",
         column="Workload",
         needed=frozenset({"workload"}),
@@ -696,6 +702,7 @@ _SECTIONS = (
     ),
     _Section(
         key="concurrency",
+        short="Concurrency",
         title="What do concurrency and limits change?",
         column="At once",
         needed=frozenset({"concurrency_count", "limits"}),
@@ -706,6 +713,7 @@ _SECTIONS = (
     ),
     _Section(
         key="trust",
+        short="Trust stores",
         title="What does the trust store cost?",
         column="Trust store",
         needed=frozenset({"trust_store"}),
@@ -716,6 +724,7 @@ _SECTIONS = (
     ),
     _Section(
         key="protocol",
+        short="HTTP/2",
         title="Is HTTP/2 better?",
         column="Asked for",
         needed=frozenset({"http_version"}),
@@ -727,6 +736,7 @@ _SECTIONS = (
     ),
     _Section(
         key="python",
+        short="Pythons",
         title="Does the version of Python matter?",
         column="Python",
         needed=frozenset({"python"}),
@@ -739,6 +749,7 @@ _SECTIONS = (
 
 _OTHER = _Section(
     key="other",
+    short="Other axes",
     title="Other combinations",
     column="Axes",
     needed=frozenset(),
