@@ -93,6 +93,7 @@ def note_of(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
         handshakes=strategy.handshakes,
         scope=strategy.scope,
         world=strategy.world,
+        fails=strategy.fails,
     )
     return note, None
 

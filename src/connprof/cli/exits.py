@@ -9,7 +9,7 @@ import click
 
 from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
-from connprof.model import Failed, Report, VerdictStatus
+from connprof.model import Failed, Record, Report, StrategyNote, VerdictStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -90,7 +90,8 @@ Exit codes; where several apply, the first in this list:
 def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
-    broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
+    notes = {note.name: note for note in report.strategies}
+    broken = any(_is_broken(record, notes.get(record.case.strategy)) for record in report.records)
     if report.run.interrupted and report.run.ended != "server-lost":
         return ExitCode.INTERRUPTED
     if broken or report.run.interrupted or VerdictStatus.INVALID in halves:
@@ -101,6 +102,13 @@ def exit_code(report: Report) -> ExitCode:
         return ExitCode.NOTHING
     assert halves == {VerdictStatus.REPRODUCED, VerdictStatus.CONFIRMED}
     return ExitCode.PASS
+
+
+def _is_broken(record: Record, note: StrategyNote | None) -> bool:
+    """Whether a case failed or is invalid, other than as its strategy says it must."""
+    if isinstance(record.outcome, Failed):
+        return note is None or not note.foresees(record.outcome)
+    return bool(record.outcome.problems)
 
 
 def duel_exit_code(answers: Collection[str]) -> ExitCode:
