@@ -15,11 +15,15 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from bench.places import amounts
 from bench.workloads import WORKLOADS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
+    from bench.places import CallTime
+    from bench.workloads import Step
     from connprof_server.target import Target
 
 __all__ = ["AXES", "Axes", "AxisError", "axes_of", "current", "enter", "server_options", "trust_variables", "was_read"]
@@ -41,6 +45,8 @@ AXES: Mapping[str, tuple[object, ...]] = MappingProxyType(
 _NAMED = ("http_version", "trust_store", "limits")
 _MOST_IN_FLIGHT_COUNT = 1_000
 _HIGHEST_RTT_MS = 60_000
+_HTTPX_CONNECTIONS_COUNT, _HTTPX_KEPT_COUNT = 100, 20
+_WARMUP_CALLS_COUNT = 5
 
 _TRUST = {
     # What SSL_CERT_FILE and SSL_CERT_DIR name: a field of the target, or nothing.
@@ -88,6 +94,8 @@ class Axes:
             raise AxisError(f"concurrency_count is from 1 to {_MOST_IN_FLIGHT_COUNT}, not {self.concurrency_count}")
         if self.calls_count < 1:
             raise AxisError(f"calls_count is at least 1, not {self.calls_count}")
+        if self.concurrency_count > 1 and WORKLOADS[self.workload].rhythm == "gaps":
+            raise AxisError(f"{self.workload} is about single calls: it takes a concurrency of 1")
         if self.limits == "below" and self.concurrency_count == 1:
             raise AxisError("limits=below needs a concurrency of at least 2: a pool has at least one connection")
 
@@ -96,6 +104,50 @@ class Axes:
         """How many connections a client may have, and may keep; nothing where it is left to the library."""
         factor = {"default": None, "below": 0.5, "at": 1, "above": 2}[self.limits]
         return None if factor is None else int(self.concurrency_count * factor)
+
+    def steps(self, calls_count: int | None = None) -> tuple[Step, ...]:
+        """What is called, ``calls_count`` in all; by default as many as the case says."""
+        limit_count = self.connections_limit_count or _HTTPX_CONNECTIONS_COUNT
+        return WORKLOADS[self.workload].steps(calls_count or self.calls_count, self.concurrency_count, limit_count)
+
+    @property
+    def warmup_calls_count(self) -> int:
+        """Calls of the session before those that are timed; a single one where they stand far apart."""
+        return min(1 if WORKLOADS[self.workload].rhythm == "gaps" else _WARMUP_CALLS_COUNT, self.calls_count)
+
+    def amounts(self, calls: Sequence[CallTime], *, on_loop: bool) -> dict[str, dict[str, int]]:
+        """What the words of a claim amount to after ``calls``, on these axes.
+
+        Without axes it is what :func:`bench.places.amounts` counts: a pool has made a connection for each call that was
+        in flight beside others. A gap that outlasts the keep-alive makes that one for each call; HTTP/2, where the
+        client was made with it, one for each origin; limits below the concurrency, so many. What a pool makes is only
+        bounded (``at_most``) where more connections come back than httpx keeps by default, for then it closes some, or,
+        if it was told to keep them, walks through all of them so often that the server may have closed some before it
+        comes to use them; where calls for several origins push each other out; and where nothing makes calls start
+        together, so that one may or may not be over before the next one starts.
+        """
+        found = amounts(calls)
+        calls_count, origins_count = len(calls), len({call.origin for call in calls})
+        if _was_read and self.contexts_each_count > 1:
+            once = {"calls": calls_count, "origins": origins_count, "one": 1} | found["contexts"]
+            found["contexts"] = {word: count * self.contexts_each_count for word, count in once.items()}
+        handshakes = found["handshakes"]
+        if WORKLOADS[self.workload].keep_alive_s is not None:
+            found["handshakes"] = dict.fromkeys(handshakes, calls_count)
+        elif self.concurrency_count > 1:
+            if _was_read and self.http_version == "2":
+                handshakes["origins"] = origins_count
+                return found
+            limit_count = self.connections_limit_count
+            needed_count = min(handshakes["origins"], limit_count or _HTTPX_CONNECTIONS_COUNT)
+            is_together = WORKLOADS[self.workload].rhythm == "bursts" or (on_loop and origins_count == 1)
+            pushed_out = origins_count > 1 and needed_count < handshakes["origins"]
+            if needed_count > _HTTPX_KEPT_COUNT or pushed_out:
+                found["at_most"] = {"origins": calls_count}
+            elif not is_together:
+                found["at_most"] = {"origins": needed_count}
+            handshakes["origins"] = needed_count if is_together else origins_count
+        return found
 
     @property
     def needs_client(self) -> bool:
@@ -132,7 +184,7 @@ class Axes:
             if limit_count is not None:
                 chosen |= {"max_connections": limit_count, "max_keepalive_connections": limit_count}
             else:  # the library's own, which Limits() does not repeat
-                chosen |= {"max_connections": 100, "max_keepalive_connections": 20}
+                chosen |= {"max_connections": _HTTPX_CONNECTIONS_COUNT, "max_keepalive_connections": _HTTPX_KEPT_COUNT}
             if expiry_s is not None:
                 chosen["keepalive_expiry"] = expiry_s
             assert library is not None
@@ -181,7 +233,7 @@ def trust_variables(target: Target, case: object | None = None) -> dict[str, tup
         found[variable] = None
         if field is not None:
             value: str = getattr(target, field)
-            if not value:
+            if not value and field.startswith("system_"):
                 raise AxisError(f"trust_store={trust_store} needs a server that was started with system_store=True")
             found[variable] = (value, f"set to {_TRUST_WORDS[field]}")
     return found

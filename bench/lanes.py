@@ -6,9 +6,10 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from bench.axes import server_options
 from bench.children import Stopped
 from bench.workloads import ORIGINS
 from connprof.errors import RunError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from bench.children import Workers
-    from connprof.model import Ended
+    from connprof.model import Case, Ended
 
 __all__ = ["Ending", "Lane", "Listener", "ServerKind", "lanes", "run_alone", "run_beside", "run_to_its_end"]
 
@@ -42,9 +43,21 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerKind:
-    """What a job asks of its server."""
+    """What a case asks of its server: the arguments of :func:`connprof_server.serve` beside the origins."""
 
     rtt_ms: float = 0.0
+    http_version: str = "1.1"
+    system_store: bool = False
+    keep_alive_s: float = 5.0
+
+    @classmethod
+    def of(cls, case: Case) -> ServerKind:
+        """The kind that ``case`` needs.
+
+        Raises:
+            AxisError: its axes contradict each other, or do not exist.
+        """
+        return cls(**server_options(case))
 
 
 @dataclass(slots=True)
@@ -61,7 +74,7 @@ class Lane:
             ServerError: it cannot be started.
         """
         if kind not in self._running:
-            self._running[kind] = self._stack.enter_context(serve(origins=ORIGINS, rtt_ms=kind.rtt_ms))
+            self._running[kind] = self._stack.enter_context(serve(origins=ORIGINS, **asdict(kind)))
         return self._running[kind]
 
 

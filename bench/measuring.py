@@ -36,7 +36,6 @@ class Subject:
         case: which.
         gathered: its passes so far.
         stem: what its files in the work folder are called.
-        server: what it asks of the server.
         python: the interpreter, and so the environment, of its workers.
         lean: time it without pytest-benchmark, for environments that hold the client library alone.
     """
@@ -44,7 +43,6 @@ class Subject:
     case: Case
     gathered: Gathered
     stem: str
-    server: ServerKind = field(default_factory=ServerKind)
     python: str = sys.executable
     lean: bool = False
 
@@ -85,7 +83,7 @@ class Measuring:
             return
         failure: str | None = None
         outcome: dict[str, Any] = {}
-        server = lane.server(subject.server)
+        server = lane.server(ServerKind.of(subject.case))
         before = server.settled_ledger()
         try:
             outcome = self._worker(job, subject, server)
@@ -105,7 +103,7 @@ class Measuring:
 
     def _worker(self, job: Job, subject: Subject, server: RunningServer) -> dict[str, Any]:
         case = msgspec.to_builtins(subject.case) | {"calls_count": job.calls_count}
-        variables, _done = child_variables(server.target)
+        variables, _done = child_variables(server.target, case)
         message: dict[str, Any] = {"case": case, "target": server.target.to_dict()}
         worker = [subject.python, "-m", "bench.worker"]
         if job.kind == "timing" and subject.lean:

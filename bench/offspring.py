@@ -24,7 +24,7 @@ __all__ = ["USER_CODE", "OffspringError", "Outcomes", "enter", "followed", "leav
 
 _VARIABLE = "CONNPROF_OFFSPRING"
 _SUITE = Path(__file__).resolve().parent
-USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"))
+USER_CODE = tuple(str(_SUITE / folder) for folder in ("strategies", "helpers", "libraries"))
 """Where the code is that lines are attributed to."""
 
 

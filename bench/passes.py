@@ -1,4 +1,4 @@
-"""The passes that run in a worker of ours: counts and memory. The timing pass runs under pytest-benchmark.
+"""The passes that run in a worker of ours: counts, memory, and timing where there is no pytest-benchmark.
 
 Standard library, :mod:`connprof.observe` and, for the memory pass, :mod:`connprof.memory`: a worker may run in an
 environment that holds nothing else but the client library.
@@ -6,32 +6,71 @@ environment that holds nothing else but the client library.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
+import time
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import bench
-from bench.driver import Session, run_session
+from bench import axes, sums
+from bench.driver import Session, Window, run_session
+from bench.libraries import load as load_from_library
 from bench.offspring import USER_CODE, followed
-from bench.places import amounts
-from bench.registry import Strategy, load
-from bench.workloads import WORKLOADS
+from bench.registry import AsyncStrategy, Strategy, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from bench.axes import Axes
     from connprof_server.target import Target
 
-__all__ = ["PASSES"]
+__all__ = ["PASSES", "Case", "timing_outcome"]
 
-_SUITE = Path(bench.__file__).resolve().parent
-_PROJECT = _SUITE.parent
+_PROJECT = Path(bench.__file__).resolve().parent.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job's case, ready to run; its axes are those of the process."""
+
+    strategy: Strategy
+    axes: Axes
+    target: Target
+
+    @classmethod
+    def of(cls, case: dict[str, Any], target: Target) -> Case:
+        """What the job says.
+
+        Raises:
+            StrategyError: there is no such strategy.
+            AxisError: the axes contradict each other.
+        """
+        library = case.get("client_library", "httpx")
+        strategy = load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
+        return cls(strategy, axes.enter(case), target)
+
+    def session(self, window: Window, calls_count: int | None = None) -> Session:
+        """Run one session, of as many calls as the case says unless ``calls_count`` does."""
+        steps = self.axes.steps(calls_count)
+        return run_session(self.strategy, steps, self.target, window, concurrency_count=self.axes.concurrency_count)
+
+    def amounts(self, session: Session) -> dict[str, dict[str, int]]:
+        """What the words of the strategy's claim amount to in ``session``."""
+        return self.axes.amounts(session.calls, on_loop=isinstance(self.strategy, AsyncStrategy))
+
+    def unheeded(self) -> list[str]:
+        """A sentence when the case needs a client that heeds its axes, and nobody asked for them."""
+        if not self.axes.needs_client or axes.was_read():
+            return []
+        asked = f"limits={self.axes.limits} and trust_store={self.axes.trust_store}"
+        return [f"{self.strategy.name} does not heed {asked}: only strategies that are about the axes do."]
+
+
 def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> dict[str, Any]:
-    """The counts pass: the observer around one session, and around what its child processes do."""
+    """The counts pass: the observer around one session, and in each process that it starts."""
     from connprof.observe import observe
 
     observations: list[Any] = []
@@ -42,12 +81,15 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
             observations.append(observation)
             yield
 
+    prepared = Case.of(case, target)
     with followed("counts") as children:
-        session, origins_count = _session(case, target, window)
+        session = prepared.session(window)
     (observation,) = observations
     parts = [(observation.to_dict(relative_to=str(_PROJECT)), observation.started_ns)]
     parts += [(child["seen"], child["started_ns"]) for child in children.all]
     peers = dict.fromkeys([*observation.origins, *(peer for child in children.all for peer in child["peers"])])
+    errors = observation.errors
+    failures = [f"The observer failed {errors.errors_count} times, first: {errors.first}."] * bool(errors.errors_count)
     by_netloc = {urlsplit(url).netloc: origin for origin, url in target.origins.items()}
     by_port = {str(urlsplit(url).port): origin for origin, url in target.origins.items()}
     strangers = [
@@ -64,48 +106,42 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
         later_ns = started_ns - observation.started_ns
         for event in seen["events"]:
             origin = by_port.get(event["origin"].rpartition(":")[2], event["origin"])
-            shifted = {key: event[key] + later_ns for key in ("start_ns", "end_ns")}
-            events.append(event | {"origin": origin} | shifted)
-    known = amounts(session.calls)
-    known["contexts"]["processes"] = children.workers_count
+            times = {key: event[key] + later_ns for key in ("start_ns", "end_ns")}
+            events.append(event | {"origin": origin} | times)
+    amounts = prepared.amounts(session)
+    amounts["contexts"]["processes"] = children.workers_count
+    blind_spots = [spot for seen, _started_ns in parts for spot in seen["blind_spots"]]
     return {
         "calls_count": len(session.calls),
-        "origins_count": origins_count,
-        "amounts": known,
-        "client": _added(seen["client"] for seen, _started_ns in parts),
-        "sites": _sites([site for seen, _started_ns in parts for site in seen["sites"]]),
+        "origins_count": len({call.origin for call in session.calls}),
+        "http_version": prepared.axes.http_version,
+        "amounts": amounts,
+        "client": sums.clients(seen["client"] for seen, _started_ns in parts),
+        "sites": sums.sites(site for seen, _started_ns in parts for site in seen["sites"]),
         "events": events,
-        "blind_spots": list(dict.fromkeys([*(word for seen, _ in parts for word in seen["blind_spots"]), *strangers])),
+        "blind_spots": [*dict.fromkeys(blind_spots), *failures, *strangers, *prepared.unheeded()],
     }
 
 
 def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
-    """The memory pass: memray around one session, then its capture summed up.
+    """The memory pass: memray around one session and in each process that it starts, then the captures summed up.
 
-    Child processes have captures of their own. All figures are added up, peaks too: they are the most that there can
-    have been at once.
+    Peaks are added up too: that is the most that there can have been at once.
     """
-    from connprof.memory import CONTEXT, HANDSHAKE, IO, category_of, read_capture, tracked
+    from connprof.memory import CONTEXT, HANDSHAKE, IO, read_capture, tracked
 
     capture = Path(options["capture"])
 
     def window() -> AbstractContextManager[object]:
         return tracked(capture)
 
+    prepared = Case.of(case, target)
     with followed("memory", lambda outcome: {"figures": read_capture(Path(outcome["capture"]))}) as children:
-        session, _origins_count = _session(case, target, window)
+        session = prepared.session(window)
     every = [read_capture(capture), *(child["figures"] for child in children.all)]
+    functions = sums.functions(row for figures in every for row in figures.functions)
     if not options["keep_capture"]:
         capture.unlink()
-    functions: dict[str, dict[str, Any]] = {}
-    for row in (row for figures in every for row in figures.functions):
-        known = functions.setdefault(
-            row.function,
-            {"function": row.function, "category": category_of(row.function), "cumulative_bytes": 0,
-             "allocations_count": 0},
-        )  # fmt: skip
-        known["cumulative_bytes"] += row.cumulative_bytes
-        known["allocations_count"] += row.allocations_count
     return {
         "calls_count": len(session.calls),
         "ssl": {
@@ -113,8 +149,8 @@ def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
             "handshake_bytes": sum(figures.ssl_bytes(HANDSHAKE) for figures in every),
             "io_bytes": sum(figures.ssl_bytes(IO) for figures in every),
         },
-        "ssl_allocations_count": sum(row["allocations_count"] for row in functions.values()),
-        "functions": sorted(functions.values(), key=lambda row: (-row["cumulative_bytes"], row["function"])),
+        "ssl_allocations_count": sum(row["allocations_count"] for row in functions),
+        "functions": functions,
         "total_bytes": sum(figures.total_bytes for figures in every),
         "allocations_count": sum(figures.allocations_count for figures in every),
         "peak_bytes": sum(figures.peak_bytes for figures in every),
@@ -122,7 +158,7 @@ def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
 
 
 def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
-    """The retained pass: what one session leaves alive, in child processes as they end."""
+    """The retained pass: what one session leaves alive, and each process that it started when that ends."""
     from connprof.memory import read_live, tracked
 
     capture = Path(options["capture"])
@@ -130,8 +166,9 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
     def window() -> AbstractContextManager[object]:
         return tracked(capture, live_only=True)
 
+    prepared = Case.of(case, target)
     with followed("retained", lambda outcome: {"figures": read_live(Path(outcome["capture"]))}) as children:
-        session, _origins_count = _session(case, target, window)
+        session = prepared.session(window)
     every = [read_live(capture), *(child["figures"] for child in children.all)]
     capture.unlink()
     return {
@@ -141,43 +178,34 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
     }
 
 
-PASSES = {"counts": counts, "memory": memory, "retained": retained}
+def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
+    """The timing pass without pytest-benchmark: the same sessions, for environments that hold the library alone.
+
+    A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
+    """
+    prepared = Case.of(case, target)
+    warmup = prepared.session(nullcontext, prepared.axes.warmup_calls_count)
+    timed: list[Session] = []
+    walls_ns: list[int] = []
+    for _round in range(options["rounds_count"]):
+        began_ns = time.perf_counter_ns()
+        timed.append(prepared.session(nullcontext))
+        walls_ns.append(time.perf_counter_ns() - began_ns)
+    return timing_outcome(prepared, warmup, timed, walls_ns)
+
+
+def timing_outcome(prepared: Case, warmup: Session, timed: list[Session], walls_ns: list[int]) -> dict[str, Any]:
+    """What a timing process yields, whoever took its times."""
+    return {
+        "calls_count": prepared.axes.calls_count,
+        "warmup_calls_count": len(warmup.calls),
+        "warmup_origins_count": len({call.origin for call in warmup.calls}),
+        "warmup_amounts": prepared.amounts(warmup),
+        "wall_ns": walls_ns,
+        "thread_time_ns": [each.thread_time_ns for each in timed],
+        "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],
+    }
+
+
+PASSES = {"counts": counts, "memory": memory, "retained": retained, "timing": timing}
 """The passes by name: each takes the case, the target and options as JSON gave them, and returns what JSON can take."""
-
-
-def _session(case: dict[str, Any], target: Target, window: Any) -> tuple[Session, int]:
-    strategy: Strategy = load(case["strategy"])
-    workload = WORKLOADS[case["workload"]]
-    calls_count = case["calls_count"]
-    session = run_session(strategy, workload.steps(calls_count), target, window)
-    return session, workload.origins_count(calls_count)
-
-
-def _added(counts: Iterable[dict[str, int | None]]) -> dict[str, int | None]:
-    """The sums of equal fields; what nobody knows stays unknown."""
-    sums: dict[str, int | None] = {}
-    for each in counts:
-        for name, amount in each.items():
-            before = sums.get(name)
-            sums[name] = before if amount is None else (before or 0) + amount
-    return sums
-
-
-def _sites(sites: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same line in several processes is one line; the costliest first."""
-    by_site: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for each in sites:
-        by_site.setdefault(tuple(each["site"].values()), []).append(each)
-    merged = [{"site": same[0]["site"], "counts": _added(each["counts"] for each in same)} for same in by_site.values()]
-    return sorted(merged, key=_cost, reverse=True)
-
-
-def _cost(site: dict[str, Any]) -> tuple[int, ...]:
-    """What to sort lines by, as the observer does."""
-    counts = site["counts"]
-    return (
-        counts["contexts_count"] + counts["ca_loads_count"],
-        counts["handshakes_full_count"] + counts["handshakes_resumed_count"] + counts["handshakes_failed_count"],
-        counts["connections_count"] + counts["connections_failed_count"],
-        counts["requests_count"] or 0,
-    )

@@ -69,7 +69,7 @@ class _Suite:
             calls_count=self.settings.calls_count,
             rtt_ms=self.settings.rtt_ms,
         )
-        return Subject(case, Gathered(*note_of(name)), name, self._server)
+        return Subject(case, Gathered(*note_of(name)), name)
 
     # --- running ----------------------------------------------------------------------------------------------
 

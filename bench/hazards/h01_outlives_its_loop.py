@@ -27,7 +27,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     A pooled connection belongs to the loop that opened it. The first call of a later loop finds it idle, fails on it,
     and throws it away; the next opens a new one.
     """
-    if not subject.is_async and subject.world == "script":
+    if not subject.has_loops:
         return does_not_apply("It has no event loop.")
     tally = Tally()
     with subject.held(stage.standard().target) as held:

@@ -29,10 +29,13 @@ _LEAVE_S = 2.0
 _STATUS = 200
 
 
-def call_of(name: str) -> Call:
-    """A GET whose answer repeats its path: of the resource ``name``, so that helper functions can make it too."""
+def call_of(name: str, *, method: str = "GET") -> Call:
+    """A call whose answer repeats its path: of the resource ``name``, so that helper functions can make it too.
+
+    Those helpers GET whatever ``method`` says, and so does the floor.
+    """
     path = f"/api/2/datasets/resources/{name}/"
-    return Call("datagouv", path, "get_resource", (name,), status=_STATUS, size_bytes=0)
+    return Call("datagouv", path, "get_resource", (name,), status=_STATUS, size_bytes=0, method=method)
 
 
 def reply_to(call: Call, answer: Answer) -> Reply:
@@ -97,6 +100,18 @@ class Subject:
         """Whether its calls need an event loop."""
         return isinstance(self.strategy, AsyncStrategy)
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether its calls meet event loops: its own, or those of the processes that it hands its calls to."""
+        return self.is_async or self.world in {"loops", "asgi", "celery"}
+
+    @asynccontextmanager
+    async def entered_async(self, target: Target) -> AsyncIterator[AsyncSend]:
+        """The strategy as a block around a batch in the running loop, whatever its scope."""
+        assert isinstance(self.strategy, AsyncStrategy), "asked of an asynchronous strategy only"
+        async with self.strategy.enter(target) as send:
+            yield send
+
     @contextmanager
     def held(self, target: Target) -> Iterator[Held]:
         """The strategy as its users hold it for as long as their process lives.
@@ -125,6 +140,7 @@ class Subject:
             finally:
                 with suppress(Exception):
                     loop.run_until_complete(asyncio.wait_for(entered_async.__aexit__(None, None, None), _LEAVE_S))
+                loop.close()
 
 
 class Held:
@@ -151,9 +167,9 @@ class Held:
             replies.extend(Reply.failed(call, error) for call in calls[len(replies) :])
         return replies
 
-    def call(self, name: str) -> Reply:
+    def call(self, name: str, *, method: str = "GET") -> Reply:
         """Make one call in a batch of its own, see :meth:`calls`."""
-        return self.calls([call_of(name)])[0]
+        return self.calls([call_of(name, method=method)])[0]
 
     @contextmanager
     def seat(self) -> Iterator[Seat]:

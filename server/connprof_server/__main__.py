@@ -34,6 +34,7 @@ what it answers:
   /stream/CHUNKS/BYTES     CHUNKS chunks of BYTES    /redirect/N     N redirects, then JSON
   /cookies/set?NAME=VALUE  sets, /cookies echoes     /status/CODE    that status
   /executions/KEY          POST counts, GET reads    /close          closes the connection after it
+  /gate/N/NAME             JSON once N such requests wait, or after 2 s
 
 examples:
   python -m connprof_server

@@ -15,7 +15,7 @@ _SPREAD_BYTES = 15 * 1_024
 
 
 def json_size_bytes(path: str) -> int:
-    """Size in bytes of the body that the server answers to a GET of ``path`` below ``/api/``.
+    """Size in bytes of the body that the server answers to a GET of ``path`` below ``/api/`` or ``/gate/``.
 
     Between 1 KiB and 16 KiB, the range of search and lookup answers of a public data API, and always the
     same for the same path (query string included), so that a client can check each answer without asking

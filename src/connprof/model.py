@@ -227,10 +227,13 @@ class Amounts(Frozen, frozen=True, kw_only=True):
         contexts: how many ``batches``, ``tasks``, ``threads``, ``loops`` and child ``processes`` there were.
         handshakes: how many connections the calls in flight at once need, from one pool (``origins``), or from one in
             each of the ``tasks``, ``threads`` or ``loops``.
+        at_most: where that is only the least there can be, because callers that overlap may or may not share a
+            connection: the most there can be.
     """
 
     contexts: dict[str, int] = {}
     handshakes: dict[str, int] = {}
+    at_most: dict[str, int] = {}
 
 
 class CountsPass(Frozen, frozen=True, kw_only=True):
@@ -241,6 +244,8 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
 
     ``origins_count`` is how many different origins the workload called: a client cannot do with fewer handshakes
     than that. ``amounts`` is what a claim is held against.
+
+    ``http_version`` is what the client was asked to speak. What it spoke stands in the ledger's ``alpn``.
     """
 
     calls_count: int
@@ -251,6 +256,7 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     blind_spots: tuple[str, ...] = ()
     amounts: Amounts = Amounts()
+    http_version: str = "1.1"
 
 
 # --- the memory pass ------------------------------------------------------------------------------------------

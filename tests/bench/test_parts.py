@@ -641,12 +641,12 @@ CASE = {"strategy": "floor", "workload": "single-origin", "calls_count": 1}
 
 
 def session_that(does, monkeypatch):
-    def session(_case, _target, window):
+    def session(_case, window):
         with window():
             does()
-        return Session(0, 1, (), 0), 1
+        return Session(0, 1, (), 0)
 
-    monkeypatch.setattr(passes, "_session", session)
+    monkeypatch.setattr(passes.Case, "session", session)
 
 
 def test_an_observer_that_failed_is_a_blind_spot(monkeypatch):

@@ -7,7 +7,7 @@ from tests import samples
 def undrawn_page(state):
     """The page of a state with empty drawings: all of its text in a fraction of the time."""
     made = build(samples.STATES[state]())
-    empty = {plot.key: ("<svg></svg>", "<svg></svg>") for plot in (*made.plots, made.timeline)}
+    empty = {plot.key: ("<svg></svg>", "<svg></svg>") for plot in made.every_plot}
     return html.page(made, empty)
 
 

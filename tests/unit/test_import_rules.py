@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
-    "errors", "model", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict", "merge",
+    "errors", "model", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict", "axes",
+    "safety", "advice", "merge",
     "findings", "compare", "gate", "settings", "history", "report", "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [

@@ -9,6 +9,7 @@ from connprof.report import words
 from connprof.report.cases import State
 from connprof.report.marks import STATE_MARKS, bad_mark, good_mark, part_of, unknown_mark, warn_mark
 from connprof.report.shapes import Assurance, Banner, Cell, Column, Mark, Row, Table
+from connprof.report.surroundings import cache_text
 
 if TYPE_CHECKING:
     from connprof.model import Report
@@ -29,6 +30,7 @@ def assurance_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[Assuran
         _headroom_assurance(report),
         _noise_assurance(all_seen),
         _mode_assurance(report, all_seen),
+        *_cache_assurance(report),
     )
 
 
@@ -149,6 +151,15 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
         return Assurance(mark=warn_mark("partial"), label="Partial run", text=text)
     mark = warn_mark("with problems") if failed or not ran else good_mark("full")
     return Assurance(mark=mark, label="Full run", text=text)
+
+
+def _cache_assurance(report: Report) -> tuple[Assurance, ...]:
+    """Only where something was taken from the cache."""
+    text = cache_text(report)
+    if not text:
+        return ()
+    text += "; a result is taken from there only while code, versions and axes are the same"
+    return (Assurance(mark=Mark(symbol="↺", word="in part", tone="none"), label="From the cache", text=text),)
 
 
 def banner_views(report: Report) -> tuple[Banner, ...]:

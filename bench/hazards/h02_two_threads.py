@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.hazards.finding import Finding, Tally
+from bench.hazards.registry import hazard
+
+if TYPE_CHECKING:
+    from bench.hazards.stage import Stage
+    from bench.hazards.subject import Subject
+
+CALLS_COUNT = 12
+
+
+@hazard(
+    "H2",
+    title="One client in two threads, in turns",
+    raised_by="two threads, each with an event loop that runs on; twelve calls of 30 ms, strictly in turns",
+)
+def probe(subject: Subject, stage: Stage) -> Finding:
+    """Twelve calls, one from this thread, one from that, never two at once.
+
+    A pooled connection belongs to the loop of the thread that opened it; the other thread's loop cannot wait for what
+    comes in on it.
+    """
+    server = stage.start()
+    tally = Tally()
+    with subject.held(server.target) as held, held.seat() as one, held.seat() as other:
+        for number in range(CALLS_COUNT):
+            seat = other if number % 2 else one
+            tally.add(seat.ask(f"wait-30-{number}"))
+            stage.progress(tally, tally.course)
+    return tally.finding(f"Two threads in turns: {tally.course}.")
