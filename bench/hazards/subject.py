@@ -263,11 +263,9 @@ class Seat:
                     reply = ask(send, call)
                     with suppress(Exception):  # it was given up in the meantime
                         future.set_result(reply)
-        except BaseException as error:
-            if self._ready.done():
-                return
-            self._ready.set_exception(error)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever wants to take the seat
+            if not self._ready.done():
+                self._ready.set_exception(error)
 
     def _host_async(self) -> None:
         async def host() -> None:
@@ -280,8 +278,6 @@ class Seat:
 
         try:
             asyncio.run(host())
-        except BaseException as error:
-            if self._ready.done():
-                return
-            self._ready.set_exception(error)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever wants to take the seat
+            if not self._ready.done():
+                self._ready.set_exception(error)
