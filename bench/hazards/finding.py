@@ -58,11 +58,21 @@ def does_not_apply(why: str) -> Finding:
 
 def error_text(error: BaseException) -> str:
     """``error`` exactly, but for addresses, ports and the insides of objects, so that two runs agree."""
+    if isinstance(error, BaseExceptionGroup):  # how many are in it is a matter of chance
+        return f"{type(error).__name__}: of {', '.join(sorted(_leaves(error)))}"
     message = " ".join(str(error).split())
     for _level in range(_NESTING):  # a task's repr holds its coroutine's, which holds others
         message = _OBJECT.sub(r"\1", message)
     message = _PORT.sub("PORT", _ADDRESS.sub("ADDRESS", message))
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> set[str]:
+    """The types of the exceptions in ``group``, and in groups in it."""
+    found: set[str] = set()
+    for error in group.exceptions:
+        found |= _leaves(error) if isinstance(error, BaseExceptionGroup) else {type(error).__name__}
+    return found
 
 
 @dataclass(frozen=True, slots=True)

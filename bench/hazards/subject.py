@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bench.hazards.finding import Reply
-from bench.registry import AsyncStrategy, Scope, Strategy, SyncStrategy, World
+from bench.registry import AsyncStrategy, InParallel, Scope, Strategy, SyncStrategy, World
 from bench.workloads import Call
 
 if TYPE_CHECKING:
@@ -68,6 +68,15 @@ async def ask_async(send: AsyncSend, call: Call) -> Reply:
         return Reply.failed(call, error)
     except Exception as error:  # noqa: BLE001 - what a caller sees is what is being looked at
         return Reply.failed(call, error)
+
+
+async def ask_all(send: InParallel, calls: Sequence[Call]) -> list[Reply]:
+    """Make ``calls`` at once as the strategy does it itself. What that raises, all of their callers get."""
+    try:
+        answers = await send.send_all(calls)
+    except Exception as error:  # noqa: BLE001 - what a caller sees is what is being looked at
+        return [Reply.failed(call, error) for call in calls]
+    return [reply_to(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
 
 class Subject:
@@ -233,6 +242,12 @@ class Seat:
         future: Future[Reply] = Future()
         self._asked.put((call, future))
         return future
+
+    def start_all(self, calls: Sequence[Call]) -> Future[list[Reply]] | None:
+        """Start ``calls`` at once in the strategy's own way, where it has one; else nothing."""
+        if self._loop is None or not isinstance(self._send_async, InParallel):
+            return None
+        return asyncio.run_coroutine_threadsafe(ask_all(self._send_async, calls), self._loop)
 
     def ask(self, name: str, *, limit_s: float = 2.0) -> Reply:
         """Make one call of the resource ``name`` and wait for it for ``limit_s`` seconds; after that it has hung."""
