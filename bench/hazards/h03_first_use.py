@@ -35,7 +35,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     thread that lets go, and its own loop sleeps on. In one loop the lock makes no difference, since making a client
     takes no ``await``: fifty tasks make one, which is looked at first.
     """
-    if subject.scope != "process":
+    if subject.scope != "process" or subject.hands_over:
         return does_not_apply("Nothing is made on first use that two threads would share.")
     server = stage.start()
     tally = Tally()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.hazards.finding import Finding, Tally
+from bench.hazards.finding import Finding, Tally, does_not_apply
 from bench.hazards.forks import Child
 from bench.hazards.registry import hazard
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bench.hazards.subject import Subject
 
 CHILDREN_COUNT = 2
-PATIENCE_S = 3.0
+PATIENCE_S = 2.0
 
 
 @hazard(
@@ -25,6 +25,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Parent and children inherit one TLS connection and its state. The second to write on it uses a record number that
     the server has seen: the server ends the connection, and with it all that was under way on it.
     """
+    if subject.hands_over:
+        return does_not_apply("Its processes make no call before they begin, and so inherit no connection.")
     server = stage.start()
     tally = Tally()
     with subject.held(server.target) as held:

@@ -38,7 +38,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Where a strategy for the whole process does close, a second program looks at what that raises in another event loop
     than the calls'.
     """
-    if subject.world in {"celery", "processes"}:
+    if subject.hands_over:
         return does_not_apply("Its clients live in processes of their own, which end with their owner.")
     server = stage.start()
     _said, complaints, code = _run(subject.name, server, "program")

@@ -27,8 +27,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     """
     if subject.scope != "process":
         return does_not_apply("It keeps nothing from one batch to the next.")
-    if subject.world == "celery":
-        return does_not_apply("Its workers keep their event loop, or make no client that outlives it.")
+    if subject.hands_over:
+        return does_not_apply("Its processes have one client each.")
     server = stage.start()
     places = "event loops" if subject.is_async else "threads"
     with subject.held(server.target) as held:

@@ -110,6 +110,11 @@ class Subject:
         return isinstance(self.strategy, AsyncStrategy)
 
     @property
+    def hands_over(self) -> bool:
+        """Whether its clients live in child processes, each of which runs one job at a time."""
+        return self.world in {"celery", "processes"}
+
+    @property
     def has_loops(self) -> bool:
         """Whether its calls meet event loops: its own, or those of the processes that it hands its calls to."""
         return self.is_async or self.world in {"loops", "asgi", "celery"}
