@@ -151,6 +151,11 @@ class Workers:
         outcome: dict[str, Any] = answer["outcome"]
         return outcome
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopped
+
     def stop(self) -> None:
         """Kill all workers, and start no more."""
         with self._lock:

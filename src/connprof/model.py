@@ -119,6 +119,7 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
             the ``origins``, once or in each of the ``tasks``, ``threads`` or ``loops``, or so many.
         scope: how long its clients live: for one ``call``, for a ``batch``, or for the ``process``.
         world: where its calls are made: ``script``, ``threads``, ``loops``, ``asgi``, ``celery`` or ``processes``.
+        client_library: as in :class:`Case`: strategies of other libraries have names in common and claims of their own.
     """
 
     name: str
@@ -130,6 +131,7 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     handshakes: Literal["calls", "origins", "tasks", "threads", "loops"] | int
     scope: str = "batch"
     world: str = "script"
+    client_library: str = "httpx"
 
 
 # --- the counts pass ------------------------------------------------------------------------------------------
