@@ -16,6 +16,12 @@ CALLS_COUNT = 12
     "H2",
     title="One client in two threads, in turns",
     raised_by="two threads, each with an event loop that runs on; twelve calls of 30 ms, strictly in turns",
+    signatures={
+        "client-per-helper": "broke 6 of 12: RuntimeError",
+        "lazy-service": "broke 6 of 12: RuntimeError",
+        "module-client": "broke 6 of 12: RuntimeError",
+        "shared-transport": "broke 6 of 12: RuntimeError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """Twelve calls, one from this thread, one from that, never two at once.

@@ -26,6 +26,9 @@ CONSTRUCTION_S, PATIENCE_S = 0.2, 2.5
     "H3",
     title="Two threads use it first at the same time",
     raised_by="two threads at a barrier, one asyncio.run with one call in each; loading trust stores takes 200 ms",
+    signatures={
+        "lazy-service": "hung",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """The first use of a client that is made on first use, by two threads at once.

@@ -18,6 +18,14 @@ PATIENCE_S = 2.0
     "H4",
     title="Fork after first use, over TLS",
     raised_by="one call, then two forked children that call while neither has its answer, then the parent again",
+    signatures={
+        "client-per-helper": "broke 3 of 3: RuntimeError",
+        "lazy-service": "broke 3 of 3: RuntimeError",
+        "module-client": "broke 3 of 3: RuntimeError",
+        "shared-sync-client": "broke 2 of 3: RemoteProtocolError",
+        "shared-transport": "broke 3 of 3: RuntimeError",
+        "thread-local": "broke 2 of 3: RemoteProtocolError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """A call in the parent, one in each of two children whose calls overlap, and one in the parent again.

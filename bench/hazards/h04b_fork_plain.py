@@ -18,6 +18,14 @@ PATIENCE_S, ARRIVAL_S = 2.0, 1.0
     "H4b",
     title="Fork after first use, over plain HTTP: answers reach the wrong process",
     raised_by="one call, then pairs of forked children; one of each pair is suspended while it waits for its answer",
+    signatures={
+        "client-per-helper": "broke 2 of 2: RuntimeError",
+        "lazy-service": "broke 2 of 2: RuntimeError",
+        "module-client": "broke 2 of 2: RuntimeError",
+        "shared-sync-client": "silent harm 2 of 2",
+        "shared-transport": "broke 2 of 2: RuntimeError",
+        "thread-local": "silent harm 2 of 2",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """A call in the parent, then two forked children at a time that call in turns and read in the other order.

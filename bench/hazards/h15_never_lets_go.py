@@ -18,6 +18,9 @@ PLACES_COUNT = 40
     "H15",
     title="A registry that never lets go",
     raised_by="forty event loops (of plain functions: threads) one after another, one call in each; then the collector",
+    signatures={
+        "loop-weak-registry": "silent harm 40 of 40",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """One call in each of forty places that end; then what is still open once the garbage collector has been.
