@@ -9,19 +9,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from bench.children import Stopped
 from connprof.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["MakeEnvironment", "Requirements", "environment", "last_line"]
 
 _INSTALL_LIMIT_S = 600.0
+_LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +57,26 @@ class MakeEnvironment(Protocol):
         """The interpreter; ``folder`` is where environments are kept."""
 
 
-def environment(wanted: Requirements, folder: Path) -> Path:
+def environment(wanted: Requirements, folder: Path, is_stopped: Callable[[], bool] = lambda: False) -> Path:
     """The interpreter of an environment with ``wanted`` in it, made in ``folder`` unless it is there already.
 
     A mark is set when it is complete, so that one whose making was interrupted is never used; a lock keeps two duels
     from making the same one at once.
 
+    Args:
+        wanted: what it is made of.
+        folder: where environments are kept.
+        is_stopped: asked while pip works; when it says so, pip is killed.
+
     Raises:
         RunError: pip cannot install it; the message holds pip's own last word.
+        Stopped: ``is_stopped`` said so.
     """
     home = folder / wanted.key
     python = home / "bin" / "python"
     with _held(folder / f"{wanted.key}.lock"):
         if not (home / "complete").exists():
-            _make(wanted, home, python)
+            _make(wanted, home, python, is_stopped)
     return python
 
 
@@ -85,17 +94,18 @@ def _held(lock: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _make(wanted: Requirements, home: Path, python: Path) -> None:
+def _make(wanted: Requirements, home: Path, python: Path, is_stopped: Callable[[], bool]) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
     try:
         pins = home / "constraints.txt"
         pins.write_text("\n".join(wanted.constraints) + "\n", encoding="utf-8")
-        _install([wanted.interpreter, "-m", "venv", str(home)], "an environment could not be made")
+        _install([wanted.interpreter, "-m", "venv", str(home)], "an environment could not be made", is_stopped)
         _install(
             [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
              "--constraint", str(pins), "--", *wanted.packages],
             f"{', '.join(wanted.packages)} could not be installed",
+            is_stopped,
         )  # fmt: skip
         (home / "complete").touch()
     except BaseException:
@@ -103,7 +113,7 @@ def _make(wanted: Requirements, home: Path, python: Path) -> None:
         raise
 
 
-def _install(command: Sequence[str], what: str) -> None:
+def _install(command: Sequence[str], what: str, is_stopped: Callable[[], bool]) -> None:
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -113,10 +123,16 @@ def _install(command: Sequence[str], what: str) -> None:
         errors="replace",
         start_new_session=True,
     )
+    printed, end_s = None, time.monotonic() + _INSTALL_LIMIT_S
     try:
-        printed, _ = process.communicate(timeout=_INSTALL_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        raise RunError(f"{what}: pip had not ended after {_INSTALL_LIMIT_S:g} s.") from None
+        while printed is None:
+            if is_stopped():
+                raise Stopped
+            try:
+                printed, _ = process.communicate(timeout=_LOOK_EVERY_S)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= end_s:
+                    raise RunError(f"{what}: pip had not ended after {_INSTALL_LIMIT_S:g} s.") from None
     finally:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -14,9 +14,10 @@ from connprof.model import CountsPass, Failed, Measured, MemoryPass, RetainedPas
 
 if TYPE_CHECKING:
     from bench.matrix import Pass
+    from bench.registry import Strategy
     from connprof_server import LedgerSnapshot
 
-__all__ = ["Gathered", "ledger_sums", "note_of"]
+__all__ = ["Gathered", "ledger_sums", "note_from", "note_of"]
 
 
 @dataclass(slots=True)
@@ -83,7 +84,12 @@ def note_of(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
             name=name, title=name, source=source, is_async=False, fixes=None, contexts="calls", handshakes="calls"
         )
         return nothing, ("load", plain(str(error)))
-    note = StrategyNote(
+    return note_from(strategy), None
+
+
+def note_from(strategy: Strategy, *, client_library: str = "httpx") -> StrategyNote:
+    """What a strategy of ``client_library`` says of itself."""
+    return StrategyNote(
         name=strategy.name,
         title=strategy.title,
         source=strategy.source,
@@ -93,8 +99,9 @@ def note_of(name: str) -> tuple[StrategyNote, tuple[str, str] | None]:
         handshakes=strategy.handshakes,
         scope=strategy.scope,
         world=strategy.world,
+        fails=strategy.fails,
+        client_library=client_library,
     )
-    return note, None
 
 
 def ledger_sums(seen: LedgerSnapshot) -> dict[str, Any]:

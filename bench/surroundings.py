@@ -17,7 +17,7 @@ from connprof.model import Environment
 if TYPE_CHECKING:
     from connprof_server.target import Target
 
-__all__ = ["CLEARED", "child_variables", "describe"]
+__all__ = ["CLEARED", "child_variables", "cpu_model", "describe"]
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
@@ -90,7 +90,7 @@ def describe(target: Target, done: dict[str, str]) -> Environment:
             "ca_bundle_sha256": target.bundle_sha256,
         },
         context={
-            "cpu": _cpu_model(),
+            "cpu": cpu_model(),
             "cores": str(os.cpu_count() or "unknown"),
             "load_at_start": _load(),
             "os_release": platform.release(),
@@ -116,7 +116,8 @@ def _load() -> str:
         return "unknown"
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The processor, as its maker calls it."""
     if sys.platform == "linux":
         try:
             for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -132,7 +132,7 @@ def split(client_library: str) -> tuple[str, str]:
 
 
 def find(client_library: str) -> Library:
-    """The library of a case.
+    """The library of a case; by its bare name, at whichever version.
 
     Raises:
         StrategyError: there is none of that name, or it is not measured at that version.
@@ -141,8 +141,8 @@ def find(client_library: str) -> Library:
     if name not in library_names():
         raise StrategyError(f"there is no client library {name!r}; there are: {', '.join(library_names())}.")
     found = _registry[name]
-    if client_library not in found.cases():
-        raise StrategyError(f"{name} is not measured at {version or 'no version'!r}: {', '.join(found.cases())}.")
+    if version and client_library not in found.cases():
+        raise StrategyError(f"{name} is not measured at {version!r}: {', '.join(found.cases())}.")
     return found
 
 

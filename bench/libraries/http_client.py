@@ -41,11 +41,12 @@ def per_call(target: Target) -> Iterator[Send]:
 @LIBRARY.strategy(SHARED, contexts="origins", handshakes="origins")
 def shared_client(target: Target) -> Iterator[Send]:
     """One HTTPSConnection for each origin."""
-    connections = {
-        origin: http.client.HTTPSConnection(urlsplit(url).netloc, timeout=10) for origin, url in target.origins.items()
-    }
+    connections: dict[str, http.client.HTTPSConnection] = {}
 
     def send(call: Call) -> PlainAnswer:
+        if call.origin not in connections:
+            netloc = urlsplit(target.origins[call.origin]).netloc
+            connections[call.origin] = http.client.HTTPSConnection(netloc, timeout=10)
         return _get(connections[call.origin], call.path)
 
     yield send
