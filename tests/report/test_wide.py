@@ -424,3 +424,27 @@ def test_the_summary_in_a_terminal(terminal):
     assert "A web app: asgi-lifespan" in flat
     assert "63 of 379 safety cells" in flat
     assert flat.endswith("Page: /tmp/out/index.html")
+
+
+def test_a_case_that_fails_as_its_strategy_declares_is_no_alarm():
+    base = wide_samples.matrix()
+    name = "celery-global-client"
+    failed = samples.Failed(stage="counts", message="RuntimeError: Event loop is closed")
+
+    def with_failure(fails):
+        return replace(
+            base,
+            strategies=tuple(replace(each, fails=fails) if each.name == name else each for each in base.strategies),
+            records=tuple(
+                replace(each, outcome=failed) if each.case.strategy == name else each for each in base.records
+            ),
+        )
+
+    made = build(with_failure("RuntimeError: Event loop is closed"))
+    assert [row.cells[1].mark.word for row in made.problems.rows] == ["failed as declared"]
+    assert "failed" not in made.verdict.sentence
+    mode = next(each for each in made.assurances if each.label == "Full run")
+    assert (mode.mark.tone, mode.text.rpartition("; ")[2]) == ("good", "1 case failed as declared")
+    made = build(with_failure("PoolTimeout"))
+    assert [row.cells[1].mark.word for row in made.problems.rows] == ["failed"]
+    assert "1 of" in made.verdict.sentence

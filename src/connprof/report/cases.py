@@ -40,6 +40,7 @@ class State(StrEnum):
     MEASURED = "measured"
     INVALID = "invalid"
     FAILED = "failed"
+    FORESEEN = "failed as declared"
     INTERRUPTED = "interrupted"
     MISSING = "not measured"
 
@@ -177,6 +178,8 @@ def _seen(record: Record, note: StrategyNote | None, role: str, axes: str) -> Se
         message = words.plain(outcome.message)
         measured = outcome.partial or Measured()
         state = State.INTERRUPTED if stopped else State.FAILED
+        if note is not None and note.foresees(outcome):
+            state = State.FORESEEN
         sentences = (message,) if stopped else (f"Failed in the {stage}: {message}",)
     else:
         measured = outcome
@@ -277,9 +280,9 @@ def seen(report: Report) -> tuple[Seen, ...]:
 
 
 def _rank(one: Seen) -> tuple[int, float, float, float, str, str]:
-    place = {State.MEASURED: 0, State.INVALID: 0, State.FAILED: 1, State.INTERRUPTED: 1, State.MISSING: 2}
+    place = {State.MEASURED: 0, State.INVALID: 0, State.MISSING: 2}
     return (
-        place[one.state],
+        place.get(one.state, 1),
         -(one.ssl_bytes or 0),
         -(one.contexts or 0),
         -(one.handshakes or 0),

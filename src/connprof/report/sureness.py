@@ -147,6 +147,9 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
     if run.quick:
         text += "; shortened, so look at its times but do not quote them"
         return Assurance(mark=warn_mark("quick"), label="Quick run", text=text)
+    foreseen = sum(one.state is State.FORESEEN for one in all_seen)
+    if foreseen:
+        text += f"; {words.plural(foreseen, 'case')} failed as declared"
     failed = sum(one.state in {State.FAILED, State.INVALID, State.INTERRUPTED} for one in all_seen)
     if failed:
         text += f"; {words.plural(failed, 'case')} failed or invalid, see the problems"
@@ -191,7 +194,7 @@ def problem_table(all_seen: tuple[Seen, ...]) -> Table:
     """The cases that failed or are invalid, and why."""
     rows: list[Row] = []
     for one in all_seen:
-        if one.state in {State.FAILED, State.INTERRUPTED}:
+        if one.state in {State.FAILED, State.FORESEEN, State.INTERRUPTED}:
             rows.extend(_problem(one.place, STATE_MARKS[one.state], sentence) for sentence in one.sentences)
         else:
             rows.extend(
