@@ -80,6 +80,7 @@ class Axes:
     rtt_ms: float = 0.0
     concurrency_count: int = 1
     limits: str = "default"
+    client_library: str = "httpx"
 
     def __post_init__(self) -> None:
         for name in _NAMED:
@@ -124,7 +125,8 @@ class Axes:
         bounded (``at_most``) where more connections come back than httpx keeps by default, for then it closes some, or,
         if it was told to keep them, walks through all of them so often that the server may have closed some before it
         comes to use them; where calls for several origins push each other out; and where nothing makes calls start
-        together, so that one may or may not be over before the next one starts.
+        together, so that one may or may not be over before the next one starts. Of other libraries' pools nothing is
+        said but that.
         """
         found = amounts(calls)
         calls_count, origins_count = len(calls), len({call.origin for call in calls})
@@ -140,6 +142,9 @@ class Axes:
                 return found
             limit_count = self.connections_limit_count
             needed_count = min(handshakes["origins"], limit_count or _HTTPX_CONNECTIONS_COUNT)
+            if not self.client_library.startswith("httpx"):  # whose pools differ
+                handshakes["origins"], found["at_most"] = origins_count, {"origins": calls_count}
+                return found
             is_together = WORKLOADS[self.workload].rhythm == "bursts" or (on_loop and origins_count == 1)
             pushed_out = origins_count > 1 and needed_count < handshakes["origins"]
             if needed_count > _HTTPX_KEPT_COUNT or pushed_out:

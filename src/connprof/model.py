@@ -259,7 +259,10 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
 
 
 class SslBytes(Frozen, frozen=True, kw_only=True):
-    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``."""
+    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``.
+
+    Or in one of the few files of other libraries that call OpenSSL's loaders in its place.
+    """
 
     context_bytes: int
     handshake_bytes: int
