@@ -20,6 +20,12 @@ EXPIRY_S, PAUSE_S, PATIENCE_S = 0.02, 0.05, 0.15
     "H1c",
     title="Each failure in a later event loop leaks a slot of the pool",
     raised_by="pools of 4 connections that expire after 20 ms; sixteen asyncio.run, one call in each, 50 ms apart",
+    signatures={
+        "client-per-helper": "broke 12 of 16: PoolTimeout, RuntimeError",
+        "lazy-service": "broke 8 of 16: RuntimeError",
+        "module-client": "broke 12 of 16: PoolTimeout, RuntimeError",
+        "shared-transport": "broke 12 of 16: PoolTimeout, RuntimeError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """One call in each of sixteen loops, each after the connection before has expired.

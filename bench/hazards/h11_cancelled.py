@@ -21,6 +21,16 @@ PATIENCE_S, QUEUED_S, ARRIVAL_S, HUNG_S = 0.3, 0.1, 2.0, 2.0
     "H11",
     title="A cancelled request keeps its slot",
     raised_by="pools of one connection: a second call is cancelled at the moment in which it gets the first one's slot",
+    signatures={
+        "client-on-loop": "broke 3 of 3: PoolTimeout",
+        "client-per-helper": "broke 3 of 3: PoolTimeout",
+        "loop-registry": "broke 3 of 3: PoolTimeout",
+        "loop-weak-registry": "broke 3 of 3: PoolTimeout",
+        "module-client": "broke 3 of 3: PoolTimeout",
+        "one-client": "broke 3 of 3: PoolTimeout",
+        "shared-transport": "broke 3 of 3: PoolTimeout",
+        "tuned-client": "broke 3 of 3: PoolTimeout",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """A holds the only slot, B queues for it; A ends and B is cancelled before it runs again. Then three more calls.
