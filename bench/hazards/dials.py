@@ -3,12 +3,14 @@
 A hazard that takes 5 s by default, or 50 callers, is raised in a fraction of it when every limit is made smaller by the
 same factor: strategies that set limits of their own keep their distance from the defaults. Dials reach httpx's own
 transports when a request passes through them, so that clients made earlier, at import too, are turned as well. What
-they do not reach (another library, another process) runs as it is. Standard library only.
+they do not reach (another library; another process, unless they are handed down) runs as it is. Standard library only.
 """
 
 from __future__ import annotations
 
 import functools
+import json
+import os
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -17,8 +19,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Dials"]
+__all__ = ["Dials", "turn_as_told"]
 
+_VARIABLE = "CONNPROF_DIALS"
+_HANDED_DOWN = (
+    "expiry_factor", "limits_factor", "most_connections_count", "longest_s", "retries_count", "method",
+)  # fmt: skip
 _LIBRARIES = ("httpx", "httpx2")
 _TRANSPORTS = {"HTTPTransport": "handle_request", "AsyncHTTPTransport": "handle_async_request"}
 
@@ -49,6 +55,10 @@ class Dials:
     pools_count: int = 0
     protocols_of_context: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     _pools: list[Any] = field(default_factory=list)
+
+    def hand_down(self) -> None:
+        """Turn the dials of child processes that are started later in the same way; see :func:`turn_as_told`."""
+        os.environ[_VARIABLE] = json.dumps({name: getattr(self, name) for name in _HANDED_DOWN})
 
     def __post_init__(self) -> None:
         for name in _LIBRARIES:
@@ -88,6 +98,12 @@ class Dials:
             pool._http2 = http2  # noqa: SLF001
         self.protocols_of_context[id(pool._ssl_context)].add("HTTP/2" if pool._http2 else "HTTP/1.1")  # noqa: SLF001
         self._pools.append(pool)  # so that no other context gets the identity of one that is gone
+
+
+def turn_as_told() -> None:
+    """In a child process that makes calls, once its client library is imported: turn what its parent handed down."""
+    if told := os.environ.get(_VARIABLE):
+        Dials(**json.loads(told))
 
 
 def _scaled(count: int, factor: float) -> int:
