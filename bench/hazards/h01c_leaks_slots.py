@@ -33,16 +33,15 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     The pool wants to close the expired connection, which fails in another loop than its own, and has then lost its
     slot. Two loops cost one slot; with four the pool is dead after eight loops. A pool with HTTP/2 on gives the
-    connection that was never made to the next loop's call, which makes it: such a pool fails every other time, for ever.
+    connection that was never made to the next loop's call, which makes it: such a pool fails every other time.
     """
     if not subject.has_loops:
         return does_not_apply("It has no event loop.")
     tally = Tally()
     target = stage.standard().target
-    dials = Dials(
+    Dials(
         expiry_factor=EXPIRY_FACTOR, most_connections_count=CONNECTIONS_COUNT, longest_s={"pool": PATIENCE_S}
     )  # fmt: skip
-    dials.hand_down()
     with subject.held(target) as held:
         for number in range(LOOPS_COUNT):
             tally.add(held.call(f"loop-{number}"))
