@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from bench.workloads import Step
     from connprof_server.target import Target
 
-__all__ = ["AXES", "Axes", "AxisError", "axes_of", "current", "enter", "server_options", "trust_variables", "was_read"]
+__all__ = [
+    "AXES",
+    "Axes",
+    "AxisError",
+    "axes_of",
+    "current",
+    "enter",
+    "server_options",
+    "trust_identity",
+    "trust_variables",
+    "was_read",
+]
 
 AXES: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -80,6 +91,7 @@ class Axes:
     rtt_ms: float = 0.0
     concurrency_count: int = 1
     limits: str = "default"
+    client_library: str = "httpx"
 
     def __post_init__(self) -> None:
         for name in _NAMED:
@@ -124,7 +136,8 @@ class Axes:
         bounded (``at_most``) where more connections come back than httpx keeps by default, for then it closes some, or,
         if it was told to keep them, walks through all of them so often that the server may have closed some before it
         comes to use them; where calls for several origins push each other out; and where nothing makes calls start
-        together, so that one may or may not be over before the next one starts.
+        together, so that one may or may not be over before the next one starts. Of other libraries' pools nothing is
+        said but that.
         """
         found = amounts(calls)
         calls_count, origins_count = len(calls), len({call.origin for call in calls})
@@ -140,6 +153,9 @@ class Axes:
                 return found
             limit_count = self.connections_limit_count
             needed_count = min(handshakes["origins"], limit_count or _HTTPX_CONNECTIONS_COUNT)
+            if not self.client_library.startswith("httpx"):  # whose pools differ
+                handshakes["origins"], found["at_most"] = origins_count, {"origins": calls_count}
+                return found
             is_together = WORKLOADS[self.workload].rhythm == "bursts" or (on_loop and origins_count == 1)
             pushed_out = origins_count > 1 and needed_count < handshakes["origins"]
             if needed_count > _HTTPX_KEPT_COUNT or pushed_out:
@@ -237,6 +253,21 @@ def trust_variables(target: Target, case: object | None = None) -> dict[str, tup
                 raise AxisError(f"trust_store={trust_store} needs a server that was started with system_store=True")
             found[variable] = (value, f"set to {_TRUST_WORDS[field]}")
     return found
+
+
+def trust_identity(target: Target, case: object) -> dict[str, str]:
+    """What :attr:`connprof.model.Environment.identity` says of the trust store, for the one that ``case`` asks for.
+
+    Raises:
+        AxisError: as :func:`axes_of`.
+    """
+    count, sha256 = {
+        "our-ca": (1, ""),
+        "none": (0, ""),
+        "system-file": (target.system_certificates_count, target.system_sha256),
+        "system-directory": (target.system_certificates_count, target.system_sha256),
+    }.get(axes_of(case).trust_store, (target.bundle_certificates_count, target.bundle_sha256))
+    return {"ca_bundle_certificates_count": str(count), "ca_bundle_sha256": sha256}
 
 
 _current = Axes()

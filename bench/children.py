@@ -61,7 +61,11 @@ class Workers:
             JobFailed: it raised, hung, died, or answered nothing.
             Stopped: :meth:`stop` was called before it had an outcome.
         """
-        with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
+        with (
+            tempfile.TemporaryFile() as answers,
+            tempfile.TemporaryFile() as complaints,
+            _scratch() as scratch,
+        ):
             with self._lock:
                 if self._stopped:
                     raise Stopped
@@ -70,7 +74,7 @@ class Workers:
                     stdin=subprocess.PIPE,
                     stdout=answers,
                     stderr=complaints,
-                    env=dict(variables),
+                    env=dict(variables) | {"TMPDIR": scratch},
                     cwd=self.folder,
                     start_new_session=True,
                 )
@@ -120,7 +124,7 @@ class Workers:
             JobFailed: it raised, died, or answered nothing.
             Stopped: :meth:`stop` was called before it had an outcome.
         """
-        with tempfile.TemporaryFile() as complaints:
+        with tempfile.TemporaryFile() as complaints, _scratch() as scratch:
             with self._lock:
                 if self._stopped:
                     raise Stopped
@@ -129,7 +133,7 @@ class Workers:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env=dict(variables),
+                    env=dict(variables) | {"TMPDIR": scratch},
                     cwd=self.folder,
                     start_new_session=True,
                 )
@@ -173,6 +177,11 @@ class Workers:
             return process.wait(self.limit_s)
         except subprocess.TimeoutExpired:
             raise JobFailed(f"it had not ended after {self.limit_s:g} s and was stopped") from None
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A worker's folder for temporary files: what it leaves there, because it is killed, is removed after it."""
+    return tempfile.TemporaryDirectory(prefix="connprof-worker-", ignore_cleanup_errors=True)
 
 
 def plain(text: str) -> str:

@@ -99,6 +99,7 @@ def note_from(strategy: Strategy, *, client_library: str = "httpx") -> StrategyN
         handshakes=strategy.handshakes,
         scope=strategy.scope,
         world=strategy.world,
+        fails=strategy.fails,
         client_library=client_library,
     )
 

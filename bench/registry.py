@@ -100,6 +100,7 @@ class _Strategy:
         world: where its calls are made: in a ``script``, in several ``threads``, in several event ``loops``, in an
             ``asgi`` application, in ``celery`` workers, or in child ``processes``.
         signatures: hazard id -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it.
+        fails: the exception that ends its sessions, for a known-bad one that cannot do two calls.
     """
 
     name: str
@@ -111,6 +112,7 @@ class _Strategy:
     scope: Scope
     world: World
     signatures: Mapping[str, str]
+    fails: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ def strategy(
     scope: Scope = "batch",
     world: World = "script",
     signatures: Mapping[str, str] = MappingProxyType({}),
+    fails: str = "",
 ) -> Callable[[_F], _F]:
     """Register the decorated generator function as the strategy ``name``.
 
@@ -158,6 +161,7 @@ def strategy(
         scope: how long its clients live; see :class:`SyncStrategy`.
         world: where its calls are made.
         signatures: what it is expected to do under each hazard that does not spare it.
+        fails: the exception that ends any session of more than one call, for a strategy that is known to be bad.
 
     Raises:
         StrategyError: when the name is not the file's, so that two files cannot be swapped unseen.
@@ -173,7 +177,8 @@ def strategy(
         if not title:
             raise StrategyError(f"{file.name}: the strategy needs a docstring; its first line is shown in reports.")
         source = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
-        common = (name, title, source, fixes, contexts, handshakes, scope, world, MappingProxyType(dict(signatures)))
+        given = MappingProxyType(dict(signatures))
+        common = (name, title, source, fixes, contexts, handshakes, scope, world, given, fails)
         if inspect.isasyncgenfunction(function):
             entered: Callable[[Target], AsyncIterator[AsyncSend]] = function
             _registry[name] = AsyncStrategy(*common, asynccontextmanager(entered))

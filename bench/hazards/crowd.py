@@ -28,12 +28,15 @@ def crowd(subject: Subject, target: Target, size: int) -> Iterator[Crowd]:
     """``subject`` with up to ``size`` calls under way at once.
 
     An asynchronous strategy is called from one event loop. Plain functions are called from ``size`` threads; but where
-    a strategy's clients live for a batch in a script, a batch is one thread's, and calls are made one at a time.
+    a strategy's clients live for a batch in a script, a batch is one thread's, and calls are made one at a time; and so
+    they are where they are handed to one process, as tasks and jobs are.
     """
     with ExitStack() as stack:
         held = stack.enter_context(subject.held(target))
         seats_count = 1
-        if not subject.is_async and subject.scope != "batch":
+        if subject.world in {"celery", "processes"}:
+            pass
+        elif not subject.is_async and subject.scope != "batch":
             seats_count = size
         elif not subject.is_async and subject.world == "threads":
             held = Held(subject.strategy, target, send=stack.enter_context(held.sending()))

@@ -19,6 +19,8 @@ LOOPS_COUNT = 5
     signatures={
         "client-per-helper": "broke 2 of 5: RuntimeError",
         "lazy-service": "broke 2 of 5: RuntimeError",
+        "module-client": "broke 2 of 5: RuntimeError",
+        "shared-transport": "broke 2 of 5: RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -19,6 +19,8 @@ LOOPS_COUNT = 10
     signatures={
         "client-per-helper": "silent harm 5 of 10: RuntimeError",
         "lazy-service": "silent harm 5 of 10: RuntimeError",
+        "module-client": "silent harm 5 of 10: RuntimeError",
+        "shared-transport": "silent harm 5 of 10: RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

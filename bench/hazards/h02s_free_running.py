@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from bench.hazards.finding import Finding, Tally
+from bench.hazards.finding import Finding, Tally, does_not_apply
 from bench.hazards.registry import hazard
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     A thread stops after two calls that hang.
     """
+    if subject.hands_over:
+        return does_not_apply("Each of its processes makes one call at a time, in one thread.")
+    if subject.world == "asgi":
+        return does_not_apply("An application runs in one event loop.")
     server = stage.start()
     tallies = (Tally(), Tally())
     barrier = threading.Barrier(len(tallies))

@@ -26,6 +26,9 @@ CONSTRUCTION_S, PATIENCE_S = 0.2, 2.5
     "H3",
     title="Two threads use it first at the same time",
     raised_by="two threads at a barrier, one asyncio.run with one call in each; loading trust stores takes 200 ms",
+    signatures={
+        "lazy-service": "hung",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """The first use of a client that is made on first use, by two threads at once.
@@ -35,7 +38,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     thread that lets go, and its own loop sleeps on. In one loop the lock makes no difference, since making a client
     takes no ``await``: fifty tasks make one, which is looked at first.
     """
-    if subject.scope != "process":
+    if subject.scope != "process" or subject.hands_over:
         return does_not_apply("Nothing is made on first use that two threads would share.")
     server = stage.start()
     tally = Tally()

@@ -25,6 +25,16 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
     "H8",
     title="Closed while in use",
     raised_by="closing while ten calls wait for their answers and ten more have begun to connect",
+    signatures={
+        "client-on-loop": "silent harm 10 of 20: ReadError",
+        "client-per-helper": "silent harm 10 of 20: ReadError",
+        "lazy-service": "silent harm 4 of 20: ReadError",
+        "loop-registry": "silent harm 10 of 20: ReadError",
+        "one-client": "silent harm 10 of 20: ReadError",
+        "shared-sync-client": "broke 10 of 10: RemoteProtocolError",
+        "shared-transport": "silent harm 10 of 20: ReadError",
+        "tuned-client": "silent harm 10 of 20: ReadError",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """The strategy's block is left while calls are under way; harmed are connections that outlive that close.
@@ -34,8 +44,10 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     nobody left to close it. Threads are probed with the calls that wait alone: just when one of them connects is not
     ours to say.
     """
-    if isinstance(subject.strategy, SyncStrategy) and subject.world != "threads":
-        return does_not_apply("Plain functions in one thread close it only after their last call.")
+    if isinstance(subject.strategy, SyncStrategy) and subject.world not in {"threads", "loops"}:
+        return does_not_apply("It is closed in the thread that makes the calls, and so after the last of them.")
+    if subject.world == "asgi":
+        return does_not_apply("A server closes it only after its last request.")
     server = stage.start()
     tally = Tally()
     gc.disable()

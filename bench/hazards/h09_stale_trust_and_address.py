@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bench.hazards.dials import Dials
 from bench.hazards.finding import Finding, Reply, Tally
 from bench.hazards.registry import hazard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bench.hazards.stage import Scripted, Stage
     from bench.hazards.subject import Held, Seat, Subject
 
@@ -51,22 +49,22 @@ def probe(subject: Subject, stage: Stage) -> Finding:
       trusted, and are harmed. Here it is the refusal that is right.
 
     A strategy whose clients live for a batch begins a new batch after each change. The name is moved by what
-    ``socket.getaddrinfo`` says in this process.
+    ``socket.getaddrinfo`` says in the processes of the probe.
     """
-    names = _Names()
+    name = _Name(stage)
     bundle = _Bundle(stage)
     server = stage.start(
         "bench.hazards.servers.scripted", addresses_count=2, other_certificate=str(stage.other_certificate)
     )
     old, new = server.ready["addresses"]
-    names.move(old)
+    name.move(old)
     with subject.held(server.target) as held:
         seats = _Seats(held, renewed=subject.scope == "batch")
         first = seats.next().ask("first")
         if not first.is_right:
             raise RuntimeError(f"the first call, before any change, came out as {first.error or first.wrong}")
 
-        names.move(new)
+        name.move(new)
         moved = _calls(seats.next(), "moved")
         reached = {request["path"]: request["address"] for request in server.ask("seen")["requests"]}
         stale_count = sum(reached.get(reply.call.path) == old for reply in moved if reply.is_right)
@@ -148,21 +146,15 @@ class _Bundle:
         fresh.rename(self._file)
 
 
-class _Names:
-    """What names stand for in this process."""
+class _Name:
+    """Where ``localhost`` leads, in this process and in those that it starts."""
 
-    def __init__(self) -> None:
-        self._original = socket.getaddrinfo
-        self._address = ""
-        socket.getaddrinfo = self._look_up  # type: ignore[assignment]  # what it returns, it returns
+    def __init__(self, stage: Stage) -> None:
+        self._file = stage.folder / "address"
+        Dials(address_file=str(self._file))
 
     def move(self, address: str) -> None:
-        """From now on ``localhost`` stands for ``address``."""
-        self._address = address
-
-    def _look_up(self, host: Any, *arguments: Any, **options: Any) -> Sequence[Any]:
-        name = host.decode() if isinstance(host, bytes) else host
-        if name != "localhost":
-            return self._original(host, *arguments, **options)
-        # Asked for one family, the other one's address would be an error; none is asked for by the clients here.
-        return self._original(self._address, *arguments, **options)
+        """From now on it stands for ``address``."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(address)
+        fresh.rename(self._file)

@@ -27,6 +27,15 @@ _WARNING = re.compile(r"ResourceWarning: unclosed (?:<(?:socket\.socket|ssl\.SSL
     "H13",
     title="Never closed",
     raised_by="a program of three calls under python -X dev: how many connections are still open when it has ended",
+    signatures={
+        "client-on-loop": "broke 3 of 3: ResourceWarning",
+        "context-variable": "broke 3 of 3: ResourceWarning",
+        "lazy-service-mended": "broke 3 of 3: ResourceWarning",
+        "loop-registry": "broke 3 of 3: ResourceWarning",
+        "loop-weak-registry": "broke 3 of 3: ResourceWarning",
+        "module-client": "broke 1 of 1: ResourceWarning",
+        "thread-local": "broke 3 of 3: ResourceWarning",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """A whole program: the strategy is entered, used, left as it leaves itself, and the interpreter ends.
@@ -38,7 +47,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Where a strategy for the whole process does close, a second program looks at what that raises in another event loop
     than the calls'.
     """
-    if subject.world in {"celery", "processes"}:
+    if subject.hands_over:
         return does_not_apply("Its clients live in processes of their own, which end with their owner.")
     server = stage.start()
     _said, complaints, code = _run(subject.name, server, "program")

@@ -18,6 +18,9 @@ PLACES_COUNT = 40
     "H15",
     title="A registry that never lets go",
     raised_by="forty event loops (of plain functions: threads) one after another, one call in each; then the collector",
+    signatures={
+        "loop-weak-registry": "silent harm 40 of 40",
+    },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
     """One call in each of forty places that end; then what is still open once the garbage collector has been.
@@ -27,8 +30,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     """
     if subject.scope != "process":
         return does_not_apply("It keeps nothing from one batch to the next.")
-    if subject.world == "celery":
-        return does_not_apply("Its workers keep their event loop, or make no client that outlives it.")
+    if subject.hands_over:
+        return does_not_apply("Its processes have one client each.")
     server = stage.start()
     places = "event loops" if subject.is_async else "threads"
     with subject.held(server.target) as held:

@@ -35,6 +35,7 @@ __all__ = ["Prober", "as_expected", "expected_signature", "notes", "probe_all", 
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _LANES_COUNT = 2
+_WORKERS_START_S = 20.0
 _HOSTS = ("localhost", "127.0.0.1", "::1")
 _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 
@@ -246,6 +247,11 @@ class Prober:
             "hazard": hazard.id, "strategy": strategy, "client_library": client_library, "folder": str(folder),
         }  # fmt: skip
         variables, _done = child_variables(Target({}, str(lane.bundle), self._materials["ca"], 1, ""))
+        # Our own word to children is for children of ours; strategies leave some when they are imported.
+        variables = {name: value for name, value in variables.items() if not name.startswith("CONNPROF_")}
+        # What a killed probe leaves in the folder for temporary files goes with the rest.
+        variables["TMPDIR"] = tempfile.mkdtemp(prefix="temporary-", dir=folder)
+        limit_s = hazard.limit_s + (_WORKERS_START_S if _starts_workers(strategy) else 0.0)
         progress: dict[str, Any] = {}
 
         def hear(message: dict[str, Any]) -> dict[str, Any] | None:
@@ -258,11 +264,11 @@ class Prober:
         outcome: dict[str, Any]
         try:
             outcome = self._workers.converse(
-                [python, "-m", "bench.hazards.worker"], job, variables, hear=hear, limit_s=hazard.limit_s
+                [python, "-m", "bench.hazards.worker"], job, variables, hear=hear, limit_s=limit_s
             )
         except Overdue:
             known = f"; until then: {progress['symptom']}" if progress.get("symptom") else ""
-            symptom = f"It had not ended after {hazard.limit_s:g} s and was killed{known}"
+            symptom = f"It had not ended after {limit_s:g} s and was killed{known}"
             outcome = progress | {"outcome": HazardOutcome.HUNG, "symptom": symptom}
         except JobFailed as error:
             outcome = {"outcome": HazardOutcome.NOT_PROBED, "symptom": f"The probe did not work: {error}"}
@@ -295,6 +301,14 @@ def probe_all(
     """Run all hazards on all strategies; see :meth:`Prober.probe_all`."""
     with Prober(min(_LANES_COUNT, os.cpu_count() or 1)) as prober:
         return prober.probe_all(strategies, hazards, finished=finished)
+
+
+def _starts_workers(strategy: str) -> bool:
+    """Whether it starts processes of its own, which takes seconds on a busy machine."""
+    try:
+        return load_strategy(strategy).world in {"celery", "processes"}
+    except StrategyError:
+        return False
 
 
 def _make_certificates(folder: Path) -> dict[str, str]:

@@ -110,6 +110,11 @@ class Subject:
         return isinstance(self.strategy, AsyncStrategy)
 
     @property
+    def hands_over(self) -> bool:
+        """Whether its clients live in child processes, each of which runs one job at a time."""
+        return self.world in {"celery", "processes"}
+
+    @property
     def has_loops(self) -> bool:
         """Whether its calls meet event loops: its own, or those of the processes that it hands its calls to."""
         return self.is_async or self.world in {"loops", "asgi", "celery"}
@@ -278,11 +283,9 @@ class Seat:
                     reply = ask(send, call)
                     with suppress(Exception):  # it was given up in the meantime
                         future.set_result(reply)
-        except BaseException as error:
-            if self._ready.done():
-                return
-            self._ready.set_exception(error)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever wants to take the seat
+            if not self._ready.done():
+                self._ready.set_exception(error)
 
     def _host_async(self) -> None:
         async def host() -> None:
@@ -295,8 +298,6 @@ class Seat:
 
         try:
             asyncio.run(host())
-        except BaseException as error:
-            if self._ready.done():
-                return
-            self._ready.set_exception(error)
-            raise
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever wants to take the seat
+            if not self._ready.done():
+                self._ready.set_exception(error)

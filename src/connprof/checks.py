@@ -53,7 +53,7 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
         # What a warm-up should look like is known from the claim alone: where that is wrong, it says nothing.
         known = seen.warmup_handshakes_count is not None and not (claims and seen.warmup_calls_count)
         if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count and known:
-            yield from _pass_against_counts(seen, counts.ledger, _most(note, counts))
+            yield from _pass_against_counts(note, seen, counts)
 
 
 def _samples(timing: TimingPass) -> Iterator[Problem]:
@@ -205,29 +205,26 @@ def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
         yield Problem(code="ledger", sentence=sentence)
 
 
-def _pass_against_counts(seen: _Seen, reference: LedgerCounts, most: int | None) -> Iterator[Problem]:
+def _pass_against_counts(note: StrategyNote, seen: _Seen, counts: CountsPass) -> Iterator[Problem]:
     """The same sessions must look the same to the server, whichever instrument was on in the client.
 
-    Where the claim is a bound, no two sessions need be alike, and none can have more than ``most``.
+    Where the claim is a bound, no two sessions need have as many connections, and none more or fewer than it allows.
     """
-    if most is not None:
-        here, limit = seen.ledger.handshakes_full_count, most * seen.sessions_count + seen.warmup_calls_count
-        if here > limit:
-            yield Problem(
-                code="passes",
-                sentence=f"The {seen.name} pass made {here} full handshakes; at most {limit} were expected.",
-            )
-        return
-    warmup = seen.warmup_handshakes_count or 0
-    for what, here, there, extra in (
-        ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup),
-        ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0),
-        ("failed handshakes", seen.ledger.handshakes_failed_count, reference.handshakes_failed_count, 0),
-        ("connections", seen.ledger.tcp_accepted_count, reference.tcp_accepted_count, warmup),
+    reference, warmup, most = counts.ledger, seen.warmup_handshakes_count or 0, _most(note, counts)
+    least = _claimed(note.handshakes, counts.amounts.handshakes, counts.calls_count, counts.origins_count) or 0
+    for what, here, there, extra, is_bound in (
+        ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup, True),
+        ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0, False),
+        ("failed handshakes", seen.ledger.handshakes_failed_count, reference.handshakes_failed_count, 0, False),
+        ("connections", seen.ledger.tcp_accepted_count, reference.tcp_accepted_count, warmup, True),
     ):
-        expected = there * seen.sessions_count + extra
-        if here != expected:
+        if is_bound and most is not None:
+            low, high = least * seen.sessions_count, most * seen.sessions_count + seen.warmup_calls_count
+        else:
+            low = high = there * seen.sessions_count + extra
+        if not low <= here <= high:
+            expected = f"{low} were" if low == high else f"{low} to {high} were"
             yield Problem(
                 code="passes",
-                sentence=f"The {seen.name} pass made {here} {what}; after the counts pass, {expected} were expected.",
+                sentence=f"The {seen.name} pass made {here} {what}; after the counts pass, {expected} expected.",
             )

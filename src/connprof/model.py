@@ -124,6 +124,7 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
             the ``origins``, once or in each of the ``tasks``, ``threads`` or ``loops``, or so many.
         scope: how long its clients live: for one ``call``, for a ``batch``, or for the ``process``.
         world: where its calls are made: ``script``, ``threads``, ``loops``, ``asgi``, ``celery`` or ``processes``.
+        fails: the exception that ends any session of more than one call, for one that is known to be bad.
         client_library: as in :class:`Case`: strategies of other libraries have names in common and claims of their own.
     """
 
@@ -136,7 +137,12 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     handshakes: Literal["calls", "origins", "tasks", "threads", "loops"] | int
     scope: str = "batch"
     world: str = "script"
+    fails: str = ""
     client_library: str = "httpx"
+
+    def foresees(self, outcome: Outcome) -> bool:
+        """Whether ``outcome`` is the failure that this strategy says of itself."""
+        return bool(self.fails) and isinstance(outcome, Failed) and self.fails in outcome.message
 
 
 # --- the counts pass ------------------------------------------------------------------------------------------
@@ -264,7 +270,10 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
 
 
 class SslBytes(Frozen, frozen=True, kw_only=True):
-    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``."""
+    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``.
+
+    Or in one of the few files of other libraries that call OpenSSL's loaders in its place.
+    """
 
     context_bytes: int
     handshake_bytes: int

@@ -162,7 +162,7 @@ def sync_strategy(send, log=None):
     def enter(_target):
         yield from recorded(log, send)
 
-    return SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, enter)
+    return SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
 
 
 def async_strategy(send, log=None):
@@ -174,7 +174,7 @@ def async_strategy(send, log=None):
         for each in recorded(log, send_async):
             yield each
 
-    return AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, enter)
+    return AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
 
 
 def recorded(log, send):
@@ -256,7 +256,7 @@ def test_on_an_event_loop_the_background_call_runs_beside_the_others():
 
         yield send
 
-    strategy = AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, enter)
+    strategy = AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
     session = run_session(strategy, (Step((call_of("/a"),), call_of("/ping")),), TARGET, nullcontext)
     assert len(session.calls) == 2
 
@@ -315,7 +315,7 @@ def test_the_cpu_time_of_a_session_includes_its_background_thread_and_its_ends()
         yield send
         burn(0.03)
 
-    strategy = SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, enter)
+    strategy = SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
     session = run_session(strategy, (Step((call_of("/a"),), call_of("/ping")),), TARGET, nullcontext)
     assert session.thread_time_ns >= 120_000_000
 

@@ -9,10 +9,10 @@ import click
 
 from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
-from connprof.model import Failed, HazardOutcome, Report, SafetyCell, VerdictStatus
+from connprof.model import Failed, HazardOutcome, Record, Report, SafetyCell, VerdictStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 __all__ = [
     "DUEL_EXIT_CODES_HELP",
@@ -101,7 +101,7 @@ Exit codes; where several apply, the first in this list:
 def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
-    broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
+    broken = any(map(_broken_in(report), report.records))
     if report.run.interrupted and report.run.ended != "server-lost":
         return ExitCode.INTERRUPTED
     if broken or report.run.interrupted or VerdictStatus.INVALID in halves:
@@ -114,12 +114,25 @@ def exit_code(report: Report) -> ExitCode:
     return ExitCode.PASS
 
 
+def _broken_in(report: Report) -> Callable[[Record], bool]:
+    """Whether a case failed or is invalid, other than as its strategy says it must."""
+    notes = {(note.client_library, note.name): note for note in report.strategies}
+
+    def is_broken(record: Record) -> bool:
+        if not isinstance(record.outcome, Failed):
+            return bool(record.outcome.problems)
+        note = notes.get((record.case.client_library, record.case.strategy))
+        return note is None or not note.foresees(record.outcome)
+
+    return is_broken
+
+
 def matrix_exit_code(report: Report) -> ExitCode:
     """The exit code that the report of a wide run stands for. What was not part of it is nobody's fault."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
     if report.run.interrupted and report.run.ended != "server-lost":
         return ExitCode.INTERRUPTED
-    broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
+    broken = any(map(_broken_in(report), report.records))
     if broken or report.run.interrupted or any(cell.outcome is HazardOutcome.NOT_PROBED for cell in report.safety):
         return ExitCode.INVALID
     statistical = {note.id for note in report.hazards if note.statistical}
@@ -127,6 +140,14 @@ def matrix_exit_code(report: Report) -> ExitCode:
     if not all(map(_as_declared, gated)) or halves & {VerdictStatus.NOT_REPRODUCED, VerdictStatus.NOT_CONFIRMED}:
         return ExitCode.NEGATIVE
     return ExitCode.PASS
+
+
+def _is_broken(report: Report, record: Record) -> bool:
+    """Whether a case failed, but for those of strategies that say so of themselves, or cannot be trusted."""
+    if not isinstance(record.outcome, Failed):
+        return bool(record.outcome.problems)
+    foreseen = (note.foresees(record.outcome) for note in report.strategies if note.name == record.case.strategy)
+    return not any(foreseen)
 
 
 def _as_declared(cell: SafetyCell) -> bool:
