@@ -43,7 +43,7 @@ def _kept_clients(project: Project, callers: Callers, makers: Makers) -> Iterato
     """Async clients in variables of modules, made there or by a function that sets the global."""
     for module in project.modules:
         for scope in module.all_scopes():
-            if isinstance(scope, Class):
+            if isinstance(scope, Class) or scope not in makers.fertile:
                 continue
             for call in scope.calls:
                 made = makers.of(scope, call, callers.called.get(call))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from connprof.lint.source import Class, Function
 
 if TYPE_CHECKING:
     from connprof.lint.libraries import Maker
+    from connprof.lint.often import Callers
     from connprof.lint.project import Known, Project
     from connprof.lint.source import Scope
 
@@ -52,8 +54,9 @@ _SERVER_SIDE: Final = frozenset({"CLIENT_AUTH", "PROTOCOL_TLS_SERVER"})
 class Makers:
     """Looks calls up, and remembers what the project's functions and classes make."""
 
-    def __init__(self, project: Project, extra: dict[str, Maker]) -> None:
+    def __init__(self, project: Project, callers: Callers, extra: dict[str, Maker]) -> None:
         self.project = project
+        self.fertile = _fertile(project, callers, {**MADE_BY, **extra})
         self.extra = extra
         self._made: dict[ast.Call, Made | None] = {}
         self._functions: dict[Function, tuple[Made, ...]] = {}
@@ -77,7 +80,7 @@ class Makers:
         if isinstance(known, External):
             maker = MADE_BY.get(known) or self.extra.get(known)
             return self._by_library(maker, scope, call) if maker is not None else None
-        if depth > _DEEPEST:
+        if depth > _DEEPEST or known not in self.fertile:
             return None
         if isinstance(known, Function):
             for inner in self.by_function(known, depth + 1):
@@ -199,6 +202,49 @@ class Makers:
                     if maker is not None and maker.kind != "shortcut":
                         found.append(Made(maker, owner, call))
         return found
+
+
+def _fertile(project: Project, callers: Callers, makers: dict[str, Maker]) -> set[Scope]:
+    """Scopes in which something may be made, directly or by way of another one: the only ones worth a closer look."""
+    below: dict[Class, list[Class]] = defaultdict(list)
+    waiting: list[Scope] = []
+    for module in project.modules:
+        for scope in module.all_scopes():
+            if any(callers.called[call] in makers for call in scope.calls):
+                waiting.append(scope)
+            if isinstance(scope, Class):
+                for base in project.lineage(scope)[1:]:
+                    below[base].append(scope)
+                waiting += [scope] if _makes_by_itself(project, scope, makers) else []
+    found: set[Scope] = set()
+    while waiting:
+        scope = waiting.pop()
+        if scope not in found:
+            found.add(scope)
+            waiting += _touched_by(scope, callers, below)
+    return found
+
+
+def _touched_by(scope: Scope, callers: Callers, below: dict[Class, list[Class]]) -> list[Scope]:
+    """Callers, a method's class, and subclasses."""
+    touched: list[Scope] = []
+    if isinstance(scope, Function | Class):
+        touched += [site.scope for site in callers.sites.get(scope, ())]
+    if isinstance(scope, Function) and scope.own_class is not None:
+        touched.append(scope.own_class)
+    if isinstance(scope, Class):
+        touched += below[scope]
+    return touched
+
+
+def _makes_by_itself(project: Project, owner: Class, makers: dict[str, Maker]) -> bool:
+    """A subclass of a library's client, or a class with a field that is made by one."""
+    if any(base in makers for base in project.outer_bases(owner)):
+        return True
+    values = (
+        each.value for call in owner.calls for each in call.keywords if each.arg in {"default_factory", "factory"}
+    )
+    return any(project.expression(owner, value) in makers for value in values)
 
 
 def first_argument(call: ast.Call) -> ast.expr | None:

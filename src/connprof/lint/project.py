@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from connprof.lint import files
 from connprof.lint.finding import Problem
-from connprof.lint.libraries import KNOWN_TOPS
+from connprof.lint.libraries import KNOWN_TOPS, MADE_BY
 from connprof.lint.source import Class, Function, Module, Scope
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _MOST_CONTEXT_FILES: Final = 20_000
 _DEEPEST: Final = 12
 """How many re-exports and aliases are followed."""
 _WORDS: Final = re.compile(r"\w+")
+_IMPORTS: Final = re.compile(
+    r"^[ \t]*(?:from[^\n]*\([^)]*\)|(?:from|import)\b(?:[^\n]*\\\n)*[^\n]*)|;\s*import[^\n]*", re.MULTILINE
+)
 
 
 class External(str):
@@ -49,6 +52,9 @@ class Project:
             for name in (module.dotted_name, *_names_from(root, module.path)):
                 self._by_name.setdefault(name, module)
         self._memo: dict[tuple[Scope, str], Known | None] = {}
+        self._types: dict[tuple[Scope, str], External | Class | None] = {}
+        self._attributes: dict[tuple[Class, str], External | Class | None] = {}
+        self._lineages: dict[Class, list[Class]] = {}
 
     def module_named(self, name: str, importer: Module) -> Module | None:
         """The project's module that ``import name`` in ``importer`` would give, if it is one of the project's."""
@@ -158,12 +164,15 @@ class Project:
 
     def lineage(self, owner: Class) -> list[Class]:
         """``owner`` and its bases in this project, nearest first."""
+        if owner in self._lineages:
+            return self._lineages[owner]
         found = [owner]
         for each in found:
             for base in each.node.bases:
                 known = self.expression(each.parent or each.module, _unsubscripted(base))
                 if isinstance(known, Class) and known not in found:
                     found.append(known)
+        self._lineages[owner] = found
         return found
 
     def outer_bases(self, owner: Class) -> Iterator[str]:
@@ -201,8 +210,12 @@ class Project:
             return None
         if isinstance(holder, Function) and holder.own_class is not None and holder.parameters[:1] == [name]:
             return holder.own_class
-        found = (self._type_of_binding(holder, binding, depth) for binding in holder.bindings[name])
-        return next((each for each in found if each is not None), None)
+        key = (holder, name)
+        if key not in self._types:
+            self._types[key] = None
+            found = (self._type_of_binding(holder, binding, depth) for binding in holder.bindings[name])
+            self._types[key] = next((each for each in found if each is not None), None)
+        return self._types[key]
 
     def _type_of_binding(self, holder: Scope, binding: Binding, depth: int) -> External | Class | None:
         known: External | Class | None = None
@@ -235,17 +248,24 @@ class Project:
     def _type_of_attribute(self, scope: Scope, node: ast.Attribute, depth: int) -> External | Class | None:
         owner = self.type_of(scope, node.value, depth + 1)
         if isinstance(owner, Class):
-            for method in (each for base in self.lineage(owner) for each in base.methods.values()):
-                for value in _assigned_to_self(method, node.attr):
-                    known = self.type_of(method, value, depth + 1)
-                    if known is not None:
-                        return known
-            return None
+            key = (owner, node.attr)
+            if key not in self._attributes:
+                self._attributes[key] = None
+                self._attributes[key] = self._type_in_class(owner, node.attr, depth)
+            return self._attributes[key]
         if owner is None:
             module = self.expression(scope, node.value, depth + 1)
             if isinstance(module, Module):
                 return self._type_of_name(module, node.attr, depth + 1)
         return None
+
+    def _type_in_class(self, owner: Class, attribute: str, depth: int) -> External | Class | None:
+        found = (
+            self.type_of(method, value, depth + 1)
+            for base in self.lineage(owner)
+            for method, value in base.assigned(attribute)
+        )
+        return next((each for each in found if each is not None), None)
 
     def called(self, scope: Scope, call: ast.Call, depth: int = 0) -> Known | None:
         """What a call calls."""
@@ -272,17 +292,6 @@ def _is_super(node: ast.expr) -> bool:
 
 def _unsubscripted(node: ast.expr) -> ast.expr:
     return node.value if isinstance(node, ast.Subscript) else node
-
-
-def _assigned_to_self(method: Function, attribute: str) -> Iterator[ast.expr]:
-    own = method.parameters[:1]
-    for name in own:
-        for load in method.loads.get(name, ()):
-            around = method.module.parents[load]
-            if isinstance(around, ast.Attribute) and around.attr == attribute and isinstance(around.ctx, ast.Store):
-                statement = method.module.parents[around]
-                if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-                    yield statement.value
 
 
 # --- loading ----------------------------------------------------------------------------------------------
@@ -348,9 +357,9 @@ _PYTHON_2: Final = re.compile(r"^\s*print\s+[^(=\s]", re.MULTILINE)
 
 
 def _concerned(texts: dict[Path, str], extra: Iterable[str]) -> list[Path]:
-    """Files that name a library, and files that name one of those: a caller must import what it calls."""
-    tops = KNOWN_TOPS | {name.partition(".")[0] for name in extra}
-    words = {path: frozenset(_WORDS.findall(text)) for path, text in texts.items()}
+    """Files that import a library, and files that import those: a caller must import what it calls."""
+    tops = frozenset(each for name in (*MADE_BY, *extra, "uvloop", "trio") for each in (_importable(name),))
+    words = {path: frozenset(_WORDS.findall(" ".join(_IMPORTS.findall(text)))) for path, text in texts.items()}
     chosen = {path for path, found in words.items() if not tops.isdisjoint(found)}
     names: set[str] = set()
     fresh = chosen
@@ -360,6 +369,12 @@ def _concerned(texts: dict[Path, str], extra: Iterable[str]) -> list[Path]:
         fresh = {path for path, found in words.items() if path not in chosen and not new.isdisjoint(found)}
         chosen = chosen | fresh
     return sorted(chosen)
+
+
+def _importable(name: str) -> str:
+    """The word by which an import of ``name`` is known: ``http`` and ``urllib`` alone are of no interest."""
+    top, _, rest = name.partition(".")
+    return rest.partition(".")[0] if top in {"http", "urllib"} else top
 
 
 def _module_name(path: Path) -> str:

@@ -38,10 +38,11 @@ class _Rules:
 
 def check(project: Project, extra: dict[str, Maker]) -> Iterator[Finding]:
     """All findings in all files of the project."""
-    rules = _Rules(project, Callers(project), Makers(project, extra))
+    callers = Callers(project)
+    rules = _Rules(project, callers, Makers(project, callers, extra))
     for module in project.modules:
         for scope in module.all_scopes():
-            for call in scope.calls:
+            for call in scope.calls if scope in rules.makers.fertile else ():
                 made = rules.makers.of(scope, call, rules.callers.called.get(call))
                 if made is not None:
                     yield from _judged(rules, made)

@@ -63,12 +63,13 @@ class Function(Scope):
     yields: bool = False
     own_class: Class | None = None
 
-    @property
-    def parameters(self) -> list[str]:
-        """Names of all parameters, ``self`` among them."""
+    parameters: list[str] = field(init=False)
+    """Names of all parameters, ``self`` among them."""
+
+    def __post_init__(self) -> None:
         given = self.node.args
         both = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
-        return [each.arg for each in both]
+        self.parameters = [each.arg for each in both]
 
     @property
     def title(self) -> str:
@@ -82,6 +83,26 @@ class Class(Scope):
 
     node: ast.ClassDef = field(kw_only=True)
     methods: dict[str, Function] = field(default_factory=dict)
+    _assigned: dict[str, list[tuple[Function, ast.expr]]] | None = None
+
+    def assigned(self, attribute: str) -> list[tuple[Function, ast.expr]]:
+        """What methods of this class assign to an attribute of their object."""
+        if self._assigned is None:
+            self._assigned = defaultdict(list)
+            for method in self.methods.values():
+                for name, value in _assigned_to_self(method):
+                    self._assigned[name].append((method, value))
+        return self._assigned.get(attribute, [])
+
+
+def _assigned_to_self(method: Function) -> Iterator[tuple[str, ast.expr]]:
+    parents = method.module.parents
+    for load in method.loads.get(method.parameters[0], ()) if method.parameters else ():
+        around = parents[load]
+        if isinstance(around, ast.Attribute) and isinstance(around.ctx, ast.Store):
+            statement = parents[around]
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                yield around.attr, statement.value
 
 
 class Module(Scope):
