@@ -93,6 +93,8 @@ def project_root(paths: Sequence[Path]) -> Path:
     folders = [path if path.is_dir() else path.parent for path in resolved]
     common = Path(os.path.commonpath(folders))
     for folder in (common, *common.parents):
+        if folder in {Path.home(), Path(folder.anchor)}:  # a mark there is somebody's habit, and no project
+            break
         if any((folder / mark).exists() for mark in _ROOT_MARKS):
             return folder
     return common

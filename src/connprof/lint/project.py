@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["External", "Known", "Project", "load"]
 
-_MOST_CONTEXT_FILES: Final = 20_000
+_MOST_CONTEXT_FILES: Final = 5_000
 _DEEPEST: Final = 12
 """How many re-exports and aliases are followed."""
 _WORDS: Final = re.compile(r"\w+")
@@ -55,6 +55,7 @@ class Project:
         self._types: dict[tuple[Scope, str], External | Class | None] = {}
         self._attributes: dict[tuple[Class, str], External | Class | None] = {}
         self._lineages: dict[Class, list[Class]] = {}
+        self._cuts_count = 0
 
     def module_named(self, name: str, importer: Module) -> Module | None:
         """The project's module that ``import name`` in ``importer`` would give, if it is one of the project's."""
@@ -77,7 +78,7 @@ class Project:
             return module
         before, _, last = name.rpartition(".")
         if depth > _DEEPEST:
-            return None
+            return self._cut()
         if not before:
             return External(name)
         owner = self.full_name(before, importer, depth + 1)
@@ -97,12 +98,20 @@ class Project:
     def name(self, scope: Scope, name: str, depth: int = 0) -> Known | None:
         """What ``name`` means in ``scope``, looking outwards as Python does."""
         if depth > _DEEPEST:
-            return None
+            return self._cut()
         key = (scope, name)
-        if key not in self._memo:
-            self._memo[key] = None  # what stands for itself means nothing
-            self._memo[key] = self._looked_up(scope, name, depth)
-        return self._memo[key]
+        if key in self._memo:
+            return self._memo[key]
+        before = self._cuts_count
+        self._memo[key] = None  # what stands for itself means nothing
+        self._memo[key] = known = self._looked_up(scope, name, depth)
+        if known is None and self._cuts_count != before:
+            del self._memo[key]  # from nearer by, more may be seen
+        return known
+
+    def _cut(self) -> None:
+        """Note that something was too far away to be looked at."""
+        self._cuts_count += 1
 
     def _looked_up(self, scope: Scope, name: str, depth: int) -> Known | None:
         holder = self.holder(scope, name)
@@ -149,7 +158,7 @@ class Project:
         while isinstance(node, ast.Attribute):
             names.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name) or depth > _DEEPEST:
+        if not isinstance(node, ast.Name):
             return None
         known = self.name(scope, node.id, depth + 1)
         while names and known is not None:
@@ -189,7 +198,7 @@ class Project:
     def type_of(self, scope: Scope, node: ast.expr, depth: int = 0) -> External | Class | None:
         """The class whose instance an expression is, where the source shows it; ``a.B()`` for one of a library."""
         if depth > _DEEPEST:
-            return None
+            return self._cut()
         if isinstance(node, ast.Await):
             node = node.value
         if isinstance(node, ast.Call):
@@ -211,11 +220,15 @@ class Project:
         if isinstance(holder, Function) and holder.own_class is not None and holder.parameters[:1] == [name]:
             return holder.own_class
         key = (holder, name)
-        if key not in self._types:
-            self._types[key] = None
-            found = (self._type_of_binding(holder, binding, depth) for binding in holder.bindings[name])
-            self._types[key] = next((each for each in found if each is not None), None)
-        return self._types[key]
+        if key in self._types:
+            return self._types[key]
+        before = self._cuts_count
+        self._types[key] = None
+        found = (self._type_of_binding(holder, binding, depth) for binding in holder.bindings[name])
+        self._types[key] = known = next((each for each in found if each is not None), None)
+        if known is None and self._cuts_count != before:
+            del self._types[key]
+        return known
 
     def _type_of_binding(self, holder: Scope, binding: Binding, depth: int) -> External | Class | None:
         known: External | Class | None = None
@@ -248,29 +261,33 @@ class Project:
     def _type_of_attribute(self, scope: Scope, node: ast.Attribute, depth: int) -> External | Class | None:
         owner = self.type_of(scope, node.value, depth + 1)
         if isinstance(owner, Class):
-            key = (owner, node.attr)
-            if key not in self._attributes:
-                self._attributes[key] = None
-                self._attributes[key] = self._type_in_class(owner, node.attr, depth)
-            return self._attributes[key]
+            return self._type_in_class(owner, node.attr, depth)
         if owner is None:
-            module = self.expression(scope, node.value, depth + 1)
+            module = self.expression(scope, node.value)
             if isinstance(module, Module):
                 return self._type_of_name(module, node.attr, depth + 1)
         return None
 
     def _type_in_class(self, owner: Class, attribute: str, depth: int) -> External | Class | None:
+        key = (owner, attribute)
+        if key in self._attributes:
+            return self._attributes[key]
+        before = self._cuts_count
+        self._attributes[key] = None
         found = (
             self.type_of(method, value, depth + 1)
             for base in self.lineage(owner)
             for method, value in base.assigned(attribute)
         )
-        return next((each for each in found if each is not None), None)
+        self._attributes[key] = known = next((each for each in found if each is not None), None)
+        if known is None and self._cuts_count != before:
+            del self._attributes[key]
+        return known
 
     def called(self, scope: Scope, call: ast.Call, depth: int = 0) -> Known | None:
         """What a call calls."""
         function = call.func
-        known = self.expression(scope, function, depth + 1)
+        known = self.expression(scope, function)
         if known is not None or not isinstance(function, ast.Attribute):
             return known
         if _is_super(function.value):
