@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capfd):
+def run(capfd, folder):  # noqa: ARG001 - it makes that folder the current one
     def run(*arguments):
         code = guarded(cli, ["lint", *map(str, arguments)])
         out, err = capfd.readouterr()
@@ -48,7 +48,7 @@ def codes_in(out):
     return re.findall(r"^\S+:\d+:\d+: (CP\d+) ", out, re.MULTILINE)
 
 
-def test_a_finding_is_one_line_that_editors_can_follow(folder, run):
+def test_a_finding_is_one_line_that_editors_can_follow(run):
     code, out, err = run("bad.py")
     assert (code, err) == (1, "")
     first, *rest = out.splitlines()
@@ -60,18 +60,18 @@ def test_a_finding_is_one_line_that_editors_can_follow(folder, run):
     assert BY_CODE["CP001"].fix[:40] in out
 
 
-def test_quiet_when_clean(folder, run):
+def test_quiet_when_clean(run):
     assert run("clean.py") == (0, "", "")
 
 
 @pytest.mark.parametrize("kind", ["json", "sarif"])
-def test_other_formats_end_with_the_same_codes(folder, run, kind):
+def test_other_formats_end_with_the_same_codes(run, kind):
     for name, expected in (("clean.py", 0), ("bad.py", 1)):
         code, out, _ = run(name, "--format", kind)
         assert (code, bool(json.loads(out))) == (expected, True)
 
 
-def test_json_holds_everything(folder, run):
+def test_json_holds_everything(run):
     _, out, _ = run(".", "--format", "json")
     content = json.loads(out)
     assert (content["schema"], content["files_count"]) == ("connprof-lint/1", 2)
@@ -254,7 +254,7 @@ def test_wrong_settings_are_one_sentence(folder, run, table, words):
         (["bad.py", "-o", "bad.py/out.json"], "cannot be written"),
     ],
 )
-def test_wrong_use_is_one_sentence(folder, run, arguments, words):
+def test_wrong_use_is_one_sentence(run, arguments, words):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert words in err
