@@ -66,6 +66,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def matrix(session: nox.Session) -> None:
+    """Every strategy, its price and its hazards, axis by axis: reports/matrix. Goes on where it was stopped."""
+    install(session)
+    run(session, "python", "-m", "bench.wide", *session.posargs)
+
+
+@nox.session
 def compare(session: nox.Session) -> None:
     """Hold a report against the baseline: reports/latest against reports/baseline, or BASE HEAD and options."""
     install(session)

@@ -14,11 +14,16 @@ def _leave(_number: int, _frame: object) -> None:
     os._exit(130)
 
 
-def main() -> None:
+def leave_at_once() -> None:
     """Be interruptible while the imports, which take a second, are made."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
+
+
+def main() -> None:
+    """Run the suite."""
+    leave_at_once()
     from bench.command import main as run
 
     run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -15,8 +14,9 @@ import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from bench.environments import Requirements, last_line
 from connprof.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkout",
-    "MakeEnvironment",
-    "Requirements",
     "commit_of",
-    "environment",
     "is_dirty",
     "requirements",
     "worktrees",
@@ -39,7 +36,6 @@ _REF = re.compile(r"[^\s-]\S*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What a side's suite is run with but no timing worker imports; installing it would take minutes and time nothing.
 _TOOLS = frozenset({"connprof", "memray", "pytest", "pytest-benchmark"})
-_INSTALL_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +44,6 @@ class Checkout:
 
     commit: str
     tree: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What an environment is made of, and so what makes it another one when it changes.
-
-    Attributes:
-        packages: what is installed, as pip takes it.
-        constraints: the lines of the side's constraints file, without the packages that were asked for by hand.
-        python: version of the interpreter behind it.
-    """
-
-    packages: tuple[str, ...]
-    constraints: tuple[str, ...]
-    python: str
-
-    @property
-    def key(self) -> str:
-        """A name for the folder of the environment: equal requirements share one."""
-        text = "\n".join((self.python, *self.packages, "", *self.constraints))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class MakeEnvironment(Protocol):
-    """Turns requirements into the interpreter of an environment that has them; the seam for tests is here."""
-
-    def __call__(self, wanted: Requirements, folder: Path) -> Path:
-        """The interpreter; ``folder`` is where environments are kept."""
 
 
 # --- git ------------------------------------------------------------------------------------------------------
@@ -121,7 +89,7 @@ def worktrees(project: Path, commits: Mapping[str, str]) -> Iterator[dict[str, C
         for name, commit in commits.items():
             done = _git(project, "worktree", "add", "--detach", "--quiet", str(folder / name), commit)
             if done.returncode:
-                raise RunError(f"git could not make a worktree of {commit[:12]}: {_last_line(done.stderr)}.")
+                raise RunError(f"git could not make a worktree of {commit[:12]}: {last_line(done.stderr)}.")
             made[name] = Checkout(commit, folder / name)
         yield made
     finally:
@@ -187,7 +155,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, printed, complaints)
 
 
-# --- environments ---------------------------------------------------------------------------------------------
+# --- what they need -------------------------------------------------------------------------------------------
 
 
 def requirements(tree: Path, asked_for: Sequence[str]) -> Requirements:
@@ -211,86 +179,9 @@ def requirements(tree: Path, asked_for: Sequence[str]) -> Requirements:
     )
 
 
-def environment(wanted: Requirements, folder: Path) -> Path:
-    """The interpreter of an environment with ``wanted`` in it, made in ``folder`` unless it is there already.
-
-    A mark is set when it is complete, so that one whose making was interrupted is never used; a lock keeps two duels
-    from making the same one at once.
-
-    Raises:
-        RunError: pip cannot install it; the message holds pip's own last word.
-    """
-    home = folder / wanted.key
-    python = home / "bin" / "python"
-    with _held(folder / f"{wanted.key}.lock"):
-        if not (home / "complete").exists():
-            _make(wanted, home, python)
-    return python
-
-
-@contextmanager
-def _held(lock: Path) -> Iterator[None]:
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RunError(f"{lock.parent} cannot be written: {error.strerror}.") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _make(wanted: Requirements, home: Path, python: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir()
-    try:
-        pins = home / "constraints.txt"
-        pins.write_text("\n".join(wanted.constraints) + "\n", encoding="utf-8")
-        _install([sys.executable, "-m", "venv", str(home)], "an environment could not be made")
-        _install(
-            [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-             "--constraint", str(pins), "--", *wanted.packages],
-            f"{', '.join(wanted.packages)} could not be installed",
-        )  # fmt: skip
-        (home / "complete").touch()
-    except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
-        raise
-
-
-def _install(command: Sequence[str], what: str) -> None:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        printed, _ = process.communicate(timeout=_INSTALL_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        raise RunError(f"{what}: pip had not ended after {_INSTALL_LIMIT_S:g} s.") from None
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if process.returncode:
-        errors = [line for line in printed.splitlines() if line.startswith("ERROR")]
-        raise RunError(f"{what}: {_last_line(errors[-1] if errors else printed)}.")
-
-
 def _name(requirement: str) -> str:
     """The normalised name of the package in ``requirement``."""
     found = _NAME.match(requirement.strip())
     if found is None:
         raise UsageError(f"{requirement!r} is no requirement such as httpx==0.28.1.")
     return re.sub(r"[-_.]+", "-", found.group()).lower()
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("ERROR: ").removeprefix("fatal: ").rstrip(".") if lines else "no reason given"

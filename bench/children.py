@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["JobFailed", "Stopped", "Workers", "plain"]
+__all__ = ["JobFailed", "Overdue", "Stopped", "Workers", "plain"]
 
 _LONGEST_MESSAGE = 600
+_ENDING_S = 1.0
 
 
 class JobFailed(Exception):  # noqa: N818 - it is an outcome that is recorded, not a defect
     """The worker had no outcome; the message is one sentence."""
+
+
+class Overdue(JobFailed):
+    """The worker had not ended at its limit, and was killed."""
 
 
 class Stopped(Exception):  # noqa: N818 - the run is ending, and this says so to whoever waits for a worker
@@ -54,7 +61,11 @@ class Workers:
             JobFailed: it raised, hung, died, or answered nothing.
             Stopped: :meth:`stop` was called before it had an outcome.
         """
-        with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
+        with (
+            tempfile.TemporaryFile() as answers,
+            tempfile.TemporaryFile() as complaints,
+            _scratch() as scratch,
+        ):
             with self._lock:
                 if self._stopped:
                     raise Stopped
@@ -63,7 +74,7 @@ class Workers:
                     stdin=subprocess.PIPE,
                     stdout=answers,
                     stderr=complaints,
-                    env=dict(variables),
+                    env=dict(variables) | {"TMPDIR": scratch},
                     cwd=self.folder,
                     start_new_session=True,
                 )
@@ -90,6 +101,65 @@ class Workers:
             raise JobFailed("its process answered something that is no outcome")
         return outcome
 
+    def converse(
+        self,
+        command: Sequence[str],
+        job: Mapping[str, Any],
+        variables: Mapping[str, str],
+        *,
+        hear: Callable[[dict[str, Any]], dict[str, Any] | None],
+        limit_s: float,
+    ) -> dict[str, Any]:
+        """As :meth:`run`, for a worker that has more to say than its outcome.
+
+        Args:
+            command: what to run.
+            job: its job.
+            variables: its environment.
+            hear: is given each line that is no outcome; what it returns, if anything, is sent back to the worker.
+            limit_s: after that long it is killed.
+
+        Raises:
+            Overdue: it had not ended by then.
+            JobFailed: it raised, died, or answered nothing.
+            Stopped: :meth:`stop` was called before it had an outcome.
+        """
+        with tempfile.TemporaryFile() as complaints, _scratch() as scratch:
+            with self._lock:
+                if self._stopped:
+                    raise Stopped
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    env=dict(variables) | {"TMPDIR": scratch},
+                    cwd=self.folder,
+                    start_new_session=True,
+                )
+                self._live.add(process)
+            try:
+                answer = _hear_out(process, job, hear, limit_s)
+            finally:
+                _kill_session(process)
+                with self._lock:
+                    self._live.discard(process)
+            if self._stopped:
+                raise Stopped
+            if answer is None:
+                raise JobFailed(_obituary(process.returncode, complaints))
+        if "failed" in answer:
+            raise JobFailed(plain(str(answer["failed"])))
+        if not isinstance(answer["outcome"], dict):
+            raise JobFailed("its process answered something that is no outcome")
+        outcome: dict[str, Any] = answer["outcome"]
+        return outcome
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopped
+
     def stop(self) -> None:
         """Kill all workers, and start no more."""
         with self._lock:
@@ -109,11 +179,57 @@ class Workers:
             raise JobFailed(f"it had not ended after {self.limit_s:g} s and was stopped") from None
 
 
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A worker's folder for temporary files: what it leaves there, because it is killed, is removed after it."""
+    return tempfile.TemporaryDirectory(prefix="connprof-worker-", ignore_cleanup_errors=True)
+
+
 def plain(text: str) -> str:
     """``text`` from outside as one line that can be stored and printed: no control characters, no lone surrogates."""
     clean = text.encode("utf-8", "replace").decode()
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in clean).split())
     return clean if len(clean) <= _LONGEST_MESSAGE else clean[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _hear_out(
+    process: subprocess.Popen[bytes],
+    job: Mapping[str, Any],
+    hear: Callable[[dict[str, Any]], dict[str, Any] | None],
+    limit_s: float,
+) -> dict[str, Any] | None:
+    """The first line that is an outcome or a failure; nothing if the worker ends without one."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    deadline = time.monotonic() + limit_s
+    said = b""
+
+    def tell(message: Mapping[str, Any]) -> None:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died; the end of what it says comes next
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.flush()
+
+    with process.stdout as output, selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        tell(job)
+        while True:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not selector.select(left_s):
+                raise Overdue(f"it had not ended after {limit_s:g} s and was stopped")
+            received = os.read(output.fileno(), 1 << 16)
+            if not received:
+                # Its pipe may be gone a moment before its exit code is there.
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_ENDING_S)
+                return None
+            said += received
+            *lines, said = said.split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                if "outcome" in message or "failed" in message:
+                    return dict(message)
+                if (answer := hear(message)) is not None:
+                    tell(answer)
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:

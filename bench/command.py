@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import random
 import shlex
-import signal
 import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from bench.matrix import Settings
+from bench.matrix import DEFAULT, Settings
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
-from bench.runner import ignore_signals, reserved, run_suite
+from bench.reserve import interrupt_once, reserved
+from bench.runner import run_suite
 from bench.workloads import WORKLOADS
 from connprof import report as pages
 from connprof.cli.exits import RUN_EXIT_CODES_HELP, exit_code, guarded
@@ -27,10 +27,6 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _LATEST = _PROJECT / "reports" / "latest"
 _SEEDS = 1_000_000
 _LONGEST_RTT_MS = 10_000
-_REPORT_ORDER = (
-    "floor", "per-call-async", "per-call-get", "per-call-client", "per-call-shared-context",
-    "client-per-helper", "one-client", "lazy-service",
-)  # fmt: skip
 _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-helper", "one-client")
 
 
@@ -138,7 +134,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
         flamegraph=flamegraph,
     )
     pages.require_packages()
-    _interrupt_once()
+    interrupt_once()
     with reserved(settings.out):
         with listener_for(console, settings) as listener:
             report = run_suite(settings, command=_command(settings.seed), listener=listener)
@@ -157,7 +153,7 @@ def _finite(limit: float) -> float:
 
 
 def _selected(only: tuple[str, ...], *, quick: bool) -> tuple[str, ...]:
-    """The strategies asked for, or those of a quick run, or all; in the report's order, new ones last."""
+    """The strategies asked for, or those of a quick run, or the default ones; in the report's order, others last."""
     known = names()
     wanted = [name.strip() for text in only for name in text.split(",") if name.strip()]
     for name in wanted:
@@ -166,8 +162,8 @@ def _selected(only: tuple[str, ...], *, quick: bool) -> tuple[str, ...]:
     if only and not wanted:
         raise UsageError("--only was given no strategy; --list names them.")
     if not wanted:
-        wanted = list(_QUICK) if quick else known
-    places = {name: place for place, name in enumerate(_REPORT_ORDER)}
+        wanted = list(_QUICK if quick else DEFAULT)
+    places = {name: place for place, name in enumerate(DEFAULT)}
     return tuple(sorted(set(wanted), key=lambda name: (places.get(name, len(places)), name)))
 
 
@@ -189,21 +185,6 @@ def _list(console: Console) -> None:
     console.print("Workloads")
     for workload in WORKLOADS.values():
         console.print(f"  {workload.name:24} {workload.title}", markup=False, soft_wrap=True)
-
-
-def _interrupt_once() -> None:
-    """Let the first Ctrl-C or SIGTERM end the run; ignore more of them while it writes down what it has.
-
-    That takes seconds, and everything that it waits for has a time limit.
-    """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        ignore_signals()
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 As a worker (``--connprof-worker``) it takes one job on standard input and prints one JSON line, like
 :mod:`bench.worker`. Without that, ``pytest -c bench/pytest.ini bench/test_strategies.py`` starts a server of its own
-and runs every strategy.
+and runs the default strategies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from bench.registry import names
+from bench.matrix import DEFAULT
 from bench.surroundings import child_variables
 from bench.worker import die_with_parent, reason
 from connprof_server.target import Target
@@ -90,7 +90,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     worker = _worker(metafunc.config)
     jobs = [worker.job] if worker else [
         TimingJob({"strategy": name, "workload": "llm-session", "calls_count": 40}, rounds_count=3)
-        for name in names()
+        for name in DEFAULT
     ]  # fmt: skip
     metafunc.parametrize("timing_job", jobs, ids=[job.case["strategy"] for job in jobs])
 

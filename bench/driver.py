@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from bench.registry import Answer, AsyncStrategy, Strategy, SyncStrategy
+from bench.places import CallTime, here
+from bench.registry import Answer, AsyncStrategy, InParallel, Strategy, SyncStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,15 +35,6 @@ class Window(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CallTime:
-    """When one call ran, on the clock of :func:`time.perf_counter_ns`."""
-
-    origin: str
-    start_ns: int
-    end_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """What one session yields beside what its window measured.
 
@@ -63,8 +56,14 @@ class Session:
         return self.end_ns - self.start_ns
 
 
-def run_session(strategy: Strategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
+def run_session(
+    strategy: Strategy, steps: Sequence[Step], target: Target, window: Window, *, concurrency_count: int = 1
+) -> Session:
     """Enter ``strategy``, make all calls of ``steps``, leave it; all of that inside one ``window``.
+
+    The calls of a step are made one after another, or up to ``concurrency_count`` at once: each in a task of its own
+    on an event loop, in so many threads otherwise. A strategy that makes calls beside each other itself is handed so
+    many at a time; with 1, all of a step.
 
     Raises:
         AnswerError: an answer had the wrong status or size.
@@ -72,19 +71,31 @@ def run_session(strategy: Strategy, steps: Sequence[Step], target: Target, windo
     """
     if isinstance(strategy, AsyncStrategy):
         with asyncio.Runner() as runner:
-            return runner.run(_run_async(strategy, steps, target, window))
+            return runner.run(_run_async(strategy, steps, target, window, concurrency_count))
+    if concurrency_count > 1:
+        return _run_threads(strategy, steps, target, window, concurrency_count)
     return _run_sync(strategy, steps, target, window)
 
 
-async def _run_async(strategy: AsyncStrategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
+async def _run_async(
+    strategy: AsyncStrategy, steps: Sequence[Step], target: Target, window: Window, concurrency_count: int
+) -> Session:
     calls: list[CallTime] = []
     with window():
         start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
         async with strategy.enter(target) as send:
             for step in steps:
+                if step.pause_s:
+                    await asyncio.sleep(step.pause_s)
                 background = asyncio.create_task(_call_async(send, step.background)) if step.background else None
                 try:
-                    calls.extend([await _call_async(send, call) for call in step.calls])
+                    if isinstance(send, InParallel):
+                        for batch in _batches(step.calls, concurrency_count):
+                            calls.extend(await _call_all(send, batch))
+                    elif concurrency_count > 1:
+                        calls.extend(await _call_together(send, step.calls, concurrency_count))
+                    else:
+                        calls.extend([await _call_async(send, call) for call in step.calls])
                 finally:
                     if background is not None:
                         calls.append(await background)
@@ -93,11 +104,45 @@ async def _run_async(strategy: AsyncStrategy, steps: Sequence[Step], target: Tar
 
 
 async def _call_async(send: AsyncSend, call: Call) -> CallTime:
-    start_ns = time.perf_counter_ns()
+    place, start_ns = here(), time.perf_counter_ns()
     answer = await send(call)
     end_ns = time.perf_counter_ns()
     _check(call, answer)
-    return CallTime(call.origin, start_ns, end_ns)
+    return CallTime(call.origin, start_ns, end_ns, place)
+
+
+async def _call_together(send: AsyncSend, calls: Sequence[Call], concurrency_count: int) -> list[CallTime]:
+    """Make ``calls``, each in a task, so many at once; the first that fails ends the others."""
+    free = asyncio.Semaphore(concurrency_count)
+
+    async def in_turn(call: Call) -> CallTime:
+        async with free:
+            return await _call_async(send, call)
+
+    tasks = [asyncio.create_task(in_turn(call)) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _batches(calls: Sequence[Call], concurrency_count: int) -> list[Sequence[Call]]:
+    size_count = concurrency_count if concurrency_count > 1 else max(1, len(calls))
+    return [calls[start : start + size_count] for start in range(0, len(calls), size_count)]
+
+
+async def _call_all(send: InParallel, calls: Sequence[Call]) -> list[CallTime]:
+    """Hand over calls that do not wait for each other; each takes as long as its caller waits, which is for all."""
+    place, start_ns = here(), time.perf_counter_ns()
+    answers = await send.send_all(calls)
+    end_ns = time.perf_counter_ns()
+    for call, answer in zip(calls, answers, strict=True):
+        _check(call, answer)
+    first, *others = calls
+    known = CallTime(first.origin, start_ns, end_ns, place)
+    return [known, *(replace(known, origin=call.origin) for call in others)]
 
 
 def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, window: Window) -> Session:
@@ -106,6 +151,7 @@ def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, win
         start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
         with strategy.enter(target) as send:
             for step in steps:
+                time.sleep(step.pause_s)
                 calls.extend([_call_sync(send, call) for call in step.calls])
                 if step.background is not None:
                     background = _Background(send, step.background)
@@ -117,11 +163,36 @@ def _run_sync(strategy: SyncStrategy, steps: Sequence[Step], target: Target, win
 
 
 def _call_sync(send: Send, call: Call) -> CallTime:
-    start_ns = time.perf_counter_ns()
+    place, start_ns = here(), time.perf_counter_ns()
     answer = send(call)
     end_ns = time.perf_counter_ns()
     _check(call, answer)
-    return CallTime(call.origin, start_ns, end_ns)
+    return CallTime(call.origin, start_ns, end_ns, place)
+
+
+def _run_threads(
+    strategy: SyncStrategy, steps: Sequence[Step], target: Target, window: Window, concurrency_count: int
+) -> Session:
+    calls: list[CallTime] = []
+    callers_ns: list[int] = []  # appended to by several threads, which lists allow
+
+    with window():
+        start_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        # The threads live as long as the session: what a strategy keeps for each is used again in the next step.
+        with strategy.enter(target) as send, ThreadPoolExecutor(concurrency_count, "caller") as pool:
+
+            def call_in_thread(call: Call) -> CallTime:
+                began_ns = time.thread_time_ns()
+                try:
+                    return _call_sync(send, call)
+                finally:
+                    callers_ns.append(time.thread_time_ns() - began_ns)
+
+            for step in steps:
+                time.sleep(step.pause_s)
+                calls.extend(pool.map(call_in_thread, step.calls))
+        cpu_ns, end_ns = time.thread_time_ns() - cpu_ns, time.perf_counter_ns()
+    return Session(start_ns, end_ns, tuple(calls), cpu_ns + sum(callers_ns))
 
 
 class _Background(threading.Thread):

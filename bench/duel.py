@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 import connprof
-from bench.checkouts import MakeEnvironment, commit_of, environment, is_dirty, requirements, worktrees
+from bench.checkouts import commit_of, is_dirty, requirements, worktrees
 from bench.children import JobFailed
 from bench.duel_report import (
     DUEL_SCHEMA,
@@ -30,6 +30,7 @@ from bench.duel_report import (
     lines,
     paired_test,
 )
+from bench.environments import MakeEnvironment, environment
 from bench.incidents.datagouv_67 import DATAGOUV_67
 from bench.progress import progress_on
 from bench.surroundings import child_variables, describe
@@ -45,7 +46,7 @@ from connprof_server import ServerError, serve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bench.runner import Listener
+    from bench.lanes import Listener
     from connprof_server.target import Target
 
 __all__ = ["DuelSettings", "Sampler", "duel", "main", "run_duel"]

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Job", "Settings", "growth_points", "plan"]
+__all__ = ["DEFAULT", "Job", "Settings", "growth_points", "plan"]
+
+DEFAULT = (
+    "floor", "per-call-async", "per-call-get", "per-call-client", "per-call-shared-context",
+    "client-per-helper", "one-client", "lazy-service",
+)  # fmt: skip
+"""The strategies that a run takes when it is not told which, in the order of its report."""
 
 Pass = Literal["counts", "memory", "retained", "growth", "timing"]
 

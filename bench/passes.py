@@ -1,4 +1,4 @@
-"""The passes that run in a worker of ours: counts and memory. The timing pass runs under pytest-benchmark.
+"""The passes that run in a worker of ours: counts, memory, and timing where there is no pytest-benchmark.
 
 Standard library, :mod:`connprof.observe` and, for the memory pass, :mod:`connprof.memory`: a worker may run in an
 environment that holds nothing else but the client library.
@@ -6,72 +6,128 @@ environment that holds nothing else but the client library.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+import time
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import bench
-from bench.driver import Session, run_session
-from bench.registry import Strategy, load
-from bench.workloads import WORKLOADS
+from bench import axes, sums
+from bench.driver import Session, Window, run_session
+from bench.libraries import load as load_from_library
+from bench.offspring import USER_CODE, followed
+from bench.registry import AsyncStrategy, Strategy, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.axes import Axes
     from connprof_server.target import Target
 
-__all__ = ["PASSES"]
+__all__ = ["PASSES", "Case", "timing_outcome"]
 
-_SUITE = Path(bench.__file__).resolve().parent
-_PROJECT = _SUITE.parent
+_PROJECT = Path(bench.__file__).resolve().parent.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
-_USER_CODE = (str(_SUITE / "strategies"), str(_SUITE / "helpers"))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job's case, ready to run; its axes are those of the process."""
+
+    strategy: Strategy
+    axes: Axes
+    target: Target
+
+    @classmethod
+    def of(cls, case: dict[str, Any], target: Target) -> Case:
+        """What the job says.
+
+        Raises:
+            StrategyError: there is no such strategy.
+            AxisError: the axes contradict each other.
+        """
+        library = case.get("client_library", "httpx")
+        strategy = load(case["strategy"]) if library == "httpx" else load_from_library(library, case["strategy"])
+        return cls(strategy, axes.enter(case), target)
+
+    def session(self, window: Window, calls_count: int | None = None) -> Session:
+        """Run one session, of as many calls as the case says unless ``calls_count`` does."""
+        steps = self.axes.steps(calls_count)
+        return run_session(self.strategy, steps, self.target, window, concurrency_count=self.axes.concurrency_count)
+
+    def amounts(self, session: Session) -> dict[str, dict[str, int]]:
+        """What the words of the strategy's claim amount to in ``session``."""
+        return self.axes.amounts(session.calls, on_loop=isinstance(self.strategy, AsyncStrategy))
+
+    def unheeded(self) -> list[str]:
+        """A sentence when the case needs a client that heeds its axes, and nobody asked for them."""
+        if not self.axes.needs_client or axes.was_read():
+            return []
+        asked = f"limits={self.axes.limits} and trust_store={self.axes.trust_store}"
+        return [f"{self.strategy.name} does not heed {asked}: only strategies that are about the axes do."]
 
 
 def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> dict[str, Any]:
-    """The counts pass: the observer around one session."""
+    """The counts pass: the observer around one session, and in each process that it starts."""
     from connprof.observe import observe
 
     observations: list[Any] = []
 
     @contextmanager
     def window() -> Iterator[None]:
-        with observe(user_code=_USER_CODE) as observation:
+        with observe(user_code=USER_CODE) as observation:
             observations.append(observation)
             yield
 
-    session, origins_count = _session(case, target, window)
-    seen = observations[0].to_dict(relative_to=str(_PROJECT))
-    errors = observations[0].errors
+    prepared = Case.of(case, target)
+    with followed("counts") as children:
+        session = prepared.session(window)
+    (observation,) = observations
+    parts = [(observation.to_dict(relative_to=str(_PROJECT)), observation.started_ns)]
+    parts += [(child["seen"], child["started_ns"]) for child in children.all]
+    peers = dict.fromkeys([*observation.origins, *(peer for child in children.all for peer in child["peers"])])
+    errors = observation.errors
     failures = [f"The observer failed {errors.errors_count} times, first: {errors.first}."] * bool(errors.errors_count)
     by_netloc = {urlsplit(url).netloc: origin for origin, url in target.origins.items()}
     by_port = {str(urlsplit(url).port): origin for origin, url in target.origins.items()}
     strangers = [
         f"A connection went to {peer}, which is none of the origins under test."
-        for peer in observations[0].origins
+        for peer in peers
         if peer not in by_netloc and not (peer.rpartition(":")[0] in _OURSELVES and peer.rpartition(":")[2] in by_port)
     ]
-    calls = [
+    events = [
         {"kind": "call", "origin": call.origin, "start_ns": call.start_ns - session.start_ns,
          "end_ns": call.end_ns - session.start_ns}
         for call in session.calls
     ]  # fmt: skip
-    for event in seen["events"]:
-        event["origin"] = by_port.get(event["origin"].rpartition(":")[2], event["origin"])
+    for seen, started_ns in parts:
+        later_ns = started_ns - observation.started_ns
+        for event in seen["events"]:
+            origin = by_port.get(event["origin"].rpartition(":")[2], event["origin"])
+            times = {key: event[key] + later_ns for key in ("start_ns", "end_ns")}
+            events.append(event | {"origin": origin} | times)
+    amounts = prepared.amounts(session)
+    amounts["contexts"]["processes"] = children.workers_count
+    blind_spots = [spot for seen, _started_ns in parts for spot in seen["blind_spots"]]
     return {
         "calls_count": len(session.calls),
-        "origins_count": origins_count,
-        "client": seen["client"],
-        "sites": seen["sites"],
-        "events": calls + seen["events"],
-        "blind_spots": [*seen["blind_spots"], *failures, *strangers],
+        "origins_count": len({call.origin for call in session.calls}),
+        "http_version": prepared.axes.http_version,
+        "amounts": amounts,
+        "client": sums.clients(seen["client"] for seen, _started_ns in parts),
+        "sites": sums.sites(site for seen, _started_ns in parts for site in seen["sites"]),
+        "events": events,
+        "blind_spots": [*dict.fromkeys(blind_spots), *failures, *strangers, *prepared.unheeded()],
     }
 
 
 def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
-    """The memory pass: memray around one session, then its capture summed up."""
+    """The memory pass: memray around one session and in each process that it starts, then the captures summed up.
+
+    Peaks are added up too: that is the most that there can have been at once.
+    """
     from connprof.memory import CONTEXT, HANDSHAKE, IO, read_capture, tracked
 
     capture = Path(options["capture"])
@@ -79,27 +135,30 @@ def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
     def window() -> AbstractContextManager[object]:
         return tracked(capture)
 
-    session, _origins_count = _session(case, target, window)
-    figures = read_capture(capture)
+    prepared = Case.of(case, target)
+    with followed("memory", lambda outcome: {"figures": read_capture(Path(outcome["capture"]))}) as children:
+        session = prepared.session(window)
+    every = [read_capture(capture), *(child["figures"] for child in children.all)]
+    functions = sums.functions(row for figures in every for row in figures.functions)
     if not options["keep_capture"]:
         capture.unlink()
     return {
         "calls_count": len(session.calls),
         "ssl": {
-            "context_bytes": figures.ssl_bytes(CONTEXT),
-            "handshake_bytes": figures.ssl_bytes(HANDSHAKE),
-            "io_bytes": figures.ssl_bytes(IO),
+            "context_bytes": sum(figures.ssl_bytes(CONTEXT) for figures in every),
+            "handshake_bytes": sum(figures.ssl_bytes(HANDSHAKE) for figures in every),
+            "io_bytes": sum(figures.ssl_bytes(IO) for figures in every),
         },
-        "ssl_allocations_count": sum(row.allocations_count for row in figures.functions),
-        "functions": [asdict(row) for row in figures.functions],
-        "total_bytes": figures.total_bytes,
-        "allocations_count": figures.allocations_count,
-        "peak_bytes": figures.peak_bytes,
+        "ssl_allocations_count": sum(row["allocations_count"] for row in functions),
+        "functions": functions,
+        "total_bytes": sum(figures.total_bytes for figures in every),
+        "allocations_count": sum(figures.allocations_count for figures in every),
+        "peak_bytes": sum(figures.peak_bytes for figures in every),
     }
 
 
 def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
-    """The retained pass: what one session leaves alive."""
+    """The retained pass: what one session leaves alive, and each process that it started when that ends."""
     from connprof.memory import read_live, tracked
 
     capture = Path(options["capture"])
@@ -107,19 +166,46 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
     def window() -> AbstractContextManager[object]:
         return tracked(capture, live_only=True)
 
-    session, _origins_count = _session(case, target, window)
-    peak_bytes, retained_bytes = read_live(capture)
+    prepared = Case.of(case, target)
+    with followed("retained", lambda outcome: {"figures": read_live(Path(outcome["capture"]))}) as children:
+        session = prepared.session(window)
+    every = [read_live(capture), *(child["figures"] for child in children.all)]
     capture.unlink()
-    return {"calls_count": len(session.calls), "peak_bytes": peak_bytes, "retained_bytes": retained_bytes}
+    return {
+        "calls_count": len(session.calls),
+        "peak_bytes": sum(peak_bytes for peak_bytes, _retained_bytes in every),
+        "retained_bytes": sum(retained_bytes for _peak_bytes, retained_bytes in every),
+    }
 
 
-PASSES = {"counts": counts, "memory": memory, "retained": retained}
+def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dict[str, Any]:
+    """The timing pass without pytest-benchmark: the same sessions, for environments that hold the library alone.
+
+    A shorter session runs first, so that late imports and first-time work of OpenSSL are paid outside.
+    """
+    prepared = Case.of(case, target)
+    warmup = prepared.session(nullcontext, prepared.axes.warmup_calls_count)
+    timed: list[Session] = []
+    walls_ns: list[int] = []
+    for _round in range(options["rounds_count"]):
+        began_ns = time.perf_counter_ns()
+        timed.append(prepared.session(nullcontext))
+        walls_ns.append(time.perf_counter_ns() - began_ns)
+    return timing_outcome(prepared, warmup, timed, walls_ns)
+
+
+def timing_outcome(prepared: Case, warmup: Session, timed: list[Session], walls_ns: list[int]) -> dict[str, Any]:
+    """What a timing process yields, whoever took its times."""
+    return {
+        "calls_count": prepared.axes.calls_count,
+        "warmup_calls_count": len(warmup.calls),
+        "warmup_origins_count": len({call.origin for call in warmup.calls}),
+        "warmup_amounts": prepared.amounts(warmup),
+        "wall_ns": walls_ns,
+        "thread_time_ns": [each.thread_time_ns for each in timed],
+        "latency_ns": [[call.end_ns - call.start_ns for call in each.calls] for each in timed],
+    }
+
+
+PASSES = {"counts": counts, "memory": memory, "retained": retained, "timing": timing}
 """The passes by name: each takes the case, the target and options as JSON gave them, and returns what JSON can take."""
-
-
-def _session(case: dict[str, Any], target: Target, window: Any) -> tuple[Session, int]:
-    strategy: Strategy = load(case["strategy"])
-    workload = WORKLOADS[case["workload"]]
-    calls_count = case["calls_count"]
-    session = run_session(strategy, workload.steps(calls_count), target, window)
-    return session, workload.origins_count(calls_count)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from bench.lanes import Listener
     from bench.matrix import Settings
-    from bench.runner import Listener
 
 __all__ = ["listener_for", "progress_on"]
 

@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from bench.workloads import Call
     from connprof_server.target import Target
 
-__all__ = ["Answer", "AsyncStrategy", "Strategy", "StrategyError", "SyncStrategy", "load", "names", "strategy"]
+__all__ = [
+    "Answer",
+    "AsyncStrategy",
+    "InParallel",
+    "Strategy",
+    "StrategyError",
+    "SyncStrategy",
+    "load",
+    "names",
+    "strategy",
+]
 
 _WITHOUT_DOCSTRINGS = 2  # python -OO
 _ROOT = Path(__file__).resolve().parent.parent
@@ -52,10 +62,22 @@ class Answer(Protocol):
 Send: TypeAlias = Callable[["Call"], Answer]
 AsyncSend: TypeAlias = Callable[["Call"], Awaitable[Answer]]
 
-Contexts: TypeAlias = Literal["calls", "origins", "one"]
-Handshakes: TypeAlias = Literal["calls", "origins"]
+Contexts: TypeAlias = Literal["calls", "origins", "one", "batches", "tasks", "threads", "loops", "processes"] | int
+Handshakes: TypeAlias = Literal["calls", "origins", "tasks", "threads", "loops"] | int
 Scope: TypeAlias = Literal["call", "batch", "process"]
 World: TypeAlias = Literal["script", "threads", "loops", "asgi", "celery", "processes"]
+
+
+@dataclass(frozen=True, slots=True)
+class InParallel:
+    """What a strategy yields that makes calls beside each other itself: how to send one, and how to send several."""
+
+    send: AsyncSend
+    send_all: Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
+
+    def __call__(self, call: Call) -> Awaitable[Answer]:
+        """Send one call, as with any other strategy."""
+        return self.send(call)
 
 
 class StrategyError(Exception):
@@ -71,13 +93,14 @@ class _Strategy:
         title: the first line of its docstring.
         source: its file, relative to the project.
         fixes: the strategy that it mends, if any.
-        contexts: how many SSL contexts it claims to create.
+        contexts: how many SSL contexts it claims to create; see :func:`strategy`.
         handshakes: how many full handshakes it claims to make.
         scope: how long its clients live: for one ``call``, for a ``batch`` (as a block around it, in one event loop),
             or for the ``process`` (made once, used from wherever). Hazard probes use it as its users would.
         world: where its calls are made: in a ``script``, in several ``threads``, in several event ``loops``, in an
             ``asgi`` application, in ``celery`` workers, or in child ``processes``.
         signatures: hazard id -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it.
+        fails: the exception that ends its sessions, for a known-bad one that cannot do two calls.
     """
 
     name: str
@@ -89,6 +112,7 @@ class _Strategy:
     scope: Scope
     world: World
     signatures: Mapping[str, str]
+    fails: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +144,24 @@ def strategy(
     scope: Scope = "batch",
     world: World = "script",
     signatures: Mapping[str, str] = MappingProxyType({}),
+    fails: str = "",
 ) -> Callable[[_F], _F]:
     """Register the decorated generator function as the strategy ``name``.
 
     Args:
         name: the file's name with dashes for underscores.
-        contexts: the SSL contexts it creates: one for each of the ``calls``, of the ``origins``, or ``one`` in all.
-            Every run checks this claim, and a case that breaks it is invalid.
-        handshakes: its full TLS handshakes, in the same way.
+        contexts: the SSL contexts it creates: one for each of the ``calls``, of the ``origins``, or of the ``batches``
+            of calls that are handed over together; one for each of the ``tasks``, ``threads`` or event ``loops`` that
+            send calls, or of the child ``processes``; ``one`` in all; or a number. Every run checks this claim, and a
+            case that breaks it is invalid.
+        handshakes: its full TLS handshakes: one for each of the ``calls``; what one pool needs for its ``origins``,
+            which is one for each of them where calls follow each other; the same for each of the ``tasks``,
+            ``threads`` or ``loops``; or a number.
         fixes: the strategy that this one mends, if any.
         scope: how long its clients live; see :class:`SyncStrategy`.
         world: where its calls are made.
         signatures: what it is expected to do under each hazard that does not spare it.
+        fails: the exception that ends any session of more than one call, for a strategy that is known to be bad.
 
     Raises:
         StrategyError: when the name is not the file's, so that two files cannot be swapped unseen.
@@ -147,7 +177,8 @@ def strategy(
         if not title:
             raise StrategyError(f"{file.name}: the strategy needs a docstring; its first line is shown in reports.")
         source = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
-        common = (name, title, source, fixes, contexts, handshakes, scope, world, MappingProxyType(dict(signatures)))
+        given = MappingProxyType(dict(signatures))
+        common = (name, title, source, fixes, contexts, handshakes, scope, world, given, fails)
         if inspect.isasyncgenfunction(function):
             entered: Callable[[Target], AsyncIterator[AsyncSend]] = function
             _registry[name] = AsyncStrategy(*common, asynccontextmanager(entered))

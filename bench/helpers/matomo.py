@@ -26,6 +26,11 @@ async def ping(action: str, *, session: httpx.AsyncClient | None = None) -> http
     return await _get("/status/204", session, idsite="1", rec="1", action_name=action)
 
 
+async def request(method: str, path: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """Anything else that the service can be asked."""
+    return await (session or _shared()).request(method, f"{BASE_URL}{path}")
+
+
 async def close() -> None:
     """Close this module's client, at shutdown."""
     global _client  # noqa: PLW0603 - see above

@@ -26,6 +26,11 @@ async def monthly_metrics(model: str, identifier: str, *, session: httpx.AsyncCl
     return await _get(f"/api/{model}s/data/", session, **{f"{model}_id__exact": identifier})
 
 
+async def request(method: str, path: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """Anything else that the service can be asked."""
+    return await (session or _shared()).request(method, f"{BASE_URL}{path}")
+
+
 async def close() -> None:
     """Close this module's client, at shutdown."""
     global _client  # noqa: PLW0603 - see above

@@ -31,6 +31,11 @@ async def get_profile(resource: str, *, session: httpx.AsyncClient | None = None
     return await _get(f"/api/resources/{resource}/profile/", session)
 
 
+async def request(method: str, path: str, *, session: httpx.AsyncClient | None = None) -> httpx.Response:
+    """Anything else that the service can be asked."""
+    return await (session or _shared()).request(method, f"{BASE_URL}{path}")
+
+
 async def close() -> None:
     """Close this module's client, at shutdown."""
     global _client  # noqa: PLW0603 - see above

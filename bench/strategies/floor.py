@@ -38,7 +38,7 @@ def floor(target: Target) -> Iterator[Send]:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sockets[call.origin] = context.wrap_socket(raw, server_hostname=url.hostname)
         connection = sockets[call.origin]
-        connection.sendall(f"GET {call.path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
+        connection.sendall(f"{call.method} {call.path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
         return read_answer(connection)
 
     yield send

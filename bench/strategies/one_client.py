@@ -20,6 +20,6 @@ async def one_client(target: Target) -> AsyncIterator[AsyncSend]:
     async with httpx.AsyncClient() as client:
 
         async def send(call: Call) -> httpx.Response:
-            return await client.get(target.url(call.path, call.origin))
+            return await client.request(call.method, target.url(call.path, call.origin))
 
         yield send

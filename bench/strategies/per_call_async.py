@@ -23,6 +23,6 @@ async def per_call_async(target: Target) -> AsyncIterator[AsyncSend]:
 
     async def send(call: Call) -> httpx.Response:
         async with httpx.AsyncClient() as client:
-            return await client.get(target.url(call.path, call.origin))
+            return await client.request(call.method, target.url(call.path, call.origin))
 
     yield send

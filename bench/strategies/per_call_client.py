@@ -23,6 +23,6 @@ def per_call_client(target: Target) -> Iterator[Send]:
 
     def send(call: Call) -> httpx.Response:
         with httpx.Client() as client:
-            return client.get(target.url(call.path, call.origin))
+            return client.request(call.method, target.url(call.path, call.origin))
 
     yield send

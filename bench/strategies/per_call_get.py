@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def per_call_get(target: Target) -> Iterator[Send]:
     """A plain httpx.get for each call.
 
-    The first thing that everybody writes; inside, it is a client made for the one call.
+    The first thing that everybody writes; inside, it is a client made for the one call, and so is ``httpx.request``,
+    which ``httpx.get`` calls.
     """
 
     def send(call: Call) -> httpx.Response:
-        return httpx.get(target.url(call.path, call.origin))
+        return httpx.request(call.method, target.url(call.path, call.origin))
 
     yield send

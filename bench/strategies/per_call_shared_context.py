@@ -25,6 +25,6 @@ async def per_call_shared_context(target: Target) -> AsyncIterator[AsyncSend]:
 
     async def send(call: Call) -> httpx.Response:
         async with httpx.AsyncClient(verify=context) as client:
-            return await client.get(target.url(call.path, call.origin))
+            return await client.request(call.method, target.url(call.path, call.origin))
 
     yield send

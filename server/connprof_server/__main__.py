@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from connprof_server.errors import ServerError
-from connprof_server.process import HOSTS, serve
+from connprof_server.process import HOSTS, HTTP_VERSIONS, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ what it answers:
   /stream/CHUNKS/BYTES     CHUNKS chunks of BYTES    /redirect/N     N redirects, then JSON
   /cookies/set?NAME=VALUE  sets, /cookies echoes     /status/CODE    that status
   /executions/KEY          POST counts, GET reads    /close          closes the connection after it
+  /gate/N/NAME             JSON once N such requests wait, or after 2 s
 
 examples:
   python -m connprof_server
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with serve(
             names,
             rtt_ms=arguments.rtt,
+            http_version=arguments.http,
             host=arguments.host,
             ports=ports,
             keep_alive_s=arguments.keep_alive / 1_000,
@@ -104,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         metavar="TIME",
         help="round trip to model, e.g. 20ms (default: none)",
+    )
+    parser.add_argument(
+        "--http",
+        choices=HTTP_VERSIONS,
+        default="1.1",
+        help="highest version of HTTP that is offered (default: 1.1)",
     )
     parser.add_argument(
         "--port",
@@ -152,6 +160,8 @@ def _introduce(target: Target, *, as_json: bool) -> None:
     for name, url in target.origins.items():
         _say(f"{name}: {url}")
     _say(f"bundle: {target.bundle} ({target.bundle_certificates_count} certificates, ours is the last)")
+    if target.http_version != "1.1":
+        _say(f"HTTP: 1.1 and {target.http_version}, as the client chooses by ALPN")
     if target.rtt_ms:
         _say(f"round trip: {target.rtt_ms:g} ms, modelled by a proxy")
     _say(f"try: curl --cacert {target.bundle} {target.url('/api/hello')}")

@@ -7,6 +7,7 @@ never be what a client waits for. All the rest is an ordinary Starlette app.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import zlib
@@ -19,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from connprof_server.protocol import CONNECTION
+from connprof_server.protocol import CONNECTION, END_CONNECTION
 from connprof_server.target import json_size_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ __all__ = ["Application", "json_body"]
 _BODY_LIMIT_BYTES = 64 * 1024 * 1024
 _DELAY_LIMIT_MS = 60_000
 _REDIRECTS_LIMIT_COUNT = 100
+_GATE_LIMIT_COUNT = 1_000
+_GATE_LIMIT_S = 2.0
 _CHUNKS_LIMIT_COUNT = 100_000
 _CACHED_ANSWERS_COUNT = 2_048
 _STATUSES = range(200, 600)
@@ -56,6 +59,16 @@ class _Answer:
     raw: bytes
 
 
+class _Gate:
+    """Requests that are answered together."""
+
+    __slots__ = ("opened", "waiting_count")
+
+    def __init__(self) -> None:
+        self.waiting_count = 0
+        self.opened = asyncio.Event()
+
+
 class Application:
     """The ASGI application. One serves all origins.
 
@@ -66,10 +79,12 @@ class Application:
     def __init__(self) -> None:
         self.executions: Counter[str] = Counter()
         self._answers: dict[tuple[bytes, bytes], _Answer] = {}
+        self._gates: dict[str, _Gate] = {}
         self._routes = Starlette(
             routes=[
                 Route("/bytes/{count}", _bytes),
                 Route("/delay/{ms}", _delay),
+                Route("/gate/{count}/{name}", self._gate),
                 Route("/stream/{chunks}/{count}", _stream),
                 Route("/redirect/{times}", _redirect),
                 Route("/cookies/set", _set_cookies),
@@ -105,6 +120,24 @@ class Application:
                 self._answers.clear()
             answer = self._answers[key] = _prepared(*key)
         return answer
+
+    async def _gate(self, request: Request) -> Response:
+        """Answers once as many requests of this name wait as were asked for, or the first has waited long enough.
+
+        With it, calls that are in flight at once are so on every machine, however slow.
+        """
+        count = _number(request, "count", lowest=1, highest=_GATE_LIMIT_COUNT)
+        name = request.path_params["name"]
+        gate = self._gates.setdefault(name, _Gate())
+        gate.waiting_count += 1
+        if gate.waiting_count < count:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(gate.opened.wait(), _GATE_LIMIT_S)
+        if self._gates.get(name) is gate:
+            del self._gates[name]
+        gate.opened.set()
+        answer = _prepared(request.scope["raw_path"], request.scope["query_string"])
+        return Response(answer.body["body"], answer.start["status"], headers=_text_headers(answer))
 
     async def _count_execution(self, request: Request) -> Response:
         key = request.path_params["key"]
@@ -180,6 +213,10 @@ def _prepared(raw_path: bytes, query: bytes) -> _Answer:
     )
 
 
+def _text_headers(answer: _Answer) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in answer.start["headers"]}
+
+
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -251,7 +288,9 @@ async def _cookies(request: Request) -> Response:
     return JSONResponse(request.cookies)
 
 
-async def _close(_request: Request) -> Response:
+async def _close(request: Request) -> Response:
+    if end_connection := request.scope["state"].get(END_CONNECTION):
+        end_connection()  # HTTP/2 has no such header, but a frame that says goodbye
     return JSONResponse({"closing": True}, headers={"connection": "close"})
 
 

@@ -18,6 +18,7 @@ import trustme
 from cryptography import x509
 
 from connprof_server.errors import ServerError
+from connprof_server.hashed import SystemStore, make_system_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,8 @@ _SERIAL_BYTES = 20
 _SIGNATURE_BYTES = 71
 _TRIES_COUNT = 200
 
+_ALPN = {"1.1": ["http/1.1"], "2": ["h2", "http/1.1"]}
+
 T = TypeVar("T")
 
 
@@ -48,6 +51,7 @@ class Certificates:
         ca: file with our CA alone.
         bundle_certificates_count: certificates in the bundle, ours included.
         bundle_sha256: SHA-256 of the real CA bundle alone.
+        system_store: this machine's own CA certificates and ours, if they were asked for.
         contexts: one server-side TLS context for each origin asked for, with the leaf and its key loaded.
     """
 
@@ -55,6 +59,7 @@ class Certificates:
     ca: Path
     bundle_certificates_count: int
     bundle_sha256: str
+    system_store: SystemStore | None
     contexts: tuple[ssl.SSLContext, ...]
 
 
@@ -63,6 +68,8 @@ def make_certificates(
     *,
     contexts_count: int,
     host: str,
+    http_version: str = "1.1",
+    system_store: bool = False,
     expires: datetime | None = None,
     allow_expired: bool = False,
 ) -> Certificates:
@@ -72,11 +79,13 @@ def make_certificates(
         folder: an existing private folder.
         contexts_count: how many TLS contexts to make with the leaf.
         host: the name by which clients will call, checked against the leaf.
+        http_version: ``2`` for contexts that offer HTTP/2 beside HTTP/1.1.
+        system_store: also make a trust store, as file and as folder, out of this machine's own.
         expires: when the leaf expires; by default in some hundred years.
         allow_expired: do not ask whether a client would accept the leaf, for probes of what clients do then.
 
     Raises:
-        ServerError: a client would refuse the leaf.
+        ServerError: a client would refuse the leaf, or this machine has no trust store.
     """
     ca, leaf = _authority_and_leaf(expires)
     ca_pem = ca.cert_pem.bytes()
@@ -86,7 +95,7 @@ def make_certificates(
     bundle_file.write_bytes(bundle)
     ca_file.write_bytes(ca_pem)
     # One context more than asked for: the trial handshake must not be among those counted.
-    trial, *contexts = _contexts(folder, leaf, contexts_count + 1)
+    trial, *contexts = _contexts(folder, leaf, contexts_count + 1, _ALPN[http_version])
     if not allow_expired:
         _try_handshake(trial, ca_file, host)
     return Certificates(
@@ -94,6 +103,7 @@ def make_certificates(
         ca=ca_file,
         bundle_certificates_count=bundle.count(b"-----BEGIN CERTIFICATE-----"),
         bundle_sha256=hashlib.sha256(real_bundle).hexdigest(),
+        system_store=make_system_store(folder, ca_pem) if system_store else None,
         contexts=tuple(contexts),
     )
 
@@ -136,7 +146,7 @@ def _usual(make: Callable[[], T], pem_of: Callable[[T], bytes]) -> T:
     raise ServerError(f"no certificate of the usual length came out in {_TRIES_COUNT} tries")
 
 
-def _contexts(folder: Path, leaf: trustme.LeafCert, count: int) -> list[ssl.SSLContext]:
+def _contexts(folder: Path, leaf: trustme.LeafCert, count: int, alpn: list[str]) -> list[ssl.SSLContext]:
     """Contexts with the leaf loaded. OpenSSL reads keys from files only, so the key is in one for that long."""
     private = folder / "private"
     private.mkdir(mode=0o700)
@@ -148,7 +158,7 @@ def _contexts(folder: Path, leaf: trustme.LeafCert, count: int) -> list[ssl.SSLC
         for _ in range(count):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(key_file)
-            context.set_alpn_protocols(["http/1.1"])
+            context.set_alpn_protocols(alpn)
             contexts.append(context)
         return contexts
     finally:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from connprof_server.app import Application
     from connprof_server.channel import Channel
+    from connprof_server.hashed import SystemStore
 
 # Passes of the event loop before a snapshot. What a client did before it asked (connected, sent, closed) is
 # waiting in the kernel, and takes a few passes to be accepted, started, read and counted.
@@ -56,6 +57,8 @@ async def _main(channel: Channel, config: dict[str, Any]) -> None:
         Path(config["folder"]),
         contexts_count=len(config["origins"]),
         host=config["host"],
+        http_version=config["http_version"],
+        system_store=config["system_store"],
         expires=datetime.fromisoformat(config["expires"]) if config["expires"] else None,
         allow_expired=config["allow_expired"],
     )
@@ -65,7 +68,7 @@ async def _main(channel: Channel, config: dict[str, Any]) -> None:
         counts = counting.OriginCounts(context)
         sockets: list[socket.socket] = [counting.ListeningSocket(sock, counts) for sock in bind_loopback(port)]
         bound_port: int = sockets[0].getsockname()[1]
-        server = _uvicorn_server(app, counts, keep_alive_s=config["keep_alive_s"])
+        server = _uvicorn_server(app, counts, config)
         serving = asyncio.create_task(server.serve(sockets))
         await _started(server, serving)
         origins[name] = _Origin(counts, server, bound_port, serving)
@@ -77,10 +80,22 @@ async def _main(channel: Channel, config: dict[str, Any]) -> None:
                 "ca": str(certificates.ca),
                 "bundle_certificates_count": certificates.bundle_certificates_count,
                 "bundle_sha256": certificates.bundle_sha256,
+                **_system_store(certificates.system_store),
             }
         }
     )
     await channel.serve(_operations(origins, app))
+
+
+def _system_store(store: SystemStore | None) -> dict[str, Any]:
+    if store is None:
+        return {}
+    return {
+        "system_file": str(store.file),
+        "system_directory": str(store.directory),
+        "system_certificates_count": store.certificates_count,
+        "system_sha256": store.sha256,
+    }
 
 
 def _operations(origins: dict[str, _Origin], app: Application) -> dict[str, Any]:
@@ -99,10 +114,13 @@ def _operations(origins: dict[str, _Origin], app: Application) -> dict[str, Any]
     return {"snapshot": snapshot, "drop_connections": drop_connections, "executions": executions}
 
 
-def _uvicorn_server(app: Application, counts: counting.OriginCounts, *, keep_alive_s: float) -> uvicorn.Server:
+def _uvicorn_server(app: Application, counts: counting.OriginCounts, wanted: dict[str, Any]) -> uvicorn.Server:
     import uvicorn
 
-    from connprof_server.protocol import counting_protocol
+    if wanted["http_version"] == "2":
+        from connprof_server.multiplexing import multiplexing_protocol as protocol
+    else:
+        from connprof_server.protocol import counting_protocol as protocol
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -113,7 +131,7 @@ def _uvicorn_server(app: Application, counts: counting.OriginCounts, *, keep_ali
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=counting_protocol(counts, app),
+        http=protocol(counts, app),
         ws="none",
         interface="asgi3",
         lifespan="off",
@@ -124,7 +142,7 @@ def _uvicorn_server(app: Application, counts: counting.OriginCounts, *, keep_ali
         server_header=False,
         date_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]  # an int by its type, a delay in seconds by its use
+        timeout_keep_alive=wanted["keep_alive_s"],  # an int by its type, a delay in seconds by its use
     )
     config.load()
     # uvicorn would load key and certificate from files, which are gone by now.

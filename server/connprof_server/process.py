@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["HOSTS", "RunningServer", "serve"]
+__all__ = ["HOSTS", "HTTP_VERSIONS", "RunningServer", "serve"]
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
+HTTP_VERSIONS = ("1.1", "2")
 _START_S = 20.0
 _ANSWER_S = 10.0
 _POLL_S = 0.01
@@ -36,6 +37,8 @@ def serve(
     origins: Sequence[str] = ("main",),
     *,
     rtt_ms: float = 0.0,
+    http_version: str = "1.1",
+    system_store: bool = False,
     host: str = "localhost",
     ports: Sequence[int] = (),
     keep_alive_s: float = 5.0,
@@ -50,6 +53,10 @@ def serve(
             certificate.
         rtt_ms: round trip to model in front of each origin, in milliseconds; see `shaping` for what the
             model leaves out. 0 for none.
+        http_version: the highest version that is offered, ``1.1`` or ``2``. Clients that do not take HTTP/2 are served
+            as ever.
+        system_store: also make a trust store of this machine's own CA certificates and ours, as a file and as a hashed
+            folder.
         host: the host in the URLs: ``localhost``, ``127.0.0.1`` or ``::1``.
         ports: a fixed port for each origin; by default any that is free.
         keep_alive_s: idle seconds after which the server closes a connection; uvicorn's own default is 5.
@@ -69,7 +76,10 @@ def serve(
     """
     if os.name != "posix":
         raise ServerError("the TLS server needs Linux or macOS")
-    config = _checked(origins, rtt_ms=rtt_ms, host=host, ports=ports, keep_alive_s=keep_alive_s)
+    config = _checked(
+        origins, rtt_ms=rtt_ms, http_version=http_version, host=host, ports=ports, keep_alive_s=keep_alive_s
+    )
+    config["system_store"] = system_store
     if certificate_expires is not None and certificate_expires.tzinfo is None:
         raise ValueError("certificate_expires needs a time zone")
     config["expires"] = certificate_expires.isoformat() if certificate_expires else None
@@ -213,6 +223,8 @@ class RunningServer:
             bundle_certificates_count=ready["bundle_certificates_count"],
             bundle_sha256=ready["bundle_sha256"],
             rtt_ms=rtt_ms,
+            http_version=config["http_version"],
+            **{name: value for name, value in ready.items() if name.startswith("system_")},
         )
 
     def _ask(self, op: str) -> dict[str, Any]:
@@ -231,7 +243,7 @@ class RunningServer:
 
 
 def _checked(
-    origins: Sequence[str], *, rtt_ms: float, host: str, ports: Sequence[int], keep_alive_s: float
+    origins: Sequence[str], *, rtt_ms: float, http_version: str, host: str, ports: Sequence[int], keep_alive_s: float
 ) -> dict[str, Any]:
     """The arguments as a configuration.
 
@@ -250,6 +262,8 @@ def _checked(
         raise ValueError(f"there are {len(origins)} origins but {len(ports)} ports")
     if not all(0 <= port <= _HIGHEST_PORT for port in ports):
         raise ValueError(f"a port must be from 0 to {_HIGHEST_PORT}")
+    if http_version not in HTTP_VERSIONS:
+        raise ValueError(f"http_version must be {' or '.join(HTTP_VERSIONS)}, not {http_version!r}")
     if not 0 <= rtt_ms <= 60_000:  # noqa: PLR2004 - a minute, said in the message
         raise ValueError(f"rtt_ms must be from 0 to 60000, not {rtt_ms:g}")
     if not keep_alive_s > 0:
@@ -257,6 +271,7 @@ def _checked(
     return {
         "origins": list(origins),
         "rtt_ms": float(rtt_ms),
+        "http_version": http_version,
         "host": host,
         "ports": list(ports) or [0] * len(origins),
         "keep_alive_s": float(keep_alive_s),

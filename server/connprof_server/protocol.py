@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from connprof_server.app import Application
     from connprof_server.counting import Connection, OriginCounts
 
-__all__ = ["CONNECTION", "counting_protocol"]
+__all__ = ["CONNECTION", "END_CONNECTION", "counting_protocol"]
 
 CONNECTION = "connprof.connection"
 """Key in an ASGI scope's ``state`` under which the application finds the request's `counting.Connection`."""
+
+END_CONNECTION = "connprof.end-connection"
+"""Key under which an HTTP/2 request finds the function that ends its connection once all streams are answered."""
 
 
 def counting_protocol(counts: OriginCounts, app: Application) -> type[HttpToolsProtocol]:

@@ -15,7 +15,7 @@ _SPREAD_BYTES = 15 * 1_024
 
 
 def json_size_bytes(path: str) -> int:
-    """Size in bytes of the body that the server answers to a GET of ``path`` below ``/api/``.
+    """Size in bytes of the body that the server answers to a GET of ``path`` below ``/api/`` or ``/gate/``.
 
     Between 1 KiB and 16 KiB, the range of search and lookup answers of a public data API, and always the
     same for the same path (query string included), so that a client can check each answer without asking
@@ -38,6 +38,11 @@ class Target:
         bundle_certificates_count: how many certificates the bundle holds, ours included.
         bundle_sha256: SHA-256 of the real CA bundle in it, without ours, which is new at each start.
         rtt_ms: modelled round trip in front of the origins, 0 where there is none.
+        http_version: the highest version of HTTP that is offered by ALPN, ``1.1`` or ``2``.
+        system_file: file with this machine's own CA certificates and ours; empty unless asked for.
+        system_directory: folder with the same certificates, hashed as OpenSSL wants it; empty unless asked for.
+        system_certificates_count: how many certificates are in each of these two, ours included.
+        system_sha256: SHA-256 of this machine's own among them.
     """
 
     origins: dict[str, str]
@@ -46,6 +51,11 @@ class Target:
     bundle_certificates_count: int
     bundle_sha256: str
     rtt_ms: float = 0.0
+    http_version: str = "1.1"
+    system_file: str = ""
+    system_directory: str = ""
+    system_certificates_count: int = 0
+    system_sha256: str = ""
 
     def url(self, path: str, origin: str | None = None) -> str:
         """The full URL of ``path`` (which starts with a slash) at ``origin``, by default the first one."""

@@ -13,12 +13,23 @@ from __future__ import annotations
 import msgspec
 
 # Read by msgspec at run time, when the first file is decoded.
-from connprof.model import Case, Environment, Problem, Run, SiteCounts, SslBytes, StrategyNote  # noqa: TC001
+from connprof.model import (
+    Case,
+    Environment,
+    HazardNote,
+    Problem,
+    Run,
+    SafetyCell,
+    SiteCounts,
+    SslBytes,
+    StrategyNote,
+)
 
 __all__ = [
     "AbridgedReport",
     "Anything",
     "AnythingListed",
+    "CellFigures",
     "CountsFigures",
     "FailedFigures",
     "LedgerFigures",
@@ -143,6 +154,18 @@ class OneRecord(_Strict, frozen=True, kw_only=True, gc=False):
 
     case: Case
     outcome: MeasuredFigures | FailedFigures
+    identity: dict[str, str] = {}
+    cached_from: str | None = None
+
+
+class CellFigures(SafetyCell, frozen=True, kw_only=True):
+    """One hazard probe on one strategy; what :class:`connprof.model.SafetyCell` lets be absent must be there."""
+
+    client_library: str
+    attempts_count: int
+    failed_count: int
+    harmed_count: int
+    errors: dict[str, int]
 
 
 class AbridgedReport(_Strict, frozen=True, kw_only=True, gc=False):
@@ -155,3 +178,5 @@ class AbridgedReport(_Strict, frozen=True, kw_only=True, gc=False):
     records: tuple[OneRecord, ...]
     verdict: Anything
     headroom: Anything | None = None
+    hazards: tuple[HazardNote, ...] = ()
+    safety: tuple[CellFigures, ...] = ()

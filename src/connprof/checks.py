@@ -34,7 +34,7 @@ class _Seen:
     sessions_count: int
     ledger: LedgerCounts
     warmup_calls_count: int = 0
-    warmup_origins_count: int = 0
+    warmup_handshakes_count: int | None = 0
 
 
 def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
@@ -42,17 +42,18 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
     claims = list(_claims(note, counts)) if counts is not None else []
     if counts is not None:
         yield from _client_against_ledger(counts)
+        yield from _spoken(counts)
         yield from claims
     for timing in measured.timing:
         yield from _samples(timing)
     if measured.memory is not None and counts is not None:
         yield from _memory_against_counts(measured.memory, counts)
-    for seen in _passes(measured):
+    for seen in _passes(note, measured):
         yield from _ledger_alone(seen)
         # What a warm-up should look like is known from the claim alone: where that is wrong, it says nothing.
-        known = not (claims and seen.warmup_calls_count)
+        known = seen.warmup_handshakes_count is not None and not (claims and seen.warmup_calls_count)
         if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count and known:
-            yield from _pass_against_counts(note, seen, counts.ledger)
+            yield from _pass_against_counts(note, seen, counts)
 
 
 def _samples(timing: TimingPass) -> Iterator[Problem]:
@@ -69,7 +70,7 @@ def _samples(timing: TimingPass) -> Iterator[Problem]:
         yield Problem(code="samples", sentence="A timing process did not yield one latency for each call it timed.")
 
 
-def _passes(measured: Measured) -> Iterator[_Seen]:
+def _passes(note: StrategyNote, measured: Measured) -> Iterator[_Seen]:
     if measured.counts is not None:
         yield _Seen("counts", measured.counts.calls_count, 1, measured.counts.ledger)
     for memory in (*measured.growth, *filter(None, [measured.memory])):
@@ -83,7 +84,14 @@ def _passes(measured: Measured) -> Iterator[_Seen]:
             len(timing.wall_ns),
             timing.ledger,
             timing.warmup_calls_count,
-            timing.warmup_origins_count,
+            _claimed(
+                note.handshakes,
+                timing.warmup_amounts.handshakes,
+                timing.warmup_calls_count,
+                timing.warmup_origins_count,
+            )
+            if timing.warmup_calls_count
+            else 0,
         )
 
 
@@ -106,6 +114,23 @@ def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
         yield Problem(code="blind-spot", sentence=sentence)
 
 
+def _spoken(counts: CountsPass) -> Iterator[Problem]:
+    """HTTP/2 was spoken where it was asked for: the server's word, for a client may fall back without one."""
+    alpn = counts.ledger.alpn
+    others_count = sum(count for protocol, count in alpn.items() if protocol != "h2")
+    if counts.http_version == "2" and others_count:
+        yield Problem(
+            code="http-version",
+            sentence=f"HTTP/2 was asked for and not spoken: {others_count} of {sum(alpn.values())} connections spoke "
+            "HTTP/1.1.",
+        )
+
+
+def _most(note: StrategyNote, counts: CountsPass) -> int | None:
+    """The most handshakes that the claim allows, where it is a bound."""
+    return counts.amounts.at_most.get(note.handshakes) if isinstance(note.handshakes, str) else None
+
+
 def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[Problem]:
     """Every CA load, handshake and request allocates: figures that say otherwise were cut off."""
     for what, events_count, amount in (
@@ -121,21 +146,39 @@ def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[P
 
 
 def _claims(note: StrategyNote, counts: CountsPass) -> Iterator[Problem]:
-    for what, claim, measured in (
-        ("SSL contexts", note.contexts, counts.client.contexts_count),
-        ("full handshakes", note.handshakes, counts.client.handshakes_full_count),
-    ):
-        expected = _claimed(claim, counts.calls_count, counts.origins_count)
-        if measured != expected:
+    for what, claim, known, measured, most in (
+        ("SSL contexts", note.contexts, counts.amounts.contexts, counts.client.contexts_count, None),
+        (
+            "full handshakes", note.handshakes, counts.amounts.handshakes, counts.client.handshakes_full_count,
+            _most(note, counts),
+        ),
+    ):  # fmt: skip
+        expected = _claimed(claim, known, counts.calls_count, counts.origins_count)
+        if expected is None:
             yield Problem(
                 code="claim",
-                sentence=f"{note.name} is declared to make {expected} {what} here (one for "
-                f"{'each of the ' + claim if claim != 'one' else 'all'}), but made {measured}.",
+                sentence=f"{note.name} is declared to make {what} for each of the {claim}, which nobody counted.",
+            )
+        elif not expected <= measured <= (expected if most is None else most):
+            amount = f"{expected}" if most is None else f"{expected} to {most}"
+            yield Problem(
+                code="claim",
+                sentence=f"{note.name} is declared to make {amount} {what} here{_in_words(claim)}, "
+                f"but made {measured}.",
             )
 
 
-def _claimed(claim: str, calls_count: int, origins_count: int) -> int:
-    return {"calls": calls_count, "origins": origins_count, "one": 1}[claim]
+def _in_words(claim: str | int) -> str:
+    if isinstance(claim, int):
+        return ""
+    return f" (one for {'all' if claim == 'one' else 'each of the ' + claim})"
+
+
+def _claimed(claim: str | int, known: dict[str, int], calls_count: int, origins_count: int) -> int | None:
+    """What a claim comes to; nothing where the pass did not count what it is about."""
+    if isinstance(claim, int):
+        return claim
+    return ({"calls": calls_count, "origins": origins_count, "one": 1} | known).get(claim)
 
 
 def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
@@ -162,20 +205,26 @@ def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
         yield Problem(code="ledger", sentence=sentence)
 
 
-def _pass_against_counts(note: StrategyNote, seen: _Seen, reference: LedgerCounts) -> Iterator[Problem]:
-    """The same sessions must look the same to the server, whichever instrument was on in the client."""
-    warmup = 0
-    if seen.warmup_calls_count:
-        warmup = _claimed(note.handshakes, seen.warmup_calls_count, seen.warmup_origins_count)
-    for what, here, there, extra in (
-        ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup),
-        ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0),
-        ("failed handshakes", seen.ledger.handshakes_failed_count, reference.handshakes_failed_count, 0),
-        ("connections", seen.ledger.tcp_accepted_count, reference.tcp_accepted_count, warmup),
+def _pass_against_counts(note: StrategyNote, seen: _Seen, counts: CountsPass) -> Iterator[Problem]:
+    """The same sessions must look the same to the server, whichever instrument was on in the client.
+
+    Where the claim is a bound, no two sessions need have as many connections, and none more or fewer than it allows.
+    """
+    reference, warmup, most = counts.ledger, seen.warmup_handshakes_count or 0, _most(note, counts)
+    least = _claimed(note.handshakes, counts.amounts.handshakes, counts.calls_count, counts.origins_count) or 0
+    for what, here, there, extra, is_bound in (
+        ("full handshakes", seen.ledger.handshakes_full_count, reference.handshakes_full_count, warmup, True),
+        ("resumed handshakes", seen.ledger.handshakes_resumed_count, reference.handshakes_resumed_count, 0, False),
+        ("failed handshakes", seen.ledger.handshakes_failed_count, reference.handshakes_failed_count, 0, False),
+        ("connections", seen.ledger.tcp_accepted_count, reference.tcp_accepted_count, warmup, True),
     ):
-        expected = there * seen.sessions_count + extra
-        if here != expected:
+        if is_bound and most is not None:
+            low, high = least * seen.sessions_count, most * seen.sessions_count + seen.warmup_calls_count
+        else:
+            low = high = there * seen.sessions_count + extra
+        if not low <= here <= high:
+            expected = f"{low} were" if low == high else f"{low} to {high} were"
             yield Problem(
                 code="passes",
-                sentence=f"The {seen.name} pass made {here} {what}; after the counts pass, {expected} were expected.",
+                sentence=f"The {seen.name} pass made {here} {what}; after the counts pass, {expected} expected.",
             )

@@ -44,6 +44,17 @@ _IO_FUNCTIONS = frozenset(
     }
 )  # fmt: skip
 
+# Where libraries call OpenSSL's loaders themselves, so that no frame of ssl.py is the innermost.
+_LOADERS = (
+    "/truststore/_api.py",
+    "/truststore/_openssl.py",
+    "/urllib3/util/_async/ssl_.py",
+    "/urllib3/util/ssl_.py",
+    "/urllib3_future/util/_async/ssl_.py",
+    "/urllib3_future/util/ssl_.py",
+    "/wassima/__init__.py",
+)
+
 _LAST_BYTES = 100_003
 _LAST_PLACE = ("_allocate_last", __file__)
 _EVERYTHING = 1_000_000
@@ -52,7 +63,10 @@ _EVERYTHING = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FunctionFigures:
-    """Cumulative bytes and allocations of one function of ``ssl.py``."""
+    """Cumulative bytes and allocations of one function of ``ssl.py``.
+
+    Some libraries load CA certificates past ``ssl.py``; their functions are ``_configure_context (truststore)``.
+    """
 
     function: str
     category: str
@@ -65,7 +79,7 @@ class CaptureFigures:
     """What one capture says of its window.
 
     Attributes:
-        functions: the functions of ``ssl.py``, most bytes first.
+        functions: the functions of ``ssl.py`` and those that do the same work in its place, most bytes first.
         total_bytes: cumulative bytes of the whole process.
         allocations_count: allocations of the whole process, frees not counted.
         peak_bytes: the high-water mark.
@@ -187,9 +201,19 @@ def _sums(capture: Path) -> _Sums:
 def _ssl_only(rows: Iterable[tuple[tuple[str, str, int], int]]) -> dict[str, int]:
     totals: dict[str, int] = defaultdict(int)
     for (function, file, _line), amount in rows:
-        if file == ssl.__file__:
-            totals[function] += amount
+        if name := _ssl_name(function, file):
+            totals[name] += amount
     return totals
+
+
+def _ssl_name(function: str, file: str) -> str | None:
+    """How a function that does TLS work is called in our figures; nothing for all others."""
+    if file == ssl.__file__:
+        return function
+    if file.endswith(_LOADERS):
+        package = next(part for part in reversed(file.split("/")[:-1]) if part not in {"util", "_async"})
+        return f"{function} ({package})"
+    return None
 
 
 def _walk(capture: Path) -> _Sums:
@@ -209,9 +233,9 @@ def _walk(capture: Path) -> _Sums:
             frames = record.stack_trace(max_stacks=1)
             if frames and frames[0][:2] == _LAST_PLACE:
                 last += record.size
-            if frames and frames[0][1] == ssl.__file__:
-                totals[frames[0][0]] += record.size
-                counts[frames[0][0]] += record.n_allocations
+            if frames and (name := _ssl_name(*frames[0][:2])):
+                totals[name] += record.size
+                counts[name] += record.n_allocations
         peak_bytes = reader.metadata.peak_memory
     if last < _LAST_BYTES:
         raise _cut_off(capture)

@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "SCHEMA",
+    "Amounts",
     "Answers",
     "CallSite",
     "Case",
@@ -112,8 +113,14 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
         source: the file that holds it, relative to the project.
         is_async: whether it runs on an event loop.
         fixes: the strategy that it mends, if any.
-        contexts: how many SSL contexts it claims to create: ``calls``, ``origins`` or ``one``.
-        handshakes: how many full handshakes it claims to make: ``calls`` or ``origins``.
+        contexts: how many SSL contexts it claims to create: one for each of the ``calls``, ``origins``,
+            ``batches``, ``tasks``, ``threads``, ``loops`` or ``processes``, or ``one`` in all, or so many.
+        handshakes: how many full handshakes it claims to make: one for each of the ``calls``, or what a pool needs for
+            the ``origins``, once or in each of the ``tasks``, ``threads`` or ``loops``, or so many.
+        scope: how long its clients live: for one ``call``, for a ``batch``, or for the ``process``.
+        world: where its calls are made: ``script``, ``threads``, ``loops``, ``asgi``, ``celery`` or ``processes``.
+        fails: the exception that ends any session of more than one call, for one that is known to be bad.
+        client_library: as in :class:`Case`: strategies of other libraries have names in common and claims of their own.
     """
 
     name: str
@@ -121,8 +128,16 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     source: str
     is_async: bool
     fixes: str | None
-    contexts: Literal["calls", "origins", "one"]
-    handshakes: Literal["calls", "origins"]
+    contexts: Literal["calls", "origins", "one", "batches", "tasks", "threads", "loops", "processes"] | int
+    handshakes: Literal["calls", "origins", "tasks", "threads", "loops"] | int
+    scope: str = "batch"
+    world: str = "script"
+    fails: str = ""
+    client_library: str = "httpx"
+
+    def foresees(self, outcome: Outcome) -> bool:
+        """Whether ``outcome`` is the failure that this strategy says of itself."""
+        return bool(self.fails) and isinstance(outcome, Failed) and self.fails in outcome.message
 
 
 # --- the counts pass ------------------------------------------------------------------------------------------
@@ -207,6 +222,22 @@ class Event(Frozen, frozen=True, kw_only=True):
     ok: bool = True
 
 
+class Amounts(Frozen, frozen=True, kw_only=True):
+    """What the words of a claim amount to in one session, by word: how many places its calls were sent from.
+
+    Attributes:
+        contexts: how many ``batches``, ``tasks``, ``threads``, ``loops`` and child ``processes`` there were.
+        handshakes: how many connections the calls in flight at once need, from one pool (``origins``), or from one in
+            each of the ``tasks``, ``threads`` or ``loops``.
+        at_most: where that is only the least there can be, because callers that overlap may or may not share a
+            connection: the most there can be.
+    """
+
+    contexts: dict[str, int] = {}
+    handshakes: dict[str, int] = {}
+    at_most: dict[str, int] = {}
+
+
 class CountsPass(Frozen, frozen=True, kw_only=True):
     """The counts pass: observer in the client, ledger in the server, nothing else.
 
@@ -214,7 +245,9 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
     cannot see it, a connection to somewhere else, a failure of the observer itself.
 
     ``origins_count`` is how many different origins the workload called: a client cannot do with fewer handshakes
-    than that.
+    than that. ``amounts`` is what a claim is held against.
+
+    ``http_version`` is what the client was asked to speak. What it spoke stands in the ledger's ``alpn``.
     """
 
     calls_count: int
@@ -224,13 +257,18 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
     ledger: LedgerCounts
     events: tuple[Event, ...]
     blind_spots: tuple[str, ...] = ()
+    amounts: Amounts = Amounts()
+    http_version: str = "1.1"
 
 
 # --- the memory pass ------------------------------------------------------------------------------------------
 
 
 class SslBytes(Frozen, frozen=True, kw_only=True):
-    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``."""
+    """Cumulative bytes whose innermost Python frame is in the standard library's ``ssl.py``.
+
+    Or in one of the few files of other libraries that call OpenSSL's loaders in its place.
+    """
 
     context_bytes: int
     handshake_bytes: int
@@ -291,6 +329,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
         calls_count: calls per round.
         warmup_calls_count: calls of a shorter session that was run first and is in none of the figures but the ledger.
         warmup_origins_count: how many origins those calls went to.
+        warmup_amounts: what the words of a claim amounted to in them.
         wall_ns: one entry per round, as pytest-benchmark measured it.
         thread_time_ns: CPU time per round, summed over the threads that made calls.
         latency_ns: per round, the latency of each call in order.
@@ -304,6 +343,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
     thread_time_ns: tuple[int, ...]
     latency_ns: tuple[tuple[int, ...], ...]
     ledger: LedgerCounts
+    warmup_amounts: Amounts = Amounts()
 
 
 # --- outcomes -------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "Line",
     "RatioInterval",
     "SignTest",
     "bootstrap_ratio",
+    "line",
     "median",
     "minimum",
     "paired_ratios",
@@ -54,6 +56,28 @@ class SignTest:
     below_count: int
     ties_count: int
     p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A straight line through points, and how far they lie from it.
+
+    Attributes:
+        slope: what one more of x adds to y.
+        intercept: y where x is 0: what is paid once.
+        residual: the standard deviation of the points around the line, in the unit of y; 0.0 for two points, which
+            always lie on one.
+        points_count: how many points it goes through.
+    """
+
+    slope: float
+    intercept: float
+    residual: float
+    points_count: int
+
+    def at(self, x: float) -> float:
+        """The line's y at ``x``. Beyond the points it is an extrapolation."""
+        return self.intercept + self.slope * x
 
 
 def _required(values: Sequence[float], what: str) -> None:
@@ -102,6 +126,37 @@ def spread(values: Sequence[float]) -> float:
     if mean == 0:
         raise ValueError("spread around a mean of 0")
     return statistics.stdev(values) / abs(mean) if len(values) > 1 else 0.0
+
+
+def line(x: Sequence[float], y: Sequence[float]) -> Line:
+    """The straight line through the points by ordinary least squares (Legendre, 1805).
+
+    ``residual`` is the usual estimate ``sqrt(sum of squared residuals / (n - 2))``: two degrees of freedom went into
+    the line. Every point weighs the same, so of values that spread in proportion to their size the large ones decide
+    the slope; for counts and allocated bytes, which repeat, that is as wanted. Sums are taken around the means,
+    exactly rounded (:func:`math.fsum`): a line through exact multiples comes out exact.
+
+    Raises:
+        ValueError: fewer than two points, as many x as y are not given, or all x are the same.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"a line through {len(x)} x and {len(y)} y")
+    if len(x) < 2:  # noqa: PLR2004 - it takes two points
+        raise ValueError(f"a line through {len(x)} points")
+    mean_x, mean_y = statistics.fmean(x), statistics.fmean(y)
+    across = math.fsum((each - mean_x) ** 2 for each in x)
+    if across == 0:
+        raise ValueError("a line through points with the same x")
+    slope = math.fsum((each_x - mean_x) * (each_y - mean_y) for each_x, each_y in zip(x, y, strict=True)) / across
+    intercept = mean_y - slope * mean_x
+    off = math.fsum((each_y - (intercept + slope * each_x)) ** 2 for each_x, each_y in zip(x, y, strict=True))
+    freedom = len(x) - 2
+    return Line(
+        slope=slope,
+        intercept=intercept,
+        residual=math.sqrt(off / freedom) if freedom else 0.0,
+        points_count=len(x),
+    )
 
 
 def ratio(candidate: float, baseline: float) -> float:

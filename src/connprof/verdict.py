@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from connprof.checks import problems_of
 from connprof.model import (
     Answers,
+    Case,
     Check,
     Failed,
     Half,
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 __all__ = ["comparable_bytes", "judge", "required_factor"]
+
+_WORKLOAD = "llm-session"
+"""The workload that stands for the incident's session."""
 
 
 def comparable_bytes(ssl: SslBytes, *, certificates_count: int, reference_count: int) -> float:
@@ -49,9 +55,11 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
 
     Args:
         incident: the published figures, and which strategies stand for before and after.
-        records: the cases of one run, all of one workload.
+        records: the cases of one run. Where they differ by more than their strategies, those with the published number
+            of calls and every axis at its default are meant.
         certificates_count: certificates in the CA bundle that the clients loaded.
     """
+    records = _of_one_setting(records, incident)
     before = _usable(records, incident.before)
     after = _usable(records, incident.after)
     shared = _usable(records, incident.shared_context)
@@ -92,9 +100,10 @@ def _contradictory_records(report: Report) -> Iterator[str]:
     for key, count in Counter(record.case.key for record in report.records).items():
         if count > 1:
             yield f"it holds the case {key} {count} times."
-    notes = {note.name: note for note in report.strategies}
+    notes = {(note.name, note.client_library): note for note in report.strategies}
     for record in report.records:
-        note, outcome = notes.get(record.case.strategy), record.outcome
+        name, outcome = record.case.strategy, record.outcome
+        note = notes.get((name, record.case.client_library)) or notes.get((name, "httpx"))
         if note is None:
             yield f"it does not say what the strategy {record.case.strategy} is."
         elif isinstance(outcome, Measured):
@@ -102,6 +111,17 @@ def _contradictory_records(report: Report) -> Iterator[str]:
             for problem in problems_of(note, outcome):
                 if problem.code not in known:
                     yield f"it calls {record.case.strategy} measured, but: {_lower(problem.sentence)}"
+
+
+def _of_one_setting(records: Sequence[Record], incident: Incident) -> Sequence[Record]:
+    """The records that may be held against each other."""
+    if len({msgspec.structs.replace(record.case, strategy="") for record in records}) <= 1:
+        return records
+    return [
+        record
+        for record in records
+        if record.case == Case(strategy=record.case.strategy, workload=_WORKLOAD, calls_count=incident.calls_count)
+    ]
 
 
 def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, answer, count_duels
-from bench.checkouts import Requirements, commit_of, environment, requirements, worktrees
+from bench.checkouts import commit_of, requirements, worktrees
 from bench.duel_report import DuelReport, Trio, Turns, paired_test
+from bench.environments import Requirements, environment
 from connprof.cli import cli, guarded
 from connprof.cli.exits import duel_exit_code
 from connprof.errors import RunError, UsageError

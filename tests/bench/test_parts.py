@@ -22,7 +22,7 @@ import msgspec
 import pytest
 from pytest_benchmark.stats import Stats
 
-from bench import children, command, headroom, matrix, passes, runner, worker
+from bench import children, command, gathered, headroom, matrix, measuring, passes, provenance, reserve, runner, worker
 from bench.benchmark_file import merge_benchmark_files
 from bench.driver import AnswerError, Session, run_session
 from bench.matrix import Job, Settings, growth_points, plan
@@ -149,7 +149,7 @@ def sync_strategy(send, log=None):
     def enter(_target):
         yield from recorded(log, send)
 
-    return SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", enter)
+    return SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
 
 
 def async_strategy(send, log=None):
@@ -161,7 +161,7 @@ def async_strategy(send, log=None):
         for each in recorded(log, send_async):
             yield each
 
-    return AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", enter)
+    return AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
 
 
 def recorded(log, send):
@@ -243,7 +243,7 @@ def test_on_an_event_loop_the_background_call_runs_beside_the_others():
 
         yield send
 
-    strategy = AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", enter)
+    strategy = AsyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
     session = run_session(strategy, (Step((call_of("/a"),), call_of("/ping")),), TARGET, nullcontext)
     assert len(session.calls) == 2
 
@@ -302,7 +302,7 @@ def test_the_cpu_time_of_a_session_includes_its_background_thread_and_its_ends()
         yield send
         burn(0.03)
 
-    strategy = SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", enter)
+    strategy = SyncStrategy("fake", "Fake", "fake.py", None, "one", "origins", "batch", "script", {}, "", enter)
     session = run_session(strategy, (Step((call_of("/a"),), call_of("/ping")),), TARGET, nullcontext)
     assert session.thread_time_ns >= 120_000_000
 
@@ -641,12 +641,12 @@ CASE = {"strategy": "floor", "workload": "single-origin", "calls_count": 1}
 
 
 def session_that(does, monkeypatch):
-    def session(_case, _target, window):
+    def session(_case, window):
         with window():
             does()
-        return Session(0, 1, (), 0), 1
+        return Session(0, 1, (), 0)
 
-    monkeypatch.setattr(passes, "_session", session)
+    monkeypatch.setattr(passes.Case, "session", session)
 
 
 def test_an_observer_that_failed_is_a_blind_spot(monkeypatch):
@@ -750,7 +750,7 @@ def test_headroom_closes_its_connections_after_a_failure_too(server, monkeypatch
 
 
 def headroom_of(rate, *records):
-    return runner._Suite._headroom_of(SimpleNamespace(_server_requests_per_s=rate), records)
+    return measuring.headroom_of(rate, records)
 
 
 def timed(name, *latencies_ms):
@@ -892,7 +892,7 @@ def test_wrong_use_ends_before_anything_is_written(monkeypatch, capsys, tmp_path
         raise AssertionError("it must not run")
 
     monkeypatch.setattr(command, "run_suite", not_reached)
-    monkeypatch.setattr(command, "_interrupt_once", not_reached)
+    monkeypatch.setattr(command, "interrupt_once", not_reached)
     assert guarded(command.bench, [*arguments, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -968,7 +968,7 @@ def repository(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.setattr(runner, "_PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "_PROJECT", tmp_path)
     git(tmp_path, "init", "-q")
     (tmp_path / "file").write_text("one")
     git(tmp_path, "add", "file")
@@ -977,27 +977,27 @@ def repository(tmp_path, monkeypatch):
 
 
 def test_the_commit_is_the_one_that_is_checked_out_and_clean_when_nothing_was_changed(repository):
-    assert runner._commit() == (git(repository, "rev-parse", "HEAD"), False)
+    assert provenance.commit() == (git(repository, "rev-parse", "HEAD"), False)
 
 
 @pytest.mark.parametrize("name", ["file", "new"])
 def test_a_changed_or_a_new_file_makes_the_commit_dirty(repository, name):
     (repository / name).write_text("two")
-    assert runner._commit() == (git(repository, "rev-parse", "HEAD"), True)
+    assert provenance.commit() == (git(repository, "rev-parse", "HEAD"), True)
 
 
 def test_without_a_repository_or_without_git_there_is_no_commit(repository, monkeypatch, tmp_path):
     (tmp_path / ".git").rename(tmp_path / "no-git")
-    assert runner._commit() == (None, None)
+    assert provenance.commit() == (None, None)
     (tmp_path / "no-git").rename(tmp_path / ".git")
     monkeypatch.setenv("PATH", str(repository / "nowhere"))
-    assert runner._commit() == (None, None)
+    assert provenance.commit() == (None, None)
 
 
 def test_the_report_tells_when_how_long_and_from_what_the_run_was_made(monkeypatch, tmp_path):
     clock = SimpleNamespace(monotonic=lambda: 1000.0)
     monkeypatch.setattr(runner, "time", clock)
-    monkeypatch.setattr(runner, "_commit", lambda: ("abc", True))
+    monkeypatch.setattr(runner, "commit", lambda: ("abc", True))
     settings = settings_of(tmp_path, strategies=("floor",), seed=77, quick=True)
     suite = runner._Suite(settings, "the command", Silent())
     suite._environment = samples.ENVIRONMENT
@@ -1012,11 +1012,11 @@ def test_the_report_tells_when_how_long_and_from_what_the_run_was_made(monkeypat
 
 
 def test_files_of_the_user_in_the_reports_folders_stay(monkeypatch, tmp_path):
-    monkeypatch.setattr(runner, "_commit", lambda: (None, None))
+    monkeypatch.setattr(runner, "commit", lambda: (None, None))
     drawn = []
     monkeypatch.setattr(runner, "_draw_flamegraph", lambda capture, page: drawn.append((capture.name, page)))
     settings = settings_of(tmp_path, strategies=("floor",), keep_captures=True, flamegraph=True)
-    with runner.reserved(tmp_path):
+    with reserve.reserved(tmp_path):
         suite = runner._Suite(settings, "", Silent())
         for name in ("memory-40-floor.bin", "growth-10-floor.bin", "retained-40-floor.bin"):
             (tmp_path / ".work" / name).write_text("new")
@@ -1035,8 +1035,8 @@ def test_files_of_the_user_in_the_reports_folders_stay(monkeypatch, tmp_path):
 
 
 def test_no_capture_is_kept_that_nobody_asked_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(runner, "_commit", lambda: (None, None))
-    with runner.reserved(tmp_path):
+    monkeypatch.setattr(runner, "commit", lambda: (None, None))
+    with reserve.reserved(tmp_path):
         suite = runner._Suite(settings_of(tmp_path, strategies=("floor",)), "", Silent())
         (tmp_path / ".work" / "memory-40-floor.bin").write_text("new")
         suite._finish_files()
@@ -1048,29 +1048,29 @@ def test_a_reserved_folder_has_an_empty_work_folder_that_is_gone_afterwards(tmp_
     (out / ".work" / "deep").mkdir(parents=True)
     (out / ".work" / "deep" / "stale").write_text("of a killed run")
     (out / ".lock").write_text("")
-    with runner.reserved(out):
+    with reserve.reserved(out):
         assert list((out / ".work").iterdir()) == []
         (out / ".work" / "file").write_text("")
     assert list(out.iterdir()) == []
 
 
 def test_a_reserved_folder_is_free_after_an_exception(tmp_path):
-    with pytest.raises(KeyboardInterrupt), runner.reserved(tmp_path):
+    with pytest.raises(KeyboardInterrupt), reserve.reserved(tmp_path):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
-    with runner.reserved(tmp_path):
+    with reserve.reserved(tmp_path):
         pass
 
 
 def test_a_second_run_in_a_reserved_folder_is_refused_and_does_the_first_no_harm(tmp_path):
-    with runner.reserved(tmp_path):
+    with reserve.reserved(tmp_path):
         (tmp_path / ".work" / "file").write_text("")
         for _attempt in range(2):
-            with pytest.raises(FileError, match="another run is at work in"), runner.reserved(tmp_path):
+            with pytest.raises(FileError, match="another run is at work in"), reserve.reserved(tmp_path):
                 pass
         assert (tmp_path / ".work" / "file").exists()
         assert (tmp_path / ".lock").exists()
-    with runner.reserved(tmp_path):
+    with reserve.reserved(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -1081,12 +1081,12 @@ def test_a_file_in_the_place_of_the_work_folder_is_said_and_left(tmp_path):
         pytest.raises(
             FileError, match=rf"\.work cannot be made: {os.strerror(errno.EEXIST)}\. Remove what is there\.$"
         ),
-        runner.reserved(tmp_path),
+        reserve.reserved(tmp_path),
     ):
         pass
     assert (tmp_path / ".work").read_text() == "of the user"
     (tmp_path / ".work").unlink()
-    with runner.reserved(tmp_path):
+    with reserve.reserved(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -1095,7 +1095,7 @@ def test_the_servers_ledger_is_recorded_sum_by_sum(server):
     with socket.create_connection(("127.0.0.1", int(server.target.origins["datagouv"].rpartition(":")[2])), timeout=10):
         pass
     taken = server.settled_ledger(timeout_s=10)
-    total, written = taken.total, runner._ledger(taken)
+    total, written = taken.total, gathered.ledger_sums(taken)
     assert written["tcp_accepted_count"] == total.tcp_accepts_count
     assert written["requests_count"] == total.requests_count == sum(written["requests_per_connection"])
     assert written["handshakes_full_count"] == total.handshakes_full_count

@@ -347,6 +347,7 @@ def test_what_a_comparison_reads_has_the_fields_of_what_is_stored():
         abridged.MemoryFigures: model.MemoryPass,
         abridged.RetainedFigures: model.RetainedPass,
         abridged.TimingFigures: model.TimingPass,
+        abridged.CellFigures: model.SafetyCell,
     }
     for short, full in twins.items():
         fields = [{field.name for field in msgspec.structs.fields(kind)} for kind in (short, full)]

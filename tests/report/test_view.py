@@ -585,13 +585,13 @@ def test_a_long_session_is_drawn_in_part_and_says_so():
     ],
 )
 def test_ticks_are_round(high, about, whole, expected):
-    axis = series._linear(high, "x", about=about, whole=whole)
+    axis = series.linear(high, "x", about=about, whole=whole)
     assert [text for _, text in axis.ticks] == expected
 
 
 def test_log_ticks():
-    assert [text for _, text in series._log([0.5, 40], "x").ticks] == ["0.5", "1", "2", "5", "10", "20", "50"]
-    assert [text for _, text in series._log([0.05, 400], "x").ticks] == ["0.1", "1", "10", "100"]
+    assert [text for _, text in series.logarithmic([0.5, 40], "x").ticks] == ["0.5", "1", "2", "5", "10", "20", "50"]
+    assert [text for _, text in series.logarithmic([0.05, 400], "x").ticks] == ["0.1", "1", "10", "100"]
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

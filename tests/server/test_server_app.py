@@ -1,4 +1,6 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -143,3 +145,38 @@ def test_unknown_paths_and_methods(connection):
     assert connection.get("/nowhere")[0] == 404
     assert connection.get("/api/x", "DELETE")[0] == 404
     assert connection.get("/bytes/1", "DELETE")[0] == 405
+
+
+def in_threads(server, path, count):
+    """Asks for ``path`` on so many connections at once; the seconds that each waited, and the bodies."""
+
+    def ask(_number):
+        with RawConnection(server.target, client_context(server.target)) as opened:
+            began = time.monotonic()
+            status, _headers, body = opened.get(path)
+            assert status == 200
+            return time.monotonic() - began, body
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(ask, range(count)))
+
+
+def test_a_gate_opens_for_all_at_once_and_can_be_used_again(server):
+    for _ in range(2):
+        answers = in_threads(server, "/gate/5/here", 5)
+        assert {len(body) for _waited, body in answers} == {json_size_bytes("/gate/5/here")}
+        assert max(waited for waited, _body in answers) < 1.9
+
+
+def test_a_gate_for_one_is_open(server):
+    assert in_threads(server, "/gate/1/alone", 1)[0][0] < 1
+
+
+def test_a_gate_that_is_not_filled_opens_all_the_same(server):
+    waited = [waited for waited, _body in in_threads(server, "/gate/3/lonely", 2)]
+    assert max(waited) > 1.5
+
+
+@pytest.mark.parametrize("path", ["/gate/0/x", "/gate/1001/x", "/gate/x/x", "/gate/1/" + "x" * 20_000])
+def test_a_gate_that_makes_no_sense_is_refused(connection, path):
+    assert connection.get(path)[0] == 400

@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.checks import problems_of
-from connprof.model import ClientCounts, Measured
+from connprof.model import Amounts, ClientCounts, Measured
 from tests import samples
 
 NAME = "client-per-helper"
@@ -128,3 +128,50 @@ def test_each_count_that_only_one_pass_made_is_found(field):
 
 def test_a_blind_spot_is_a_problem():
     assert "blind-spot" in codes(replace(good(), counts=replace(good().counts, blind_spots=("pycurl is in use.",))))
+
+
+def bounded(handshakes_count, least, most):
+    """A counts pass of a claim that is a bound, and a memory pass of as many handshakes."""
+    measured = client(good(), handshakes_full_count=handshakes_count, connections_count=handshakes_count)
+    for which in ("counts", "memory"):
+        measured = ledger_of(
+            measured, which, handshakes_full_count=handshakes_count, connections_count=handshakes_count,
+            tcp_accepted_count=handshakes_count,
+        )  # fmt: skip
+    amounts = Amounts(handshakes={"origins": least}, at_most={"origins": most})
+    return replace(measured, counts=replace(measured.counts, amounts=amounts), retained=None, timing=(), growth=())
+
+
+@pytest.mark.parametrize(("count", "expected"), [(4, ["claim", "passes", "passes"]), (5, []), (7, []), (9, []),
+                                                 (10, ["claim", "passes", "passes"])])  # fmt: skip
+def test_a_claim_that_is_a_bound_is_held_to_it(count, expected):
+    assert codes(bounded(count, 5, 9)) == expected
+
+
+def test_passes_within_a_bound_need_not_agree_but_for_what_is_no_connection():
+    measured = bounded(7, 5, 9)
+    other = ledger_of(measured, "memory", handshakes_full_count=6, connections_count=6, tcp_accepted_count=6)
+    assert codes(other) == []
+    assert codes(ledger_of(other, "memory", handshakes_failed_count=1)) == ["passes"]
+
+
+def test_bounds_are_named_in_the_sentence():
+    (claim, *_) = problems_of(note(), bounded(10, 5, 9))
+    assert claim.sentence.startswith("client-per-helper is declared to make 5 to 9 full handshakes here")
+
+
+@pytest.mark.parametrize(
+    ("asked", "alpn", "sentence"),
+    [
+        ("1.1", {"http/1.1": 5}, None),
+        ("2", {"h2": 5}, None),
+        ("2", {"http/1.1": 5}, "HTTP/2 was asked for and not spoken: 5 of 5 connections spoke HTTP/1.1."),
+        ("2", {"none": 5}, "HTTP/2 was asked for and not spoken: 5 of 5 connections spoke HTTP/1.1."),
+        ("2", {"h2": 3, "http/1.1": 2}, "HTTP/2 was asked for and not spoken: 2 of 5 connections spoke HTTP/1.1."),
+    ],
+)
+def test_http2_is_believed_from_the_wire_alone(asked, alpn, sentence):
+    measured = ledger_of(good(), "counts", alpn=alpn)
+    measured = replace(measured, counts=replace(measured.counts, http_version=asked))
+    found = [problem.sentence for problem in problems_of(note(), measured) if problem.code == "http-version"]
+    assert found == ([] if sentence is None else [sentence])

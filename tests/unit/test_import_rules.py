@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
     "errors", "codes", "model", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict",
-    "merge", "findings", "compare", "gate", "settings", "lint", "history", "report", "plugin", "cli", "__main__",
+    "axes", "safety", "advice", "merge", "findings", "compare", "gate", "settings", "lint", "history", "report",
+    "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",

@@ -1,5 +1,6 @@
 """memray's captures, read back: real captures of real contexts."""
 
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,42 @@ def test_every_io_name_exists_in_some_ssl_module():
     known = {name for owner in (ssl.SSLObject, ssl.SSLSocket, ssl.SSLContext, ssl) for name in vars(owner)}
     known |= {"_sslcopydoc", "get_verified_chain", "get_unverified_chain", "selected_npn_protocol"}  # by version
     assert known | set(dir(ssl.SSLSocket)) >= memory._IO_FUNCTIONS
+
+
+PAST_SSL = """
+import ssl, sys, certifi
+from pathlib import Path
+from connprof.memory import tracked
+bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+source = "def load(context, file):\\n    context.load_verify_locations(file)\\n"
+scope = {}
+exec(compile(source, sys.argv[2], "exec"), scope)
+with tracked(Path(sys.argv[1])):
+    scope["load"](bare, certifi.where())
+"""
+
+
+def test_libraries_that_load_past_ssl_are_seen(tmp_path):
+    capture = tmp_path / "capture.bin"
+    subprocess.run([sys.executable, "-c", PAST_SSL, capture, "/x/truststore/_openssl.py"], check=True)
+    (row, *others) = read_capture(capture).functions
+    assert (row.function, row.category, others) == ("load (truststore)", CONTEXT, [])
+    assert row.cumulative_bytes > 1_000_000
+    assert memory._walk(capture).ssl_bytes == {row.function: row.cumulative_bytes}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        (ssl.__file__, "load"),
+        ("/x/truststore/_api.py", "load (truststore)"),
+        ("/x/urllib3/util/ssl_.py", "load (urllib3)"),
+        ("/x/urllib3/util/_async/ssl_.py", "load (urllib3)"),
+        ("/x/wassima/__init__.py", "load (wassima)"),
+        ("/x/mytruststore/_openssl.py", None),
+        ("/x/urllib3/util/ssl_match_hostname.py", None),
+        ("/x/ssl.py", None),
+    ],
+)
+def test_only_files_that_do_tls_are_ssl_bytes(file, name):
+    assert memory._ssl_name("load", file) == name

@@ -9,21 +9,23 @@ import click
 
 from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
-from connprof.model import Failed, Report, VerdictStatus
+from connprof.model import Failed, HazardOutcome, Record, Report, SafetyCell, VerdictStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 __all__ = [
     "DUEL_EXIT_CODES_HELP",
     "GATE_EXIT_CODES_HELP",
     "LINT_EXIT_CODES_HELP",
+    "MATRIX_EXIT_CODES_HELP",
     "RUN_EXIT_CODES_HELP",
     "ExitCode",
     "duel_exit_code",
     "exit_code",
     "gate_exit_code",
     "guarded",
+    "matrix_exit_code",
 ]
 
 
@@ -64,6 +66,15 @@ Exit codes; where several apply, the first in this list:
   130  interrupted
 """
 
+MATRIX_EXIT_CODES_HELP = """\b
+Exit codes; where several apply, the first in this list:
+  2    wrong use, or a file that cannot be read or written
+  130  interrupted; started again, it goes on from there
+  3    a case failed or is invalid, a probe did not work, or the server was lost
+  1    a hazard did not come out as declared, or the regression or its fix as published
+  0    everything came out as declared
+"""
+
 _GATE_EXIT_CODES = {
     Answer.UNTRUSTED: ExitCode.INVALID,
     Answer.REGRESSED: ExitCode.NEGATIVE,
@@ -99,7 +110,7 @@ Exit codes; where several apply, the first in this list:
 def exit_code(report: Report) -> ExitCode:
     """The exit code that ``report`` stands for."""
     halves = {report.verdict.regression.status, report.verdict.fix.status}
-    broken = any(isinstance(record.outcome, Failed) or record.outcome.problems for record in report.records)
+    broken = any(map(_broken_in(report), report.records))
     if report.run.interrupted and report.run.ended != "server-lost":
         return ExitCode.INTERRUPTED
     if broken or report.run.interrupted or VerdictStatus.INVALID in halves:
@@ -110,6 +121,48 @@ def exit_code(report: Report) -> ExitCode:
         return ExitCode.NOTHING
     assert halves == {VerdictStatus.REPRODUCED, VerdictStatus.CONFIRMED}
     return ExitCode.PASS
+
+
+def _broken_in(report: Report) -> Callable[[Record], bool]:
+    """Whether a case failed or is invalid, other than as its strategy says it must."""
+    notes = {(note.client_library, note.name): note for note in report.strategies}
+
+    def is_broken(record: Record) -> bool:
+        if not isinstance(record.outcome, Failed):
+            return bool(record.outcome.problems)
+        note = notes.get((record.case.client_library, record.case.strategy))
+        return note is None or not note.foresees(record.outcome)
+
+    return is_broken
+
+
+def matrix_exit_code(report: Report) -> ExitCode:
+    """The exit code that the report of a wide run stands for. What was not part of it is nobody's fault."""
+    halves = {report.verdict.regression.status, report.verdict.fix.status}
+    if report.run.interrupted and report.run.ended != "server-lost":
+        return ExitCode.INTERRUPTED
+    broken = any(map(_broken_in(report), report.records))
+    if broken or report.run.interrupted or any(cell.outcome is HazardOutcome.NOT_PROBED for cell in report.safety):
+        return ExitCode.INVALID
+    statistical = {note.id for note in report.hazards if note.statistical}
+    gated = [cell for cell in report.safety if cell.hazard not in statistical]
+    if not all(map(_as_declared, gated)) or halves & {VerdictStatus.NOT_REPRODUCED, VerdictStatus.NOT_CONFIRMED}:
+        return ExitCode.NEGATIVE
+    return ExitCode.PASS
+
+
+def _is_broken(report: Report, record: Record) -> bool:
+    """Whether a case failed, but for those of strategies that say so of themselves, or cannot be trusted."""
+    if not isinstance(record.outcome, Failed):
+        return bool(record.outcome.problems)
+    foreseen = (note.foresees(record.outcome) for note in report.strategies if note.name == record.case.strategy)
+    return not any(foreseen)
+
+
+def _as_declared(cell: SafetyCell) -> bool:
+    if cell.expected is None:
+        return cell.outcome in {HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY}
+    return cell.signature == cell.expected
 
 
 def duel_exit_code(answers: Collection[str]) -> ExitCode:

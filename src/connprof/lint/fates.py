@@ -237,14 +237,18 @@ class _Walk:
         return replace(fate, ending=Ending.LOCAL if fate.ending is Ending.NAMED else fate.ending, closed=True)
 
     def _attribute(self, node: ast.Attribute) -> Fate:
-        parent = self.parents.get(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            return self._method_call(node.attr, parent)
-        if node.attr in _METHODS and isinstance(node.ctx, ast.Load):
-            fate = self.up(node)
-            return fate if fate.ending is not Ending.PASSED else Fate(Ending.LOCAL)
-        # A method that closes, handed on, will be called at the end.
-        return Fate(Ending.LOCAL, closed=node.attr in _CLOSING)
+        """``client.get(url)`` and ``client.chat.create()`` use it; ``client.chat`` handed on lives where that goes."""
+        outer = node
+        parent = self.parents.get(outer)
+        while isinstance(parent, ast.Attribute):
+            outer, parent = parent, self.parents.get(parent)
+        if isinstance(parent, ast.Call) and parent.func is outer:
+            return self._method_call(outer.attr, parent)
+        if outer.attr in _CLOSING or not isinstance(outer.ctx, ast.Load):
+            # A method that closes, handed on, will be called at the end.
+            return Fate(Ending.LOCAL, closed=outer.attr in _CLOSING)
+        fate = self.up(outer)
+        return fate if fate.ending is not Ending.PASSED else Fate(Ending.LOCAL)
 
     def _method_call(self, method: str, call: ast.Call) -> Fate:
         if method in {"__enter__", "__aenter__"}:
@@ -335,7 +339,6 @@ class _Walk:
 
 
 _NOT_THE_VALUE: Final = "\0"
-_METHODS: Final = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "request", "send", "stream"})
 _PLAIN: Final[dict[type, Ending]] = {
     ast.Return: Ending.RETURNED,
     ast.Yield: Ending.YIELDED,

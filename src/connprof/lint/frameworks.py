@@ -60,7 +60,7 @@ _TASKS: Final = frozenset(
 _BOTS: Final = frozenset({"bot", "client", "tree", "commands", "app_commands", "dp", "discord"})
 _ONCE_DECORATORS: Final = frozenset(
     {"before_serving", "before_first_request", "on_startup", "on_shutdown", "after_serving", "lifespan",
-     "before_server_start", "after_server_start", "session", "callback", "main"}
+     "before_server_start", "after_server_start", "session", "callback", "main", "default"}
 )  # fmt: skip
 _ONCE_OWNERS: Final = frozenset(
     {"worker_process_init", "worker_init", "celeryd_init", "worker_ready", "worker_shutdown", "worker_process_shutdown",

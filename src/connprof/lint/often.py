@@ -199,7 +199,10 @@ class Callers:
         if outer.sureness is None:
             return outer
         if outer.why.startswith(("called ", "mapped ", "by way of ")):
-            return Often(outer.sureness, f"by way of {site.shown}, {outer.why.removeprefix('by way of ')}")
+            # Over several hands, conditions and caches on the way make it less than certain.
+            far = outer.why.startswith("by way of ") and outer.sureness is Sureness.CERTAIN
+            why = f"by way of {site.shown}, {outer.why.removeprefix('by way of ')}"
+            return Often(Sureness.LIKELY if far else outer.sureness, why)
         sureness = Sureness.GUESS if way is not None and way.why != "called" else outer.sureness
         return Often(sureness, f"called at {site.shown}, and {outer.why}")
 

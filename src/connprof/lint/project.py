@@ -56,6 +56,7 @@ class Project:
         self._attributes: dict[tuple[Class, str], External | Class | None] = {}
         self._lineages: dict[Class, list[Class]] = {}
         self._cuts_count = 0
+        """How often something was too far away to be looked at: what is not found then may be from nearer by."""
 
     def module_named(self, name: str, importer: Module) -> Module | None:
         """The project's module that ``import name`` in ``importer`` would give, if it is one of the project's."""
@@ -78,7 +79,8 @@ class Project:
             return module
         before, _, last = name.rpartition(".")
         if depth > _DEEPEST:
-            return self._cut()
+            self._cuts_count += 1
+            return None
         if not before:
             return External(name)
         owner = self.full_name(before, importer, depth + 1)
@@ -98,7 +100,8 @@ class Project:
     def name(self, scope: Scope, name: str, depth: int = 0) -> Known | None:
         """What ``name`` means in ``scope``, looking outwards as Python does."""
         if depth > _DEEPEST:
-            return self._cut()
+            self._cuts_count += 1
+            return None
         key = (scope, name)
         if key in self._memo:
             return self._memo[key]
@@ -106,12 +109,8 @@ class Project:
         self._memo[key] = None  # what stands for itself means nothing
         self._memo[key] = known = self._looked_up(scope, name, depth)
         if known is None and self._cuts_count != before:
-            del self._memo[key]  # from nearer by, more may be seen
+            del self._memo[key]
         return known
-
-    def _cut(self) -> None:
-        """Note that something was too far away to be looked at."""
-        self._cuts_count += 1
 
     def _looked_up(self, scope: Scope, name: str, depth: int) -> Known | None:
         holder = self.holder(scope, name)
@@ -198,7 +197,8 @@ class Project:
     def type_of(self, scope: Scope, node: ast.expr, depth: int = 0) -> External | Class | None:
         """The class whose instance an expression is, where the source shows it; ``a.B()`` for one of a library."""
         if depth > _DEEPEST:
-            return self._cut()
+            self._cuts_count += 1
+            return None
         if isinstance(node, ast.Await):
             node = node.value
         if isinstance(node, ast.Call):

@@ -154,9 +154,27 @@ def _how_often(rules: _Rules, made: Made) -> Often | None:
         often = rules.callers.often(made.scope)
     if often.sureness is None:
         return None
+    if often.sureness is Sureness.CERTAIN and _may_be_remembered(made):
+        return Often(Sureness.LIKELY, f"{often.why}; it may return what it remembers before", often.handler)
     if _in_lambda(made.scope.module, made.node):
         return Often(Sureness.GUESS, "how often the lambda runs is not seen")
     return often
+
+
+def _may_be_remembered(made: Made) -> bool:
+    """Whether the function can return an item or attribute before it comes to the call, as a cache does."""
+    scope = made.scope
+    if not isinstance(scope, Function):
+        return False
+    names = (load for loads in scope.loads.values() for load in loads if load.lineno < made.node.lineno)
+    parents = scope.module.parents
+    for name in names:
+        node: ast.AST = name
+        while isinstance(parents.get(node), ast.Attribute | ast.Subscript):
+            node = parents[node]
+        if node is not name and isinstance(parents.get(node), ast.Return):
+            return True
+    return False
 
 
 def _in_lambda(module: Module, node: ast.AST) -> bool:

@@ -44,13 +44,13 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
         MissingPackageError: if jinja2 or matplotlib is absent.
     """
     from connprof.report import html, plots
+    from connprof.report import view as view_of
 
     view = build(report)
     target = Path(folder)
     pictures: dict[str, bytes] = {}
     drawings: dict[str, tuple[str, str]] = {}
-    known = [*view.plots, view.timeline]
-    for plot in known:
+    for plot in view.every_plot:
         if plot.series is not None:
             pictures[plot.file_name] = plots.png(plot.series, plot.title, view.stamp)
             drawings[plot.key] = (
@@ -62,9 +62,8 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
         write_atomically(target / name, content)
     index = target / "index.html"
     write_atomically(index, page.encode("utf-8"))
-    for plot in known:
-        if plot.file_name not in pictures:
-            _remove(target / plot.file_name)
+    for name in {f"{key}.png" for key in view_of.PLOTS} - set(pictures):
+        _remove(target / name)
     return index
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from connprof import stats
+from connprof.axes import base_values, varied
 from connprof.model import Case, Failed, Measured
 from connprof.report import words
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         TimingPass,
     )
 
-__all__ = ["FLOOR", "Seen", "State", "primary", "seen", "shared_axes"]
+__all__ = ["FLOOR", "Seen", "State", "is_wide", "on_base", "primary", "seen", "shared_axes"]
 
 FLOOR = "floor"
 """The strategy that the others' times are divided by: what the work costs without any client library."""
@@ -39,6 +40,7 @@ class State(StrEnum):
     MEASURED = "measured"
     INVALID = "invalid"
     FAILED = "failed"
+    FORESEEN = "failed as declared"
     INTERRUPTED = "interrupted"
     MISSING = "not measured"
 
@@ -176,6 +178,8 @@ def _seen(record: Record, note: StrategyNote | None, role: str, axes: str) -> Se
         message = words.plain(outcome.message)
         measured = outcome.partial or Measured()
         state = State.INTERRUPTED if stopped else State.FAILED
+        if note is not None and note.foresees(outcome):
+            state = State.FORESEEN
         sentences = (message,) if stopped else (f"Failed in the {stage}: {message}",)
     else:
         measured = outcome
@@ -220,6 +224,15 @@ def shared_axes(report: Report) -> tuple[str, ...]:
     return tuple(said for field, said in every[0].items() if all(axes.get(field) == said for axes in every))
 
 
+def _length(case: Case, base: dict[str, object]) -> tuple[str, ...]:
+    """Workload and calls in words; beside a base only what departs from it."""
+    if case.workload == base.get("workload"):
+        if case.calls_count == base["calls_count"]:
+            return ()
+        return (words.plural(case.calls_count, "call"),)
+    return words.plain(case.workload), words.plural(case.calls_count, "call")
+
+
 def _title(title: str, role: str) -> str:
     """A strategy's title without its full stop, and without a role that is told beside it anyway."""
     return words.plain(title).rstrip(".").removesuffix(f"({role})").rstrip()
@@ -234,17 +247,20 @@ def seen(report: Report) -> tuple[Seen, ...]:
         incident.shared_context: "only the context shared",
         FLOOR: "the floor",
     }
-    notes = {note.name: note for note in report.strategies}
+    notes = {(note.name, note.client_library): note for note in report.strategies}
+    of_any_library = {note.name: note for note in report.strategies}
     workloads = {(record.case.workload, record.case.calls_count) for record in report.records}
     shared = shared_axes(report)
+    base = _base(report) if is_wide(report) else {}
     found = []
     for record in report.records:
         case = record.case
         parts = tuple(said for said in _special_axes(case).values() if said not in shared)
         if len(workloads) > 1:
-            parts = (words.plain(case.workload), words.plural(case.calls_count, "call"), *parts)
+            parts = (*_length(case, base), *parts)
         axes = ", ".join(parts)
-        found.append(_seen(record, notes.get(case.strategy), roles.get(case.strategy, ""), axes))
+        note = notes.get((case.strategy, case.client_library)) or of_any_library.get(case.strategy)
+        found.append(_seen(record, note, roles.get(case.strategy, ""), axes))
     ran = {record.case.strategy for record in report.records}
     found += [
         Seen(
@@ -264,9 +280,9 @@ def seen(report: Report) -> tuple[Seen, ...]:
 
 
 def _rank(one: Seen) -> tuple[int, float, float, float, str, str]:
-    place = {State.MEASURED: 0, State.INVALID: 0, State.FAILED: 1, State.INTERRUPTED: 1, State.MISSING: 2}
+    place = {State.MEASURED: 0, State.INVALID: 0, State.MISSING: 2}
     return (
-        place[one.state],
+        place.get(one.state, 1),
         -(one.ssl_bytes or 0),
         -(one.contexts or 0),
         -(one.handshakes or 0),
@@ -284,3 +300,27 @@ def primary(all_seen: tuple[Seen, ...], strategy: str, calls_count: int) -> Seen
     found = [(one.case, one) for one in all_seen if one.name == name and one.case is not None]
     ranked = sorted(found, key=lambda pair: (len(_special_axes(pair[0])), pair[0].calls_count != calls_count))
     return ranked[0][1] if ranked else None
+
+
+_FEW = 2
+
+
+def _base(report: Report) -> dict[str, object]:
+    return base_values((record.case for record in report.records), calls_count=report.verdict.incident.calls_count)
+
+
+def is_wide(report: Report) -> bool:
+    """Whether so many cases depart from the base that they have sections of their own.
+
+    A case or two stand among the others instead.
+    """
+    base = _base(report)
+    return len({record.case for record in report.records if varied(record.case, base)}) > _FEW
+
+
+def on_base(report: Report, all_seen: tuple[Seen, ...]) -> tuple[Seen, ...]:
+    """Those that the page shows in full: all of them, or in a wide report the ones that depart on no axis."""
+    if not is_wide(report):
+        return all_seen
+    base = _base(report)
+    return tuple(one for one in all_seen if one.case is None or not varied(one.case, base))

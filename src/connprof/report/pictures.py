@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from connprof.model import Report
     from connprof.report.cases import Seen
 
-__all__ = ["plot_views", "timeline_view"]
+__all__ = ["KEYS", "plot_views", "timeline_view"]
+
+KEYS = ("ssl-bytes", "growth", "counts", "latency", "timeline")
+"""The keys of all plots that are made here."""
+
+
+def _undrawn(key: str, title: str, why: str) -> Plot:
+    """A plot for which nothing was measured."""
+    return Plot(key=key, title=title, takeaway=f"{why}, so there is nothing to draw.", alt="", series=None)
 
 
 def plot_views(report: Report, all_seen: tuple[Seen, ...], before: Seen | None, after: Seen | None) -> tuple[Plot, ...]:
@@ -35,13 +43,7 @@ def _bytes_plot(report: Report, all_seen: tuple[Seen, ...], before: Seen | None)
     key, title = "ssl-bytes", "SSL bytes by what they were spent on"
     drawn = series.bytes_by_category(all_seen, report.verdict.incident)
     if drawn is None:
-        return Plot(
-            key=key,
-            title=title,
-            takeaway="No memory pass was made, so there is nothing to draw.",
-            alt="",
-            series=None,
-        )
+        return _undrawn(key, title, "No memory pass was made")
     described = "; ".join(
         f"{bar.label} {bar.text} (contexts {bar.segments[0].text}, handshakes {bar.segments[1].text}, "
         f"reading and writing {bar.segments[2].text})"
@@ -99,13 +101,7 @@ def _growth_plot(report: Report, all_seen: tuple[Seen, ...], before: Seen | None
     key, title = "growth", "SSL bytes as the session goes on"
     drawn = series.growth(all_seen)
     if drawn is None:
-        return Plot(
-            key=key,
-            title=title,
-            takeaway="No strategy was measured after different numbers of calls, so there is no growth to draw.",
-            alt="",
-            series=None,
-        )
+        return _undrawn(key, title, "No strategy was measured after different numbers of calls")
     takeaway = "Each point is a session cut off after that many calls, measured in a process of its own."
     said = ""
     for who, climb in (("the regression", _climb(report, before)), ("the fix", _climb(report, after))):
@@ -133,13 +129,7 @@ def _counts_plot(all_seen: tuple[Seen, ...], before: Seen | None) -> Plot:
     key, title = "counts", "SSL contexts and TLS handshakes"
     drawn = series.counts(all_seen)
     if drawn is None:
-        return Plot(
-            key=key,
-            title=title,
-            takeaway="No counts pass was made, so there is nothing to draw.",
-            alt="",
-            series=None,
-        )
+        return _undrawn(key, title, "No counts pass was made")
     described = "; ".join(
         f"{bar.label} {bar.segments[0].text} contexts, {bar.segments[1].text} handshakes" for bar in drawn.bars
     )
@@ -164,13 +154,7 @@ def _latency_plot(all_seen: tuple[Seen, ...]) -> Plot:
     key, title = "latency", "How long a call takes"
     drawn = series.latency(all_seen)
     if drawn is None:
-        return Plot(
-            key=key,
-            title=title,
-            takeaway="No timing pass was made, so there is nothing to draw.",
-            alt="",
-            series=None,
-        )
+        return _undrawn(key, title, "No timing pass was made")
     described = "; ".join(
         f"{box.label} p50 {box.p50.text}, p95 {box.p95.text}, p99 {box.p99.text} ms" for box in drawn.boxes
     )
@@ -201,13 +185,7 @@ def timeline_view(before: Seen | None, after: Seen | None) -> Plot:
     key, title = "timeline", "One session, call by call"
     drawn = series.timeline(before, after)
     if drawn is None:
-        return Plot(
-            key=key,
-            title=title,
-            takeaway="No counts pass of the regression or of its fix was made, so there is nothing to draw.",
-            alt="",
-            series=None,
-        )
+        return _undrawn(key, title, "No counts pass of the regression or of its fix was made")
     described = "; ".join(f"{panel.title}: {panel.tally}" for panel in drawn.panels)
     takeaway = (
         "Each row is an origin: its calls above, its connections with their handshakes below. Both sessions are drawn "

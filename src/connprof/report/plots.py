@@ -9,6 +9,7 @@ The same series always gives the same bytes.
 from __future__ import annotations
 
 import io
+import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from connprof.errors import MissingPackageError
-from connprof.report.series import Boxes, Lines, StackedBars, Timeline
+from connprof.report.series import Boxes, Lines, StackedBars, Strip, Timeline
 
 try:
     import matplotlib as mpl
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from connprof.report.series import Axis, Bar, Box, Line, Panel, Series, Span, Tone, Track
+    from connprof.report.series import Axis, Bar, Box, Dot, Harm, Line, Panel, Series, Span, Tone, Track
 
 __all__ = ["LIGHT", "SIZES", "Size", "png", "svg"]
 
@@ -207,6 +208,15 @@ def _short(text: str, size: float, room: float) -> str:
 
 def _tone_color(tone: Tone) -> str:
     return "ink" if tone == "other" else tone
+
+
+def _right(axis: Axis, look: _Look, least: float) -> float:
+    """The room that is needed beyond the axis's end for the last of its labels."""
+    if not axis.ticks:
+        return least
+    place, text = axis.ticks[-1]
+    beyond = 0.0 if axis.is_log else (axis.high - place) / (axis.high - axis.low) * look.width / 2
+    return max(least, _width(text, look.small) / 2 + 2 - beyond)
 
 
 def _x_axis(sheet: _Sheet, axes: Axes, axis: Axis, *, grid: bool = True) -> None:
@@ -496,7 +506,7 @@ def _boxes(series: Boxes, look: _Look, palette: dict[str, str]) -> Figure:
     left = _left(look, [(box.label, box.tone != "other") for box in series.boxes])
     head = _placed(_BOX_LEGEND, look, left)[1] + 8
     sheet = _Sheet(look, head + step * count + 46, palette)
-    axes = sheet.axes(left, head, look.width - left - 10, step * count)
+    axes = sheet.axes(left, head, look.width - left - _right(series.axis, look, 10), step * count)
     axes.set_ylim(step * count, 0)
     axes.set_yticks([])
     _x_axis(sheet, axes, series.axis)
@@ -632,18 +642,19 @@ def _timeline(series: Timeline, look: _Look, palette: dict[str, str]) -> Figure:
     height = legend + sum(title + one + between for one in heights) - between + foot
     sheet = _Sheet(look, height, palette)
     left = _left(look, [(track.origin, False) for panel in series.panels for track in panel.tracks])
+    plot_width = look.width - left - _right(series.axis, look, 12)
     _legend(sheet, _TIMELINE_LEGEND, 0)
     top = legend
     for k, (panel, one) in enumerate(zip(series.panels, heights, strict=True)):
         _panel_title(sheet, panel, top)
-        axes = sheet.axes(left, top + title, look.width - left - 12, one)
+        axes = sheet.axes(left, top + title, plot_width, one)
         axes.set_ylim(one, 0)
         axes.set_yticks([])
         _x_axis(sheet, axes, series.axis)
         if k < len(series.panels) - 1:
             axes.set_xticklabels([])
             axes.set_xlabel("")
-        per_value = (look.width - left - 12) / (series.axis.high - series.axis.low)
+        per_value = plot_width / (series.axis.high - series.axis.low)
         at = 0.0
         for track in panel.tracks:
             rows = _rows(track, look)
@@ -717,6 +728,72 @@ def _span(
         )
 
 
+# --- strip --------------------------------------------------------------------------------------------------------
+
+# Shape and size say it as well as colour does; silent harm is the largest.
+_HARMS: dict[Harm, tuple[str, float, str]] = {
+    "spared": ("o", 8.5, "after"),
+    "broke": ("^", 9.5, "handshake"),
+    "harm": ("D", 12.5, "before"),
+}
+
+
+def _strip(series: Strip, look: _Look, palette: dict[str, str]) -> Figure:
+    narrow = look.labels_above
+    lane, pad, foot = (19.0, 7.0, 46) if narrow else (20.0, 8.0, 46)
+    left = max(_width(band.label, look.text, bold=True) for band in series.bands) + 18
+    legend, legend_height = _placed(series.legend, look, 0)
+    head = legend_height + 30
+    heights = [lane * len(band.dots) + 2 * pad for band in series.bands]
+    sheet = _Sheet(look, head + sum(heights) + foot, palette)
+    for key, word, x, y in legend:
+        sheet.figure.add_artist(_harm_mark(sheet, key, x + 8, y + 8))
+        sheet.text(x + 22, y + 8, word)
+    sheet.text(0, head - 14, series.y_label, color="soft", size=look.small)
+    plot_width = look.width - left - _right(series.axis, look, 14)
+    axes = sheet.axes(left, head, plot_width, sum(heights))
+    axes.set_ylim(sum(heights), 0)
+    axes.set_yticks([])
+    _x_axis(sheet, axes, series.axis)
+    low, high = math.log(series.axis.low), math.log(series.axis.high)
+    top = head
+    for k, (band, height) in enumerate(zip(series.bands, heights, strict=True)):
+        if k:
+            axes.axhline(top - head, color=sheet.color("line"), linewidth=1)
+        sheet.text(left - 12, top + height / 2, band.label, ha="right", bold=True)
+        for j, dot in enumerate(band.dots):
+            x = left + (math.log(dot.value) - low) / (high - low) * plot_width
+            _dot(sheet, dot, x, top + pad + (j + 0.5) * lane, left=left, right=left + plot_width)
+        top += height
+    return sheet.figure
+
+
+def _harm_mark(sheet: _Sheet, harm: str, x: float, y: float) -> mpl.lines.Line2D:
+    marker, size, color = next(style for name, style in _HARMS.items() if name == harm)
+    return mpl.lines.Line2D(
+        [x / sheet.look.width],
+        [1 - y / sheet.height],
+        marker=marker,
+        markersize=size,
+        color=sheet.color(color),
+        markeredgecolor=sheet.color("card"),
+        markeredgewidth=0.8,
+        linestyle="none",
+        zorder=6,
+        transform=sheet.figure.transFigure,
+    )
+
+
+def _dot(sheet: _Sheet, dot: Dot, x: float, y: float, *, left: float, right: float) -> None:
+    """A dot with its name on the side that has more room for it."""
+    look = sheet.look
+    sheet.figure.add_artist(_harm_mark(sheet, dot.harm, x, y))
+    text = dot.short if look.labels_above else dot.label
+    after = right - x >= x - left
+    text = _short(text, look.text, (right - x if after else x - left) - 12)
+    sheet.text(x + 11 if after else x - 11, y, text, ha="left" if after else "right", size=look.small)
+
+
 # --- output -------------------------------------------------------------------------------------------------------
 
 
@@ -737,6 +814,8 @@ def _draw(series: Series, size: Size, palette: dict[str, str]) -> Figure:
         return _lines(series, look, palette)
     if isinstance(series, Boxes):
         return _boxes(series, look, palette)
+    if isinstance(series, Strip):
+        return _strip(series, look, palette)
     return _timeline(series, look, palette)
 
 

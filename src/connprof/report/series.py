@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Axis",
+    "Band",
     "Bar",
     "Box",
     "Boxes",
+    "Dot",
+    "Harm",
     "Line",
     "Lines",
     "Mark",
@@ -34,6 +37,7 @@ __all__ = [
     "Series",
     "Span",
     "StackedBars",
+    "Strip",
     "Timeline",
     "Tone",
     "Track",
@@ -41,6 +45,8 @@ __all__ = [
     "counts",
     "growth",
     "latency",
+    "linear",
+    "logarithmic",
     "over_runs",
     "published_bytes",
     "timeline",
@@ -201,7 +207,39 @@ class Timeline:
     axis: Axis
 
 
-Series: TypeAlias = StackedBars | Lines | Boxes | Timeline
+Harm: TypeAlias = Literal["spared", "broke", "harm"]
+"""The worst that came of a strategy; ``broke`` stands for hangs too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """One strategy at its price. ``short`` is its label where there is little room."""
+
+    value: float
+    label: str
+    short: str
+    harm: Harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """The strategies that the same number of points counts against."""
+
+    label: str
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Bands one below the other, safest first, over a common price; each dot has a lane of its own."""
+
+    bands: tuple[Band, ...]
+    axis: Axis
+    y_label: str
+    legend: tuple[tuple[Harm, str], ...]
+
+
+Series: TypeAlias = StackedBars | Lines | Boxes | Timeline | Strip
 
 
 # --- axes ---------------------------------------------------------------------------------------------------------
@@ -213,7 +251,7 @@ def _step(high: float, about: int) -> float:
     return min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(math.log(high / about / step)))
 
 
-def _linear(high: float, label: str, *, about: int = 5, whole: bool = False) -> Axis:
+def linear(high: float, label: str, *, about: int = 5, whole: bool = False) -> Axis:
     """From 0 to ``high``; with ``whole`` no tick lies between two whole numbers."""
     high = high if high > 0 else 1.0
     step = _step(high, about)
@@ -231,11 +269,11 @@ def over_runs(lines: Sequence[Line], runs_count: int, label: str, *, whole: bool
     return Lines(
         lines=tuple(lines),
         x=Axis(low=0.0, high=float(runs_count), ticks=ticks, label="run, in order of time"),
-        y=_linear(max(y for line in lines for _, y in line.points), label, whole=whole),
+        y=linear(max(y for line in lines for _, y in line.points), label, whole=whole),
     )
 
 
-def _log(values: Sequence[float], label: str) -> Axis:
+def logarithmic(values: Sequence[float], label: str) -> Axis:
     """All values with a little room, ticks at 1, 2 and 5 times the powers of ten."""
     low, high = min(values) / 1.25, max(values) * 1.25
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -295,7 +333,7 @@ def bytes_by_category(all_seen: Iterable[Seen], incident: Incident) -> StackedBa
     high = max(most, reference.value) if reference else most
     return StackedBars(
         bars=tuple(bars),
-        axis=_linear(high, "cumulative SSL bytes, MB"),
+        axis=linear(high, "cumulative SSL bytes, MB"),
         legend=tuple(CATEGORIES.items()),
         stacked=True,
         reference=reference,
@@ -326,7 +364,7 @@ def counts(all_seen: Iterable[Seen]) -> StackedBars | None:
         return None
     return StackedBars(
         bars=tuple(bars),
-        axis=_linear(max(bar.total for bar in bars), "events in one session", whole=True),
+        axis=linear(max(bar.total for bar in bars), "events in one session", whole=True),
         legend=(("context", "SSL contexts created"), ("handshake", "full TLS handshakes")),
         stacked=False,
     )
@@ -347,8 +385,8 @@ def growth(all_seen: Iterable[Seen]) -> Lines | None:
         return None
     return Lines(
         lines=lines,
-        x=_linear(max(line.points[-1][0] for line in lines), "calls in the session", about=4, whole=True),
-        y=_linear(max(y for line in lines for _, y in line.points), "cumulative SSL bytes, MB"),
+        x=linear(max(line.points[-1][0] for line in lines), "calls in the session", about=4, whole=True),
+        y=linear(max(y for line in lines for _, y in line.points), "cumulative SSL bytes, MB"),
     )
 
 
@@ -381,7 +419,7 @@ def latency(all_seen: Iterable[Seen]) -> Boxes | None:
     if not boxes:
         return None
     ends = [end for box in boxes for end in (box.low, box.p99.value)]
-    return Boxes(boxes=tuple(boxes), axis=_log(ends, "latency of a call, ms (logarithmic)"))
+    return Boxes(boxes=tuple(boxes), axis=logarithmic(ends, "latency of a call, ms (logarithmic)"))
 
 
 # --- the timeline -------------------------------------------------------------------------------------------------
@@ -474,5 +512,5 @@ def timeline(before: Seen | None, after: Seen | None) -> Timeline | None:
     panels = [_panel(one, role, origins, scale) for one, role in sessions]
     return Timeline(
         panels=tuple(panel for panel in panels if panel),
-        axis=_linear(end_ns * scale, f"time since the session began, {unit}"),
+        axis=linear(end_ns * scale, f"time since the session began, {unit}"),
     )

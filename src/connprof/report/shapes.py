@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assurance",
+    "AxisView",
     "Banner",
     "Cell",
     "Change",
@@ -17,9 +18,15 @@ __all__ = [
     "Facts",
     "Figure",
     "HalfView",
+    "HazardColumn",
+    "Kind",
     "Mark",
     "Plot",
     "Row",
+    "SafetyCellView",
+    "SafetyRow",
+    "SafetyView",
+    "SituationView",
     "Table",
     "Tone",
     "VerdictView",
@@ -177,9 +184,123 @@ class Facts:
     pairs: tuple[tuple[str, str], ...]
 
 
+Kind: TypeAlias = Literal["held", "broke", "hung", "harm", "none", "unknown"]
+"""How a safety cell is coloured; its symbol and its word stand in its mark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyCellView:
+    """One cell of the safety matrix, and what opens from it.
+
+    Attributes:
+        key: its identifier on the page.
+        kind: its colour.
+        mark: its symbol and word.
+        counts: the lines below them: ``5 of 10``, or a rate with its interval.
+        unlike: whether it came out otherwise than declared.
+        title: the strategy and the hazard.
+        symptom: what happened.
+        facts: names and values: exceptions, counts, what was expected.
+        command: what repeats it; empty where nothing was run.
+    """
+
+    key: str
+    kind: Kind
+    mark: Mark
+    counts: tuple[str, ...]
+    unlike: bool
+    title: str
+    symptom: str
+    facts: tuple[tuple[str, str], ...]
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyRow:
+    """One strategy of the safety matrix."""
+
+    name: str
+    tally: str
+    price: str
+    cells: tuple[SafetyCellView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HazardColumn:
+    """One hazard of the safety matrix; ``remark`` says that its cells are rates."""
+
+    id: str
+    title: str
+    raised_by: str
+    remark: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyView:
+    """The safety matrix with everything around it.
+
+    ``tally`` says in one line how many cells had which outcome, ``unlike`` which of them are unlike their declaration.
+    """
+
+    sentence: str
+    tally: str
+    legend: tuple[tuple[Kind, Mark, str], ...]
+    unlike: Table
+    hazards: tuple[HazardColumn, ...]
+    rows: tuple[SafetyRow, ...]
+    note: str
+    picture: Plot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SituationView:
+    """What this run advises for one situation.
+
+    Attributes:
+        name: its identifier on the page.
+        title: the situation.
+        told: what it is.
+        mark: whether there is a recommendation.
+        lead: the recommended strategy, or why there is none.
+        sentences: its price, who came next, who could not be judged.
+        minds: hazards that do strike it and that a setting meets, with that setting.
+        recipe: the example's path, and whether it shows what is recommended.
+        fallen: who fell out, and why.
+        rule: how this was decided.
+    """
+
+    name: str
+    title: str
+    told: str
+    mark: Mark
+    lead: str
+    sentences: tuple[str, ...]
+    minds: tuple[str, ...]
+    recipe: str
+    fallen: tuple[str, ...]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisView:
+    """What one axis changes: the answer in a sentence, then plots and tables. ``short`` is for lists of links."""
+
+    key: str
+    short: str
+    title: str
+    sentence: str
+    plots: tuple[Plot, ...]
+    tables: tuple[Table, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The whole page, in reading order."""
+    """The whole page, in reading order.
+
+    ``safety`` is ``None`` and ``situations`` and ``axes`` are empty where nothing of the kind was measured.
+    ``wide`` sums them up for a terminal.
+    """
 
     title: str
     meta: tuple[str, ...]
@@ -192,6 +313,10 @@ class View:
     changes: tuple[Change, ...]
     assurances: tuple[Assurance, ...]
     problems: Table
+    situations: tuple[SituationView, ...]
+    safety: SafetyView | None
+    axes: tuple[AxisView, ...]
+    wide: tuple[tuple[str, str], ...]
     answers: tuple[str, ...]
     answers_table: Table
     checks: Table
@@ -208,3 +333,9 @@ class View:
     provenance: Facts
     order: tuple[str, ...]
     order_count: str
+
+    @property
+    def every_plot(self) -> tuple[Plot, ...]:
+        """All plots of the page, in its order."""
+        picture = (self.safety.picture,) if self.safety else ()
+        return (*picture, *(plot for axis in self.axes for plot in axis.plots), *self.plots, self.timeline)

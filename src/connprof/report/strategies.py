@@ -55,7 +55,7 @@ def _strategy_row(one: Seen, all_seen: tuple[Seen, ...]) -> Row:
     note = one.name if one.title != one.name else ""
     if one.axes:
         note = f"{note} ({one.axes})"
-    if one.role:
+    if one.role and one.role != f"the {one.name}":
         note = f"{note} · {one.role}" if note else one.role
     figures = (
         figure_text(one.contexts),

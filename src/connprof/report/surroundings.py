@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from connprof.report import words
+from connprof.report.marks import part_of
 from connprof.report.shapes import Facts
 
 if TYPE_CHECKING:
     from connprof.model import Incident, Report
 
-__all__ = ["DEFINITIONS", "environment_facts", "order_steps", "provenance_facts", "reference_text"]
+__all__ = ["DEFINITIONS", "cache_text", "environment_facts", "order_steps", "provenance_facts", "reference_text"]
 
 _MOST_ORDER = 400
 _PULL_REQUEST = re.compile(r"([\w.-]+/[\w.-]+),? pull request #?(\d+)")
@@ -130,6 +131,7 @@ def provenance_facts(report: Report) -> Facts:
     commit = words.plain(run.commit) if run.commit else "not known"
     if run.dirty:
         commit += ", with uncommitted changes"
+    cached = cache_text(report)
     return Facts(
         title="This run",
         pairs=(
@@ -137,11 +139,26 @@ def provenance_facts(report: Report) -> Facts:
             ("Duration", words.duration(run.duration_s)),
             ("Seed", str(run.seed)),
             ("Mode", "quick" if run.quick else "full"),
+            *((("From the cache", cached),) if cached else ()),
             ("Commit", commit),
             ("connprof", words.plain(run.connprof_version)),
             ("Format", words.plain(report.schema)),
         ),
     )
+
+
+def cache_text(report: Report) -> str:
+    """How much was not measured by this run but taken from the cache, and since when; nothing where all is fresh."""
+    cases = [record.cached_from for record in report.records if record.cached_from is not None]
+    cells = [cell.cached_from for cell in report.safety if cell.cached_from is not None]
+    if not (cases or cells):
+        return ""
+    parts = [
+        part_of(len(found), len(every), what)
+        for found, every, what in ((cases, report.records, "cases"), (cells, report.safety, "safety cells"))
+        if every
+    ]
+    return f"{words.joined(parts)}, the oldest measured {words.moment(min(cases + cells))}"
 
 
 def order_steps(report: Report) -> tuple[str, ...]:

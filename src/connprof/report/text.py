@@ -65,6 +65,10 @@ def _show_rich(view: View, page: Path | None, console: Console) -> None:
         console.print(Text.assemble((f"{name:<16}", "dim"), value))
     console.print()
     console.print(_rich_table(view.brief))
+    if view.wide:
+        console.print()
+        for name, value in view.wide:
+            console.print(Text.assemble((f"{name}: ", "bold"), value))
     if view.problems.rows:
         console.print()
         console.print(Text("Problems", style="bold red"))
@@ -141,6 +145,10 @@ def _plain_lines(view: View, page: Path | None) -> list[str]:
     lines.append("")
     lines += [f"{name + ':':<17}{value}" for name, value in _before_after(view)]
     lines += ["", *_plain_table(view.brief)]
+    if view.wide:
+        lines.append("")
+        for name, value in view.wide:
+            lines += _wrapped(f"{name}: {value}", indent="  ")
     if view.problems.rows:
         lines += ["", "Problems:"]
         for case, kind, sentence in _problems(view):

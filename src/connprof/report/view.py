@@ -8,34 +8,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connprof.report import words
+from connprof.report import departures, pictures, safety, words
 from connprof.report.answers import answer_sentences, answer_table
-from connprof.report.cases import primary, seen, shared_axes
+from connprof.report.cases import is_wide, on_base, primary, seen, shared_axes
 from connprof.report.checks import check_table
+from connprof.report.departures import axis_views
 from connprof.report.first_screen import change_views, figure_views, verdict_view
 from connprof.report.payers import origin_table, site_table, tls_table
 from connprof.report.pictures import plot_views, timeline_view
+from connprof.report.safety import safety_view
 from connprof.report.shapes import View
+from connprof.report.situations import situation_views
 from connprof.report.strategies import brief_table, strategy_table
 from connprof.report.sureness import assurance_views, banner_views, problem_table
-from connprof.report.surroundings import DEFINITIONS, environment_facts, order_steps, provenance_facts, reference_text
+from connprof.report.surroundings import (
+    DEFINITIONS,
+    cache_text,
+    environment_facts,
+    order_steps,
+    provenance_facts,
+    reference_text,
+)
 
 if TYPE_CHECKING:
     from connprof.model import Report
+    from connprof.report.shapes import SafetyView, SituationView
 
-__all__ = ["View", "build"]
+__all__ = ["PLOTS", "View", "build"]
+
+PLOTS = (safety.PICTURE, *departures.KEYS, *pictures.KEYS)
+"""The keys of all plots that a page may have."""
 
 
 def build(report: Report) -> View:
     """Everything that is on the page and in the terminal summary, finished."""
     incident = report.verdict.incident
-    all_seen = seen(report)
+    every = seen(report)
+    all_seen = on_base(report, every)
     before = primary(all_seen, incident.before, incident.calls_count)
     after = primary(all_seen, incident.after, incident.calls_count)
     shared = primary(all_seen, incident.shared_context, incident.calls_count)
     project = f"connprof {words.plain(report.run.connprof_version)}"
-    workloads = list(dict.fromkeys(words.plain(record.case.workload) for record in report.records))
-    calls = sorted({record.case.calls_count for record in report.records})
+    shown = [one.case for one in all_seen if one.case is not None]
+    workloads = list(dict.fromkeys(words.plain(case.workload) for case in shown))
+    calls = sorted({case.calls_count for case in shown})
     of_run = [
         project,
         f"incident {words.plain(incident.id)}",
@@ -47,6 +63,7 @@ def build(report: Report) -> View:
         words.moment(report.run.started_at),
     ]
     meta = tuple(part for part in of_run if part)
+    safety_of, advised = safety_view(report), situation_views(report)
     return View(
         title=f"connprof: {words.plain(incident.id)}",
         meta=meta,
@@ -57,8 +74,12 @@ def build(report: Report) -> View:
         verdict=verdict_view(report, all_seen, before, after),
         figures=figure_views(report, before, after),
         changes=change_views(report, before, after),
-        assurances=assurance_views(report, all_seen),
-        problems=problem_table(all_seen),
+        assurances=assurance_views(report, every),
+        problems=problem_table(every),
+        situations=advised,
+        safety=safety_of,
+        axes=axis_views(report, every) if is_wide(report) else (),
+        wide=_wide(report, safety_of, advised),
         answers=answer_sentences(report.verdict.answers, before, shared, after),
         answers_table=answer_table(report.verdict.answers, ("Regression", "Only the context shared", "Fix")),
         checks=check_table(report),
@@ -76,3 +97,25 @@ def build(report: Report) -> View:
         order=order_steps(report),
         order_count=words.plural(len(report.run.order), "job"),
     )
+
+
+_MOST_NAMED = 12
+
+
+def _wide(
+    report: Report, safety_of: SafetyView | None, advised: tuple[SituationView, ...]
+) -> tuple[tuple[str, str], ...]:
+    """What a terminal says of hazards and cache; nothing where there are neither."""
+    cached = cache_text(report)
+    lines = []
+    if safety_of is not None:
+        lines.append(("Safety", safety_of.tally))
+        unlike = [f"{row.cells[0].text}/{row.cells[1].text} {row.cells[3].text}" for row in safety_of.unlike.rows]
+        more = f" and {len(unlike) - _MOST_NAMED} more" if len(unlike) > _MOST_NAMED else ""
+        lines.append(
+            ("Unlike declared", f"{len(unlike)}: {'; '.join(unlike[:_MOST_NAMED])}{more}" if unlike else "none")
+        )
+    lines += [(each.title, each.lead) for each in advised]
+    if cached or safety_of is not None:
+        lines.append(("From the cache", cached or "nothing"))
+    return tuple(lines)

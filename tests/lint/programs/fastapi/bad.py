@@ -70,3 +70,15 @@ async def listed(request):
 
 
 app.add_api_route("/listed", listed)
+
+
+VIEWS = {}
+
+
+@router.get("/views/{view}")
+async def by_memory(view: str):
+    if view in VIEWS:
+        return VIEWS[view]
+    async with httpx.AsyncClient() as client:  # expect: CP005 likely
+        VIEWS[view] = (await client.get("https://api.example")).json()
+    return VIEWS[view]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import httpx
+import openai
 
 local = threading.local()
 current = ContextVar("current")
@@ -47,6 +48,10 @@ def f():
 @cache
 def g():
     return httpx.Client()
+
+
+def of_sdk(values):
+    values["chat"] = openai.OpenAI().chat.completions
 
 
 class Keeper:

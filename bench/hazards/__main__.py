@@ -1,0 +1,5 @@
+"""``python -m bench.hazards``."""
+
+from bench.hazards.command import main
+
+main()

@@ -1,0 +1,71 @@
+"""What the probes of HTTP/2's shared fate (H12) have in common. Standard library only."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.hazards.crowd import Crowd, crowd
+from bench.hazards.dials import Dials
+from bench.hazards.finding import Finding, Tally, does_not_apply
+from bench.hazards.subject import call_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.hazards.stage import Scripted, Stage
+    from bench.hazards.subject import Subject
+
+__all__ = ["CALLS_COUNT", "Fate", "shared_fate"]
+
+CALLS_COUNT = 20
+TIMEOUT_S = 1.0
+_HUNG_S = 2.2
+_PATIENT_S = 6.0
+_SETTLE_S = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """A strategy that speaks HTTP/2 with a server that can strike."""
+
+    _server: Scripted
+    _people: Crowd
+    _impatient: bool
+
+    def strike(self, action: str) -> Tally:
+        """20 calls at once; once all of them have arrived, the server does ``action`` to one connection."""
+        self._server.ask("arm", action=action, requests_count=CALLS_COUNT)
+        calls = [[call_of(f"{action}-{number}")] for number in range(CALLS_COUNT)]
+        return Tally(self._people.play(*calls, limit_s=_HUNG_S if self._impatient else _PATIENT_S))
+
+    def executed(self) -> Counter[str]:
+        """Path -> how often the server executed it, once it has had the time to."""
+        time.sleep(_SETTLE_S)
+        return Counter(self._server.ask("executed")["paths"])
+
+
+@contextmanager
+def shared_fate(subject: Subject, stage: Stage, *, impatient: bool = False) -> Iterator[Fate | Finding]:
+    """``subject`` with HTTP/2 switched on and one call made; or why that does not apply.
+
+    HTTP/2 is switched on by the probe, in every httpx transport of this process, whether or not the strategy asks for
+    it: the question is what would happen if it did. For an ``impatient`` one every timeout is cut to 1 s, so that what
+    has not ended long after that hangs past all of them.
+    """
+    Dials(http2=lambda: True, longest_s=dict.fromkeys(("read", "write", "pool"), TIMEOUT_S) if impatient else {})
+    server = stage.start("bench.hazards.servers.scripted", protocols=["h2", "http/1.1"])
+    with crowd(subject, server.target, CALLS_COUNT) as people:
+        if people.at_once_count < CALLS_COUNT:
+            yield does_not_apply("Its users make one call at a time.")
+            return
+        first = people.seats[0].ask("first")
+        if not first.is_right:
+            raise RuntimeError(f"the first call came out as {first.error or first.wrong or 'hung'}")
+        if server.ask("seen")["requests"][0]["protocol"] != "HTTP/2":
+            yield does_not_apply("It speaks no HTTP/2.")
+            return
+        yield Fate(server, people, impatient)

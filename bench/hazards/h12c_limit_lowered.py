@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.hazards.fate import CALLS_COUNT, shared_fate
+from bench.hazards.finding import Finding
+from bench.hazards.registry import hazard
+
+if TYPE_CHECKING:
+    from bench.hazards.stage import Stage
+    from bench.hazards.subject import Subject
+
+
+@hazard(
+    "H12c",
+    title="An HTTP/2 server lowers its limit of streams",
+    raised_by="20 calls at once over HTTP/2; the server answers ten, allows five streams at once, and answers the rest",
+    signatures={
+        "client-on-loop": "hung",
+        "client-per-helper": "hung",
+        "gather": "hung",
+        "lazy-service": "hung",
+        "lazy-service-mended": "hung",
+        "loop-registry": "hung",
+        "loop-weak-registry": "hung",
+        "module-client": "hung",
+        "one-client": "hung",
+        "shared-sync-client": "hung",
+        "shared-transport": "hung",
+        "task-group": "hung",
+    },
+)
+def probe(subject: Subject, stage: Stage) -> Finding:
+    """20 calls at once over HTTP/2; the server answers ten, lowers its limit to five, and then answers the rest.
+
+    httpcore 1.0.9 takes the new limit in by waiting for streams to end, in the task that alone could read their ends:
+    all calls on the connection hang, and no timeout of theirs covers that wait. Timeouts are cut to 1 s; a call that
+    has not ended after twice that has hung.
+    """
+    with shared_fate(subject, stage, impatient=True) as fate:
+        if isinstance(fate, Finding):
+            return fate
+        tally = fate.strike("lower")
+    hung = f"{tally.hung_count} of {CALLS_COUNT} calls hung past every timeout"
+    return tally.finding(
+        f"After the limit was lowered, {hung}." if tally.hung_count else f"{tally.failed_count} calls failed."
+    )

@@ -1,0 +1,88 @@
+"""The folder of one run, and how Ctrl-C ends one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from connprof.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["WORK", "ignore_signals", "interrupt_once", "partial_file", "reserved"]
+
+WORK = ".work"
+"""The folder inside a run's own where its processes leave their files."""
+
+
+def partial_file(out: Path) -> Path:
+    """Where a run keeps what it has measured so far."""
+    return out / "partial.json"
+
+
+def ignore_signals() -> None:
+    """Go deaf to Ctrl-C and SIGTERM, in the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def interrupt_once() -> None:
+    """Let the first Ctrl-C or SIGTERM end the run; ignore more of them while it writes down what it has.
+
+    That takes seconds, and everything that it waits for has a time limit.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        ignore_signals()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
+@contextmanager
+def reserved(out: Path) -> Iterator[None]:
+    """Hold the folder ``out`` for one run, with an empty work folder in it that is gone afterwards.
+
+    Raises:
+        FileError: the folder cannot be written, or another run is at work in it.
+    """
+    lock, work = out / ".lock", out / WORK
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise FileError(f"{out} cannot be written: {error.strerror}. Choose another folder with --out.") from None
+    try:
+        if not _locked(handle, lock):
+            raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.")
+        try:
+            shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+            try:
+                work.mkdir()
+            except OSError as error:
+                raise FileError(f"{work} cannot be made: {error.strerror}. Remove what is there.") from None
+            yield
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, lock: Path) -> bool:
+    """Whether ``handle`` now holds the file that is called ``lock``, and not one that a run that ended has removed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(handle), lock.stat())
+    except OSError:
+        return False

@@ -1,0 +1,234 @@
+"""The wide run's command line: ``nox -s matrix -- ARGUMENTS``, or ``python -m bench.wide ARGUMENTS``."""
+
+from __future__ import annotations
+
+import math
+import random
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from bench.hazards.command import hazards as probe_command
+from bench.hazards.registry import names as hazard_names
+from bench.libraries import find, library_names
+from bench.progress import progress_on
+from bench.registry import names as strategy_names
+from bench.reserve import interrupt_once, reserved
+from bench.wide.asking import axes_from
+from bench.wide.cache import Cache, KeptCase, KeptCell
+from bench.wide.interpreters import OWN_PYTHON, existing, pythons
+from bench.wide.keys import Keys
+from bench.wide.plan import AXIS_NAMES, Asked, Found, plan, probes, seconds_of
+from bench.wide.run import ROUNDS_COUNT, Order, run_wide
+from connprof import report as pages
+from connprof.cli.exits import MATRIX_EXIT_CODES_HELP, guarded, matrix_exit_code
+from connprof.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from bench.wide.plan import Planned
+    from connprof.model import Report
+
+__all__ = ["main", "matrix"]
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_OUT = _PROJECT / "reports" / "matrix"
+_CACHE = _PROJECT / "reports" / ".cache"
+_SEEDS = 1_000_000
+_SUPPORTED = ("3.11", "3.12", "3.13")
+_SECONDS_PER_PROBE = 1.5
+_LANES_COUNT = 2
+
+
+@click.command(epilog=MATRIX_EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--axis",
+    "axes",
+    metavar="NAME=VALUE,...",
+    multiple=True,
+    help="Measure along this axis alone, at these values; several axes are crossed. --list names them.",
+)
+@click.option("--only", metavar="STRATEGY,...", multiple=True, help="Only these strategies; may be repeated.")
+@click.option(
+    "--hazards/--no-hazards", default=None, help="Probe hazards, or do not.  [default: unless --axis is given]"
+)
+@click.option(
+    "--probe", "cells", metavar="STRATEGY/HAZARD", multiple=True, help="Run this probe alone and say what happens."
+)
+@click.option("--list", "list_only", is_flag=True, help="Say what would run, and how much of it is known, and stop.")
+@click.option("--quick", is_flag=True, help="A small cross-section in less than a minute.")
+@click.option("--fresh", is_flag=True, help="Measure everything again, whatever is known.")
+@click.option("--seed", type=click.IntRange(0), help="Of the order in which cases run.  [default: drawn and recorded]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_OUT,
+    show_default="reports/matrix",
+    help="Folder of the report.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_CACHE,
+    show_default="reports/.cache",
+    help="Folder of what was measured before, and of the libraries' environments.",
+)
+@click.option(
+    "--limit",
+    type=click.FloatRange(1, 3600),
+    default=120,
+    show_default=True,
+    help="Seconds after which a hanging case is stopped and recorded as failed.",
+)
+def matrix(  # noqa: PLR0917 - click passes them by name
+    axes: tuple[str, ...],
+    only: tuple[str, ...],
+    hazards: bool | None,
+    cells: tuple[str, ...],
+    list_only: bool,
+    quick: bool,
+    fresh: bool,
+    seed: int | None,
+    out: Path,
+    cache: Path,
+    limit: float,
+) -> int:
+    """Every strategy, its price and its hazards.
+
+    One axis is varied at a time around the default case, for strategies that show what it changes; all hazards are
+    probed on all strategies. What was measured before is taken from the cache, unless its source, a version or an axis
+    has changed. A run that was stopped goes on where it was when it is started again.
+
+    \b
+    Examples:
+      nox -s matrix                                              everything that is not known yet
+      nox -s matrix -- --list                                    how much that is
+      nox -s matrix -- --axis rtt=0,50 --only one-client         one strategy, nearby and far away
+      nox -s matrix -- --axis library=requests --axis python=3.13    two axes, crossed
+      nox -s matrix -- --probe lazy-service/H3                   one hazard on one strategy, in words
+    """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
+    if cells:
+        return int(probe_command.main(list(cells), standalone_mode=False))
+    if not math.isfinite(limit):
+        raise click.BadParameter(f"{limit} is no number of seconds", param_hint="--limit")
+    found = _found()
+    asked = Asked(axes_from(axes, found), _names(only), hazards, quick)
+    order = Order(
+        cases=plan(asked, found),
+        pairs=probes(asked, found),
+        seed=random.SystemRandom().randrange(_SEEDS) if seed is None else seed,
+        quick=quick,
+        limit_s=limit,
+        out=out.resolve(),
+        cache=cache.resolve(),
+        fresh=fresh,
+        absent=_absent(found, asked),
+    )
+    console = Console(highlight=False)
+    if list_only:
+        _list(order, found, console)
+        return 0
+    pages.require_packages()
+    interrupt_once()
+    with reserved(order.out):
+        console.print(
+            f"connprof matrix: {len(order.cases)} cases, {len(order.pairs)} probes, seed {order.seed}", soft_wrap=True
+        )
+        with progress_on(console) as listener:
+            report = run_wide(order, command=_command(order.seed), listener=listener)
+        page = pages.write(report, order.out)
+    pages.print_summary(report, console, page=page)
+    console.print(_came_from(report), markup=False, soft_wrap=True)
+    return matrix_exit_code(report)
+
+
+def _found() -> Found:
+    libraries = tuple(case for name in library_names() for case in find(name).cases())
+    return Found(tuple(strategy_names()), libraries, tuple(pythons()), OWN_PYTHON, tuple(hazard_names()))
+
+
+def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
+    if texts and not wanted:
+        raise UsageError("--only was given no strategy; --list names them.")
+    return wanted
+
+
+def _absent(found: Found, asked: Asked) -> tuple[str, ...]:
+    """What is not on this machine, in words: it is left out, and no fault."""
+    if asked.quick or asked.axes:
+        return ()
+    missing = [version for version in _SUPPORTED if version not in {found.own_python, *found.pythons}]
+    return tuple(f"Python {version} was not found here." for version in missing)
+
+
+def _command(seed: int) -> str:
+    """The command that makes this run again, seed included."""
+    arguments = [argument.encode("utf-8", "replace").decode() for argument in sys.argv[1:]]
+    if not any(argument.partition("=")[0] == "--seed" for argument in arguments):
+        arguments = [*arguments, "--seed", str(seed)]
+    return shlex.join(["nox", "-s", "matrix", "--", *arguments])
+
+
+def _came_from(report: Report) -> str:
+    cases = sum(record.cached_from is not None for record in report.records)
+    cells = sum(cell.cached_from is not None for cell in report.safety)
+    return (
+        f"From the cache: {cases} of {len(report.records)} cases, {cells} of {len(report.safety)} probes. "
+        f"This run took {report.run.duration_s / 60:.1f} minutes."
+    )
+
+
+def _list(order: Order, found: Found, console: Console) -> None:
+    """What would run, axis by axis."""
+
+    def say(text: str = "") -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    keys, cache = Keys(), Cache(order.cache, say, fresh=order.fresh)
+    counts, known, seconds = Counter[str](), Counter[str](), 0.0
+    for each in order.cases:
+        counts[each.group] += 1
+        kept = _kept(each, order, keys, cache)
+        done = set(kept.timing) if kept else set()
+        open_jobs = [
+            job
+            for job in each.jobs
+            if (job.repetition not in done if job.kind == "timing" else getattr(kept, job.kind, None) is None)
+        ]
+        known[each.group] += not open_jobs
+        seconds += sum(
+            seconds_of(each, job) / (1 if job.kind == "timing" else _LANES_COUNT) for job in open_jobs
+        )  # fmt: skip
+    say("Cases")
+    for group, count in counts.items():
+        say(f"  {group:24} {count:4}, {known[group]} of them known")
+    cells = sum(cache.load(keys.cell(*pair), KeptCell) is not None for pair in order.pairs)
+    seconds += (len(order.pairs) - cells) * _SECONDS_PER_PROBE / _LANES_COUNT
+    say(f"Probes {len(order.pairs):23}, {cells} of them known")
+    say(f"About {seconds / 60:.0f} minutes on two idle cores.")
+    for sentence in order.absent:
+        say(sentence)
+    say(f"Axes: {', '.join(AXIS_NAMES)}")
+    say(f"Client libraries: {', '.join(found.libraries)}")
+    say(f"Strategies: {', '.join(found.strategies)}")
+    say(f"Hazards: {', '.join(found.hazards)}")
+
+
+def _kept(each: Planned, order: Order, keys: Keys, cache: Cache) -> KeptCase | None:
+    try:
+        interpreter = existing(each.case.client_library, each.case.python, order.cache / "environments")
+    except RunError:
+        return None
+    if interpreter is None:
+        return None
+    return cache.load(keys.case(each.case, interpreter, rounds_count=ROUNDS_COUNT), KeptCase)
+
+
+def main() -> None:
+    """Entry point of ``python -m bench.wide``."""
+    sys.exit(guarded(matrix))

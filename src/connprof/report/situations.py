@@ -1,0 +1,160 @@
+"""What this run advises for each situation, as finished sentences; the rule is in :mod:`connprof.advice`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connprof.advice import SAME_PRICE, advise
+from connprof.report import words
+from connprof.report.marks import capital, good_mark, unknown_mark
+from connprof.report.safety import outcome_phrase, price_text
+from connprof.report.shapes import SituationView
+from connprof.safety import hazard_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connprof.advice import Advice, Candidate, Fallen, Measure, Price
+    from connprof.model import Report, SafetyCell, StrategyNote
+
+__all__ = ["situation_views"]
+
+_MOST_NAMED = 6
+_MEASURES: dict[Measure, str] = {
+    "ssl_bytes": "SSL bytes",
+    "handshakes": "TLS handshakes",
+    "contexts": "SSL contexts, as every call opens a connection anyway",
+}
+
+
+def situation_views(report: Report) -> tuple[SituationView, ...]:
+    """A recommendation for each situation, or why there is none; nothing where no hazard was probed."""
+    titles = {note.id: words.plain(note.title) for note in report.hazards}
+    return tuple(_view(advice, titles) for advice in advise(report))
+
+
+def _view(advice: Advice, titles: dict[str, str]) -> SituationView:
+    situation, best = advice.situation, advice.best
+    sentences: list[str] = []
+    if best is None:
+        mark = unknown_mark("no recommendation")
+        lead = "No recommendation from this run"
+        if not (advice.fallen or advice.unknown):
+            sentences.append(f"It holds none of the {situation.belongs_told}.")
+        elif not advice.unknown:
+            sentences.append("A deciding hazard harms every strategy that belongs here.")
+    else:
+        mark = good_mark("recommended")
+        lead = words.plain(best.note.name)
+        sentences.append(f"{_title(best.note)}: {_cost(best.price)}, and {_spared(advice)}.")
+        if advice.runner_up is not None:
+            sentences.append(_next("Runner-up", advice.runner_up, advice))
+        if advice.other_kind is not None:
+            kind = "On an event loop" if advice.other_kind.note.is_async else "Without an event loop"
+            sentences.append(_next(kind, advice.other_kind, advice))
+    sentences += _unknown(advice)
+    return SituationView(
+        name=situation.name,
+        title=situation.title,
+        told=situation.told,
+        mark=mark,
+        lead=lead,
+        sentences=tuple(sentences),
+        minds=_minded(advice, best, titles) if best is not None else (),
+        recipe=_recipe(advice),
+        fallen=tuple(_fell(one) for one in advice.fallen),
+        rule=_rule(advice, titles),
+    )
+
+
+def _title(note: StrategyNote) -> str:
+    return capital(words.plain(note.title).rstrip("."))
+
+
+def _cost(price: Price) -> str:
+    return f"{price_text(price)} over {words.plural(price.calls_count, 'call')}"
+
+
+def _spared(advice: Advice) -> str:
+    decides = advice.situation.decides
+    return f"{words.joined(decides)} {'spares' if len(decides) == 1 else 'spare'} it"
+
+
+def _minded(advice: Advice, best: Candidate, titles: dict[str, str]) -> tuple[str, ...]:
+    """What must be done about the hazards that a setting meets, those of one remedy together."""
+    by_remedy: dict[str, list[SafetyCell]] = {}
+    for cell in best.minded:
+        by_remedy.setdefault(advice.situation.minds[cell.hazard], []).append(cell)
+    return tuple(
+        words.joined([f"{cell.hazard} ({_told(cell.hazard, titles)}: {outcome_phrase(cell)})" for cell in cells])
+        + f": {remedy}."
+        for remedy, cells in by_remedy.items()
+    )
+
+
+def _told(hazard: str, titles: dict[str, str]) -> str:
+    return titles.get(hazard, hazard)
+
+
+def _next(lead: str, one: Candidate, advice: Advice) -> str:
+    best = advice.best
+    assert best is not None
+    sentence = f"{lead}: {words.plain(one.note.name)}, {price_text(one.price)}"
+    ours, theirs = best.price.per_call(advice.measure), one.price.per_call(advice.measure)
+    if ours and theirs and theirs <= ours * SAME_PRICE and one.against > best.against:
+        sentence += ", of much the same price, but more of all hazards harm it"
+    return f"{sentence}."
+
+
+def _unknown(advice: Advice) -> list[str]:
+    """Which strategies could not be judged, and for want of what."""
+    if not advice.unknown:
+        return []
+    by_reason: dict[str, list[str]] = {}
+    for one in advice.unknown:
+        parts = []
+        if one.not_probed:
+            parts.append(f"{words.joined(sorted(one.not_probed, key=hazard_order))} not probed")
+        if one.price is None:
+            parts.append("no price measured")
+        by_reason.setdefault(" and ".join(parts), []).append(words.plain(one.note.name))
+    return [
+        "Not judged: " + "; ".join(f"{_some(names)} ({reason})" for reason, names in by_reason.items()) + ".",
+    ]
+
+
+def _some(names: list[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return words.joined(names)
+    return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
+
+
+def _recipe(advice: Advice) -> str:
+    recipes = advice.situation.recipes
+    paths = list(dict.fromkeys(recipes.values()))
+    if advice.best is not None and advice.best.note.name in recipes:
+        return f"A short example, tested: {recipes[advice.best.note.name]}"
+    if advice.best is None:
+        return f"An example of what is usual here: {words.joined(paths)}"
+    shown = list(dict.fromkeys(recipes))
+    return f"The tested example shows {words.joined(shown[:2])}, which this run ranks lower: {words.joined(paths)}"
+
+
+def _fell(one: Fallen) -> str:
+    cells = "; ".join(f"{cell.hazard} {outcome_phrase(cell)}" for cell in one.cells)
+    cost = f" ({price_text(one.price)})" if one.price else ""
+    elsewhere = f". Spared with {words.joined([words.plain(each) for each in one.elsewhere])}" if one.elsewhere else ""
+    return f"{words.plain(one.note.name)}{cost}: {cells}{elsewhere}"
+
+
+def _rule(advice: Advice, titles: dict[str, str]) -> str:
+    situation = advice.situation
+    return (
+        f"Belonging here: {situation.belongs_told}. Deciding: {_list(situation.decides, titles)}. Of those that these "
+        f"spare, the cheapest in {_MEASURES[advice.measure]}; prices within {SAME_PRICE:g}x count as equal, and then "
+        f"whatever fewer hazards of all kinds harm goes first. Met by a setting: {_list(situation.minds, titles)}."
+    )
+
+
+def _list(hazards: Iterable[str], titles: dict[str, str]) -> str:
+    return ", ".join(f"{hazard} ({_told(hazard, titles)})" if hazard in titles else hazard for hazard in hazards)
