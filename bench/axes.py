@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from bench.workloads import Step
     from connprof_server.target import Target
 
-__all__ = ["AXES", "Axes", "AxisError", "axes_of", "current", "enter", "server_options", "trust_variables", "was_read"]
+__all__ = [
+    "AXES",
+    "Axes",
+    "AxisError",
+    "axes_of",
+    "current",
+    "enter",
+    "server_options",
+    "trust_identity",
+    "trust_variables",
+    "was_read",
+]
 
 AXES: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -242,6 +253,21 @@ def trust_variables(target: Target, case: object | None = None) -> dict[str, tup
                 raise AxisError(f"trust_store={trust_store} needs a server that was started with system_store=True")
             found[variable] = (value, f"set to {_TRUST_WORDS[field]}")
     return found
+
+
+def trust_identity(target: Target, case: object) -> dict[str, str]:
+    """What :attr:`connprof.model.Environment.identity` says of the trust store, for the one that ``case`` asks for.
+
+    Raises:
+        AxisError: as :func:`axes_of`.
+    """
+    count, sha256 = {
+        "our-ca": (1, ""),
+        "none": (0, ""),
+        "system-file": (target.system_certificates_count, target.system_sha256),
+        "system-directory": (target.system_certificates_count, target.system_sha256),
+    }.get(axes_of(case).trust_store, (target.bundle_certificates_count, target.bundle_sha256))
+    return {"ca_bundle_certificates_count": str(count), "ca_bundle_sha256": sha256}
 
 
 _current = Axes()

@@ -96,6 +96,11 @@ STRATEGIES = {
                            "H5 H6 H9 H10 H13"),
 }  # fmt: skip
 
+OF_LIBRARIES = {
+    "per-call": ("A new session for every call", "script", "call", False, 40, 40, ""),
+    "shared-client": ("One session", "script", "batch", False, 1, 5, ""),
+}
+
 SPARED_BY_NATURE = {
     "asgi": {"H2", "H3", "H15", "H16"},
     "celery": {"H2", "H3", "H12", "H15", "H16", "H17"},
@@ -104,7 +109,7 @@ SPARED_BY_NATURE = {
 
 
 def note(name: str) -> StrategyNote:
-    title, world, scope, is_async, contexts, handshakes, _ = STRATEGIES[name]
+    title, world, scope, is_async, contexts, handshakes, _ = (STRATEGIES | OF_LIBRARIES)[name]
     return StrategyNote(
         name=name,
         title=title,
@@ -118,8 +123,16 @@ def note(name: str) -> StrategyNote:
     )
 
 
+def library_notes() -> tuple[StrategyNote, ...]:
+    return tuple(
+        replace(note(name), client_library=library)
+        for library in ("requests==2.31.0", "requests==2.32.4", "aiohttp==3.13.2")
+        for name in OF_LIBRARIES
+    )
+
+
 def sketch(name: str) -> Sketch:
-    title, _, _, is_async, contexts, handshakes, _ = STRATEGIES[name]
+    title, _, _, is_async, contexts, handshakes, _ = (STRATEGIES | OF_LIBRARIES)[name]
     return Sketch(
         name,
         title,
@@ -137,7 +150,7 @@ def sketch(name: str) -> Sketch:
 def light(name: str, calls: int = 40, **counts: int) -> Measured:
     """A case without its timeline and its growth, as those of the axes are."""
     found = samples.measured(sketch(name), calls)
-    contexts, handshakes = STRATEGIES[name][4:6]
+    contexts, handshakes = (STRATEGIES | OF_LIBRARIES)[name][4:6]
     contexts = counts.get("contexts", contexts if calls == 40 else min(contexts, calls))
     handshakes = counts.get("handshakes", handshakes if calls == 40 else calls if handshakes == 40 else min(calls, 5))
     ledger = replace(
@@ -207,35 +220,45 @@ def safety() -> tuple[SafetyCell, ...]:
     return tuple(cell(strategy, hazard) for strategy in STRATEGIES for hazard in TITLES)
 
 
+FOUR = ("per-call-async", "per-call-shared-context", "one-client", "client-per-helper")
+TWO = ("per-call-async", "one-client")
+LIBRARIES = {"requests==2.31.0": 40, "requests==2.32.4": 1, "aiohttp==3.13.2": 40}  # and contexts of 40 calls
+
+# Strategies, what differs on the case, and what comes out otherwise.
+DEPARTURES = (
+    *((FOUR, {"rtt_ms": float(rtt_ms)}, {"rtt_ms": rtt_ms}) for rtt_ms in (20, 100)),
+    *((FOUR, {"calls_count": calls}, {}) for calls in (1, 10, 100, 400)),
+    *((FOUR, {"python": version}, {}) for version in ("3.11", "3.13")),
+    *((TWO, {"trust_store": store}, {}) for store in ("system-file", "our-ca", "none")),
+    (TWO, {"http_version": "2"}, {"h2": 1}),
+    (("module-client",), {"http_version": "2"}, {}),  # asked for, and not spoken
+    *((("per-call",), {"client_library": name}, {"contexts": contexts}) for name, contexts in LIBRARIES.items()),
+    *((("shared-client",), {"client_library": name}, {}) for name in LIBRARIES),
+    (("one-client",), {"workload": "gaps-long", "calls_count": 6}, {"handshakes": 6}),
+    (("one-client",), {"workload": "gaps-short", "calls_count": 6}, {"handshakes": 1}),
+    *(
+        (("one-client",), {"workload": "burst", "concurrency_count": at_once}, {"handshakes": handshakes})
+        for at_once, handshakes in ((1, 5), (10, 22), (100, 90))
+    ),
+    *(
+        (
+            ("one-client",),
+            {"workload": "burst", "concurrency_count": 10, "limits": limits},
+            {"handshakes": handshakes},
+        )
+        for limits, handshakes in (("below", 35), ("at", 10), ("above", 10))
+    ),
+    (("one-client",), {"rtt_ms": 20.0, "trust_store": "our-ca"}, {"handshakes": 20}),
+)
+
+
 def departures() -> tuple[Record, ...]:
     """Cases on every axis."""
-    found = []
-
-    def add(name: str, calls: int = 40, counts: dict[str, int] | None = None, **axes) -> None:
-        case = replace(samples.case(name, calls), **axes)
-        found.append(Record(case=case, outcome=light(name, calls, **(counts or {}))))
-
-    for name in ("per-call-async", "per-call-shared-context", "one-client", "client-per-helper"):
-        for rtt_ms in (20, 100):
-            add(name, counts={"rtt_ms": rtt_ms}, rtt_ms=float(rtt_ms))
-        for calls in (1, 10, 100, 400):
-            add(name, calls)
-        for version in ("3.11", "3.13"):
-            add(name, python=version)
-    for name in ("per-call-async", "one-client"):
-        for store in ("system-file", "our-ca", "none"):
-            add(name, trust_store=store)
-        add(name, counts={"h2": 1}, http_version="2")
-        for library in ("requests==2.31.0", "requests==2.32.4", "aiohttp==3.13.2"):
-            pooled = {"contexts": 1} if library.startswith("requests==2.32") else {}
-            add(name, counts=pooled, client_library=library)
-    add("module-client", http_version="2")  # asked for, and not spoken
-    add("one-client", 6, {"handshakes": 6}, workload="gaps-long")
-    add("one-client", 6, {"handshakes": 1}, workload="gaps-short")
-    for limits, handshakes in (("below", 35), ("at", 10), ("above", 10)):
-        add("one-client", counts={"handshakes": handshakes}, concurrency_count=10, limits=limits)
-    add("one-client", counts={"handshakes": 20}, rtt_ms=20.0, trust_store="our-ca")
-    return tuple(found)
+    return tuple(
+        Record(case=replace(samples.case(name), **axes), outcome=light(name, axes.get("calls_count", 40), **counts))
+        for names, axes, counts in DEPARTURES
+        for name in names
+    )
 
 
 @cache
@@ -261,7 +284,7 @@ def matrix() -> Report:
     return replace(
         base,
         run=samples.run(command="nox -s matrix", duration_s=2211.0),
-        strategies=(samples.note(first), *(note(name) for name in STRATEGIES)),
+        strategies=(samples.note(first), *(note(name) for name in STRATEGIES), *library_notes()),
         records=(*records, *departures()),
         hazards=hazards(),
         safety=tuple(cells),

@@ -32,6 +32,10 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     Parent and children inherit one TLS connection and its state. The second to write on it uses a record number that
     the server has seen: the server ends the connection, and with it all that was under way on it.
+    Then the parent finds it closed, and opens another.
+
+    An asynchronous client fails sooner, and in the parent too: the event loop of its connection ended before the fork.
+    Each process runs its call under ``asyncio.run``, as Celery tasks and gunicorn workers do.
     """
     if subject.hands_over:
         return does_not_apply("Its processes make no call before they begin, and so inherit no connection.")

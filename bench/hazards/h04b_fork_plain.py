@@ -32,7 +32,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     They share one socket: whoever reads first gets the first answer, whosever it is. Which of them that is depends on
     the scheduler (18 to 41 of 80 calls were wrong when it was left to chance). Here the first is suspended until the
-    second has read, so that both get the other's answer.
+    second has read, so that both get the other's answer. Asynchronous clients fail before they can read, as in H4.
     """
     if subject.hands_over:
         return does_not_apply("Its processes make no call before they begin, and so inherit no connection.")

@@ -46,6 +46,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     """
     if isinstance(subject.strategy, SyncStrategy) and subject.world not in {"threads", "loops"}:
         return does_not_apply("It is closed in the thread that makes the calls, and so after the last of them.")
+    if subject.world == "asgi":
+        return does_not_apply("A server closes it only after its last request.")
     server = stage.start()
     tally = Tally()
     gc.disable()

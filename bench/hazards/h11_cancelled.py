@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bench.hazards.dials import Dials
 from bench.hazards.finding import Finding, Reply, Tally, does_not_apply
-from bench.hazards.pools import tightened
 from bench.hazards.registry import hazard
 from bench.hazards.subject import ask_async, call_of
 
@@ -37,16 +37,16 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     A's answer says ``Connection: close``, so that its slot is given to B as a connection yet to be made. B, cancelled,
     never makes it, and nobody else does: it counts as one of the pool's for ever. With 100 slots it takes 100 such
-    cancellations.
+    cancellations. A pool with HTTP/2 on gives the connection that was never made to the next call, and so holds.
     """
     if not subject.is_async:
         return does_not_apply("Plain functions cannot be cancelled.")
     server = stage.start()
     tally = Tally()
-    with tightened(timeouts={"pool": PATIENCE_S}, max_connections=1) as pools_count:
-        if not pools_count:
-            return does_not_apply("Its library has no pool that can be made small.")
-        asyncio.run(_cancel(subject, server, tally))
+    dials = Dials(most_connections_count=1, longest_s={"pool": PATIENCE_S})
+    asyncio.run(_cancel(subject, server, tally))
+    if not dials.pools_count:
+        return does_not_apply("Its library has no pool that could be made small.")
     return tally.finding(
         f"After one cancelled call, {tally.failed_count} of {AFTER_COUNT} calls on a pool of one connection failed."
     )

@@ -62,7 +62,12 @@ async def _probe(subject: Subject, server: Scripted) -> Finding:
     try:
         async with subject.entered_async(server.target) as send:
             loop.set_task_factory(record)
-            await _all_at_once(send)
+            try:
+                await _all_at_once(send)
+            finally:
+                if subject.world == "asgi":  # an application goes on after a request that fails
+                    server.ask("release")
+                    await asyncio.wait(tasks, timeout=HUNG_S)
     except Exception as error:  # noqa: BLE001 - the batch is meant to raise
         raised = [error_text(leaf) for leaf in _leaves(error)]
     loop.set_task_factory(None)

@@ -247,6 +247,8 @@ class Prober:
             "hazard": hazard.id, "strategy": strategy, "client_library": client_library, "folder": str(folder),
         }  # fmt: skip
         variables, _done = child_variables(Target({}, str(lane.bundle), self._materials["ca"], 1, ""))
+        # Our own word to children is for children of ours; strategies leave some when they are imported.
+        variables = {name: value for name, value in variables.items() if not name.startswith("CONNPROF_")}
         # What a killed probe leaves in the folder for temporary files goes with the rest.
         variables["TMPDIR"] = tempfile.mkdtemp(prefix="temporary-", dir=folder)
         limit_s = hazard.limit_s + (_WORKERS_START_S if _starts_workers(strategy) else 0.0)

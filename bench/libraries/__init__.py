@@ -82,7 +82,7 @@ class Library:
             common: dict[str, Any] = {
                 "name": name, "title": title, "source": source, "fixes": PER_CALL if name == SHARED else None,
                 "contexts": contexts, "handshakes": handshakes, "scope": "call" if name == PER_CALL else "batch",
-                "world": "script", "signatures": MappingProxyType({}),
+                "world": "script", "fails": "", "signatures": MappingProxyType({}),
             }  # fmt: skip
             if inspect.isasyncgenfunction(function):
                 self.strategies[name] = AsyncStrategy(**common, enter=asynccontextmanager(function))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import ssl
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +31,8 @@ __all__ = ["Keys"]
 _WORKERS = frozenset({"bench.worker", "bench.passes", "bench.axes", "connprof.observe", "connprof.memory"})
 _PROBES = frozenset({"bench.hazards.worker", "bench.hazards.subject", "bench.hazards.stage"})
 # Of what runs in the parent, those that decide how a process is started and what its surroundings are.
-_PARENT = tuple(
-    PROJECT / "bench" / name for name in ("surroundings.py", "lanes.py", "measuring.py", "children.py")
-)  # fmt: skip
-_PROBES_PARENT = (*_PARENT[:1], PROJECT / "bench" / "hazards" / "runner.py")
+_PARENT = ("surroundings.py", "lanes.py", "measuring.py", "children.py")
+_PROBES_PARENT = ("surroundings.py", "hazards/runner.py")
 # Beside what is imported by name: what the server is made of, and what clients use when they find it installed.
 _ALSO = (
     "memray", "certifi", "cryptography", "httptools", "starlette", "trustme", "uvicorn", "zttp", "h2", "hpack",
@@ -41,8 +40,15 @@ _ALSO = (
 )  # fmt: skip
 
 
+@dataclass
 class Keys:
-    """Makes keys; reads each file and each distribution once."""
+    """Makes keys; reads each file and each distribution once.
+
+    Attributes:
+        project: the checkout whose source counts.
+    """
+
+    project: Path = PROJECT
 
     def case(self, case: Case, interpreter: Interpreter, *, rounds_count: int) -> str:
         """The key of a case that runs under ``interpreter``.
@@ -50,12 +56,12 @@ class Keys:
         Raises:
             OSError: a file of the project cannot be read.
         """
-        files = closure(_WORKERS) | self._server | frozenset(_PARENT) | self._strategy(case)
+        files = self._closure(_WORKERS) | self._server | self._named(*_PARENT) | self._strategy(case)
         return key_of(
             {
                 "case": msgspec.to_builtins(case),
                 "rounds_count": rounds_count,
-                "source": digest_of(files),
+                "source": digest_of(files, self.project),
                 "packages": [interpreter.packages, self._packages(files)],
                 "store": self._system_store if case.trust_store.startswith("system-") else "",
                 **self._place(interpreter),
@@ -69,17 +75,17 @@ class Keys:
             HazardError: there is no such hazard.
             OSError: a file of the project cannot be read.
         """
-        own = PROJECT / load_hazard(hazard).source
+        own = f"bench.hazards.{Path(load_hazard(hazard).source).stem}"
         files = (
-            closure(_PROBES)
+            self._closure(_PROBES)
             | self._server
-            | frozenset((*_PROBES_PARENT, own))
-            | closure(frozenset({f"bench.hazards.{own.stem}", _module(strategy)}))
+            | self._named(*_PROBES_PARENT)
+            | self._closure(frozenset({own, _module(strategy)}))
         )
         return key_of(
             {
                 "cell": [strategy, hazard],
-                "source": digest_of(files),
+                "source": digest_of(files, self.project),
                 "packages": self._packages(files),
                 **self._place(own_interpreter()),
             }
@@ -87,17 +93,23 @@ class Keys:
 
     def _strategy(self, case: Case) -> frozenset[Path]:
         if case.client_library == "httpx":
-            return closure(frozenset({_module(case.strategy)}))
+            return self._closure(frozenset({_module(case.strategy)}))
         try:
             source = find(case.client_library).strategies[case.strategy].source
         except (StrategyError, KeyError):
             return frozenset()
-        pins = PROJECT / "bench" / "libraries" / "constraints.txt"
-        return closure(frozenset({".".join(Path(source).with_suffix("").parts)})) | {pins}
+        module = ".".join(Path(source).with_suffix("").parts)
+        return self._closure(frozenset({module})) | self._named("libraries/constraints.txt")
+
+    def _closure(self, modules: frozenset[str]) -> frozenset[Path]:
+        return closure(modules, self.project)
+
+    def _named(self, *names: str) -> frozenset[Path]:
+        return frozenset(self.project / "bench" / name for name in names)
 
     @cached_property
     def _server(self) -> frozenset[Path]:
-        return frozenset((PROJECT / "server").rglob("*.py"))
+        return frozenset((self.project / "server").rglob("*.py"))
 
     @staticmethod
     def _packages(files: frozenset[Path]) -> dict[str, str]:

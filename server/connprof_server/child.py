@@ -94,6 +94,7 @@ def _system_store(store: SystemStore | None) -> dict[str, Any]:
         "system_file": str(store.file),
         "system_directory": str(store.directory),
         "system_certificates_count": store.certificates_count,
+        "system_sha256": store.sha256,
     }
 
 

@@ -45,11 +45,19 @@ _LONG_FORM = 0x80
 
 @dataclass(frozen=True, slots=True)
 class SystemStore:
-    """The two forms of one trust store, and how many certificates are in it, ours included."""
+    """The two forms of one trust store.
+
+    Attributes:
+        file: all of it.
+        directory: each certificate in a file of its own, under its hash.
+        certificates_count: how many there are, ours included.
+        sha256: SHA-256 of this machine's own in it, without ours, which is new at each start.
+    """
 
     file: Path
     directory: Path
     certificates_count: int
+    sha256: str
 
 
 def make_system_store(folder: Path, ca_pem: bytes, *, places: Sequence[str] = _PLACES) -> SystemStore:
@@ -70,7 +78,7 @@ def make_system_store(folder: Path, ca_pem: bytes, *, places: Sequence[str] = _P
         name = subject_hash(ssl.PEM_cert_to_DER_cert(pem.decode("ascii").strip()))
         (directory / f"{name}.{taken[name]}").write_bytes(pem)
         taken[name] += 1
-    return SystemStore(file, directory, len(certificates))
+    return SystemStore(file, directory, len(certificates), hashlib.sha256(b"".join(found)).hexdigest())
 
 
 def subject_hash(certificate: bytes) -> str:

@@ -42,6 +42,7 @@ class Target:
         system_file: file with this machine's own CA certificates and ours; empty unless asked for.
         system_directory: folder with the same certificates, hashed as OpenSSL wants it; empty unless asked for.
         system_certificates_count: how many certificates are in each of these two, ours included.
+        system_sha256: SHA-256 of this machine's own among them.
     """
 
     origins: dict[str, str]
@@ -54,6 +55,7 @@ class Target:
     system_file: str = ""
     system_directory: str = ""
     system_certificates_count: int = 0
+    system_sha256: str = ""
 
     def url(self, path: str, origin: str | None = None) -> str:
         """The full URL of ``path`` (which starts with a slash) at ``origin``, by default the first one."""

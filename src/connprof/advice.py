@@ -316,7 +316,7 @@ def advise(report: Report, situations: Sequence[Situation] = SITUATIONS) -> tupl
     for cell in report.safety:
         cells.setdefault((cell.strategy, cell.client_library), {})[cell.hazard] = cell
     priced = prices(report)
-    notes = [note for note in report.strategies if note.name != _NO_LIBRARY]
+    notes = [note for note in report.strategies if note.name != _NO_LIBRARY and note.client_library == _LIBRARY]
     return tuple(_advice(situation, notes, cells, priced) for situation in situations)
 
 

@@ -133,12 +133,11 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     scope: str = "batch"
     world: str = "script"
     fails: str = ""
+    client_library: str = "httpx"
 
     def foresees(self, outcome: Outcome) -> bool:
         """Whether ``outcome`` is the failure that this strategy says of itself."""
         return bool(self.fails) and isinstance(outcome, Failed) and self.fails in outcome.message
-
-    client_library: str = "httpx"
 
 
 # --- the counts pass ------------------------------------------------------------------------------------------

@@ -10,17 +10,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Suite:
-    """Runs ``python -m bench`` as its users do, in a copy of the project that a test may break."""
+    """Runs ``python -m bench`` (or another module) as its users do, in a copy of the project that a test may break."""
 
-    def __init__(self, root):
+    def __init__(self, root, module="bench"):
         self.root = root
+        self.module = module
         self.processes = []
 
     def start(self, *arguments, **variables):
         """A running suite, in a session of its own so that signals reach it alone."""
         paths = os.pathsep.join(str(self.root / name) for name in ("", "src", "server"))
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
+            [sys.executable, "-m", self.module, *map(str, arguments)],
             cwd=self.root,
             env=os.environ | {"PYTHONPATH": paths, "COLUMNS": "100"} | variables,
             stdout=subprocess.PIPE,

@@ -162,6 +162,19 @@ def test_a_system_store_that_the_server_was_not_asked_for_is_one_sentence(trust_
         trust_variables(bare, {"trust_store": trust_store})
 
 
+@pytest.mark.parametrize(
+    ("trust_store", "count", "sha256"),
+    [
+        ("bundle", "118", "b"), ("truststore", "118", "b"), ("none", "0", ""), ("our-ca", "1", ""),
+        ("system-file", "145", "s"), ("system-directory", "145", "s"),
+    ],
+)  # fmt: skip
+def test_a_trust_store_says_what_is_in_it(trust_store, count, sha256):
+    target = Target({}, "", "", 118, "b", system_certificates_count=145, system_sha256="s")
+    found = axes.trust_identity(target, {"trust_store": trust_store})
+    assert found == {"ca_bundle_certificates_count": count, "ca_bundle_sha256": sha256}
+
+
 # --- workloads ------------------------------------------------------------------------------------------------
 
 

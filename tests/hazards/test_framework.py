@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,6 @@ from bench.hazards.finding import Finding, Reply, Tally, does_not_apply, error_t
 from bench.hazards.registry import HazardError, hazard, load, names
 from bench.hazards.runner import as_expected, expected_signature, notes
 from bench.hazards.subject import Subject, call_of, reply_to
-from bench.registry import AsyncStrategy, SyncStrategy
 from bench.registry import load as load_strategy
 from bench.registry import names as strategy_names
 from connprof.model import HazardOutcome, SafetyCell
@@ -171,7 +171,7 @@ class Log:
             yield self._plain_send
             self._happened("leave", self._leave)
 
-        return Subject(self._strategy(SyncStrategy, enter))
+        return Subject(self._strategy("per-call-get", enter))
 
     def asynchronous(self):
         @asynccontextmanager
@@ -180,7 +180,7 @@ class Log:
             yield self._async_send
             self._happened("leave", self._leave)
 
-        return Subject(self._strategy(AsyncStrategy, enter))
+        return Subject(self._strategy("per-call-async", enter))
 
     def subjects(self):
         return {"plain": self.plain, "asynchronous": self.asynchronous}
@@ -194,10 +194,8 @@ class Log:
         await asyncio.sleep(0)
         return self._send(call)
 
-    def _strategy(self, kind, enter):
-        common = {"name": "log", "title": "Log", "source": "log.py", "fixes": None, "contexts": "one"}
-        rest = {"handshakes": "origins", "scope": self.scope, "world": "script", "signatures": {}}
-        return kind(**common, **rest, enter=enter)
+    def _strategy(self, like, enter):
+        return replace(load_strategy(like), scope=self.scope, enter=enter)
 
 
 KINDS = pytest.mark.parametrize("kind", ["plain", "asynchronous"])

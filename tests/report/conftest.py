@@ -1,7 +1,7 @@
 import pytest
 
-from connprof.report import build, html, write
-from tests import samples
+from connprof.report import build, html, plots, write
+from tests import samples, wide_samples
 
 
 def undrawn_page(state):
@@ -26,4 +26,18 @@ def pages(written, tmp_path_factory):
     for state in ("invalid", "failed", "interrupted", "no_memory"):
         found[state] = folder / f"{state}.html"
         found[state].write_text(undrawn_page(state), encoding="utf-8")
+    found["wide"] = folder / "wide.html"
+    found["wide"].write_text(wide_page(), encoding="utf-8")
     return found
+
+
+def wide_page():
+    """That of a wide run, with two of its drawings: each other one has a kind that is drawn in the others' pages."""
+    made = build(wide_samples.surprising())
+    drawings = {plot.key: ("<svg></svg>", "<svg></svg>") for plot in made.every_plot}
+    for plot in made.every_plot:
+        if plot.key in {"price-and-safety", "axis-round-trip"}:
+            drawings[plot.key] = tuple(
+                plots.svg(plot.series, size, prefix=f"{plot.key}-{size}") for size in plots.SIZES
+            )
+    return html.page(made, drawings)

@@ -10,7 +10,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 pytestmark = pytest.mark.once
 
 WIDE, NARROW, SMALL = (1280, 800), (390, 844), (360, 740)
-STATES = ("good", "hostile", "invalid", "failed", "no_memory")
+STATES = ("good", "hostile", "invalid", "failed", "no_memory", "wide")
 
 # The contrast of each visible text with what lies behind it (WCAG 2), the lowest first.
 CONTRAST = """() => {
@@ -38,7 +38,8 @@ CONTRAST = """() => {
 
 # Texts that are wider than the box that they stand in.
 OVERFLOWING = """() => [...document.querySelectorAll(
-    '.figure, .changes, .change, .half, .verdict, .sure, .sure li, .banner, .plot, .facts > div, pre, .value, section')]
+    '.figure, .changes, .change, .half, .verdict, .sure, .sure li, .banner, .plot, .facts > div, pre, .value, ' +
+    'section, .situation, .situation li, .legend li, .matrix td button, .matrix th')]
   .filter((element) => element.scrollWidth > element.clientWidth + 1)
   .map((element) => element.className + ': ' + element.textContent.trim().slice(0, 60))"""
 
@@ -136,7 +137,7 @@ def test_the_first_screen_answers(opened, state, size):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["good", "failed", "invalid"])
+@pytest.mark.parametrize("state", ["good", "failed", "invalid", "wide"])
 def test_contrast(opened, state, scheme):
     page = opened(state, WIDE, scheme=scheme)
     lowest, text = page.evaluate(CONTRAST)
@@ -211,3 +212,72 @@ def test_print_is_light_and_cuts_no_table(opened):
     page.set_viewport_size({"width": 703, "height": 1000})
     for name in ("checks", "strategies", "sites", "tls", "answers"):
         assert page.locator(f"#{name} table").first.evaluate("(e) => e.offsetWidth") <= 703
+
+
+# --- the safety matrix ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=str)
+def test_the_matrix_scrolls_in_its_own_box_with_its_names_in_sight(opened, size):
+    page = opened("wide", size)
+    box = page.locator(".matrix")
+    assert box.evaluate("(e) => e.scrollWidth > e.clientWidth && e.scrollHeight > e.clientHeight")
+    box.evaluate("(e) => { e.scrollLeft = e.scrollWidth; e.scrollTop = e.scrollHeight; }")
+    frame = box.bounding_box()
+    name = page.locator(".matrix tbody th").last.bounding_box()
+    assert frame["x"] <= name["x"] <= frame["x"] + 2
+    assert name["width"] < 0.45 * size[0]
+    heading = page.locator(".matrix thead th").last.bounding_box()
+    assert frame["y"] <= heading["y"] <= frame["y"] + 40
+    last = page.locator(".matrix tbody tr:last-child td").last.bounding_box()
+    assert last["x"] + last["width"] <= frame["x"] + frame["width"]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=str)
+def test_a_cell_opens_with_the_keyboard_alone(opened, size):
+    page = opened("wide", size)
+    story = page.locator(".story:popover-open")
+    assert story.count() == 0
+    page.locator("td.broke button").first.focus()
+    page.keyboard.press("Enter")
+    assert story.count() == 1
+    box = story.bounding_box()
+    assert box["x"] >= 0
+    assert box["y"] >= 0
+    assert box["x"] + box["width"] <= size[0]
+    assert box["y"] + box["height"] <= size[1]
+    text = story.inner_text()
+    assert "nox -s matrix -- --probe " in text
+    assert "RemoteProtocolError" in text
+    page.keyboard.press("Escape")
+    assert story.count() == 0
+    page.locator("td.unlike button").first.click()
+    assert "unlike what is declared" in story.inner_text()
+    story.get_by_role("button", name="Close").click()
+    assert story.count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_of_what_opens(opened, scheme):
+    page = opened("wide", WIDE, scheme=scheme)
+    for kind in ("harm", "unlike"):
+        page.locator(f"td.{kind} button").first.click()
+        lowest, text = page.evaluate(CONTRAST)
+        assert lowest >= 4.5, text
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, SMALL], ids=str)
+def test_names_in_the_picture_do_not_cover_each_other(opened, size):
+    page = opened("wide", size)
+    assert len(page.evaluate(WORDS)) > 40
+    assert page.evaluate(COVERED) == []
+
+
+def test_what_did_not_hold_is_printed(opened):
+    page = opened("wide", WIDE)
+    page.emulate_media(media="print")
+    assert page.locator("#cell-0-0").is_hidden()
+    assert page.locator(".story.harm").first.is_visible()
+    page.set_viewport_size({"width": 703, "height": 1000})
+    assert page.locator(".matrix table").evaluate("(e) => e.offsetWidth") <= 703

@@ -60,9 +60,26 @@ def test_a_reader_that_leaves_early_ends_it(temporary, start_python):
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize(("arguments", "alpn"), [((), "http/1.1"), (("--http", "2"), "h2")])
+def test_http2_is_offered_where_it_was_asked_for(start_python, arguments, alpn):
+    process = start_python(*MODULE, *arguments)
+    lines = [process.stdout.readline().rstrip() for _ in range(3)]
+    url, bundle = lines[0].split()[1], lines[1].split()[1]
+    assert (lines[2] == "HTTP: 1.1 and 2, as the client chooses by ALPN") == (alpn == "h2")
+    context = client_context(SimpleNamespace(bundle=bundle))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with RawConnection(SimpleNamespace(url=lambda path, _origin: url + path), context) as connection:
+        assert connection.tls.selected_alpn_protocol() == alpn
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--http", "3"], "argument --http: invalid choice: '3'"),
         (["--rtt", "20"], "argument --rtt: '20' is not a time; write e.g. 20ms or 1.5s"),
         (["--port", "0"], "argument --port: '0' is not a port; write a number from 1 to 65535"),
         (["--port", "65536"], "argument --port: '65536' is not a port; write a number from 1 to 65535"),

@@ -22,6 +22,12 @@ def certificates_in(file):
     return Path(file).read_text().count("-----BEGIN CERTIFICATE-----")
 
 
+def empty_folder(parent):
+    folder = parent / "empty"
+    folder.mkdir()
+    return folder
+
+
 def connects(server, **places):
     with RawConnection(server.target, ssl.create_default_context(**places)) as connection:
         return connection.get("/api/x")[0] == 200
@@ -73,6 +79,7 @@ def test_two_certificates_of_one_subject_stand_beside_each_other(stocked, tmp_pa
     source.write_bytes(b"# a comment\n" + ours + b"\n" + ours)
     store = make_system_store(tmp_path, ours, places=(str(source),))
     assert store.certificates_count == 3
+    assert make_system_store(empty_folder(tmp_path), b"", places=(str(source),)).sha256 == store.sha256
     assert [file.suffix for file in sorted(store.directory.iterdir())] == [".0", ".1", ".2"]
     assert {file.stem for file in store.directory.iterdir()} == {subject_hash(ssl.PEM_cert_to_DER_cert(ours.decode()))}
 

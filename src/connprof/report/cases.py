@@ -40,6 +40,7 @@ class State(StrEnum):
     MEASURED = "measured"
     INVALID = "invalid"
     FAILED = "failed"
+    FORESEEN = "failed as declared"
     INTERRUPTED = "interrupted"
     MISSING = "not measured"
 
@@ -177,6 +178,8 @@ def _seen(record: Record, note: StrategyNote | None, role: str, axes: str) -> Se
         message = words.plain(outcome.message)
         measured = outcome.partial or Measured()
         state = State.INTERRUPTED if stopped else State.FAILED
+        if note is not None and note.foresees(outcome):
+            state = State.FORESEEN
         sentences = (message,) if stopped else (f"Failed in the {stage}: {message}",)
     else:
         measured = outcome
@@ -244,7 +247,8 @@ def seen(report: Report) -> tuple[Seen, ...]:
         incident.shared_context: "only the context shared",
         FLOOR: "the floor",
     }
-    notes = {note.name: note for note in report.strategies}
+    notes = {(note.name, note.client_library): note for note in report.strategies}
+    of_any_library = {note.name: note for note in report.strategies}
     workloads = {(record.case.workload, record.case.calls_count) for record in report.records}
     shared = shared_axes(report)
     base = _base(report) if is_wide(report) else {}
@@ -255,7 +259,8 @@ def seen(report: Report) -> tuple[Seen, ...]:
         if len(workloads) > 1:
             parts = (*_length(case, base), *parts)
         axes = ", ".join(parts)
-        found.append(_seen(record, notes.get(case.strategy), roles.get(case.strategy, ""), axes))
+        note = notes.get((case.strategy, case.client_library)) or of_any_library.get(case.strategy)
+        found.append(_seen(record, note, roles.get(case.strategy, ""), axes))
     ran = {record.case.strategy for record in report.records}
     found += [
         Seen(
@@ -275,9 +280,9 @@ def seen(report: Report) -> tuple[Seen, ...]:
 
 
 def _rank(one: Seen) -> tuple[int, float, float, float, str, str]:
-    place = {State.MEASURED: 0, State.INVALID: 0, State.FAILED: 1, State.INTERRUPTED: 1, State.MISSING: 2}
+    place = {State.MEASURED: 0, State.INVALID: 0, State.MISSING: 2}
     return (
-        place[one.state],
+        place.get(one.state, 1),
         -(one.ssl_bytes or 0),
         -(one.contexts or 0),
         -(one.handshakes or 0),

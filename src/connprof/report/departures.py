@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from connprof import stats
 from connprof.axes import base_values, varied
 from connprof.model import Case
@@ -57,6 +59,7 @@ class _Section:
     """A section to be: ``axes`` are those that its cases may differ on, the first of ``needed`` at least one."""
 
     key: str
+    short: str
     title: str
     column: str
     needed: frozenset[str]
@@ -69,37 +72,42 @@ class _Section:
 
 def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ...]:
     """The sections that have cases, in a fixed order."""
-    cases = [one.case for one in all_seen if one.case is not None]
+    cases = {one.case: one for one in all_seen if one.case is not None}
     base = base_values(cases, calls_count=report.verdict.incident.calls_count)
     by_section: dict[str, list[_Point]] = {}
-    on_base: dict[str, tuple[Seen, Case]] = {}
-    for one in all_seen:
-        if one.case is None:
-            continue
-        departs = frozenset(varied(one.case, base))
-        if not departs:
-            on_base[one.name] = (one, one.case)
-            continue
-        section = _section_of(departs)
-        place = section.place(one.case) if section is not _OTHER else one.axes
-        by_section.setdefault(section.key, []).append(_Point(one, one.case, place, is_base=False))
+    for case, one in cases.items():
+        departs = frozenset(varied(case, base))
+        if departs:
+            section = _section_of(departs)
+            place = one.axes if section is _OTHER else section.place(case)
+            by_section.setdefault(section.key, []).append(_Point(one, case, place, is_base=False))
     incident = report.verdict.incident
-    found = []
-    for section in (*_SECTIONS, _OTHER):
-        points = by_section.get(section.key, [])
-        names = {point.one.name for point in points}
+    beside: dict[str, dict[Case, Seen]] = {}
+    for section in _SECTIONS:
+        wanted = [_counterpart(point.case, section, base) for point in by_section.get(section.key, [])]
         if section.key == "library":
             # Another library has strategies of its own: what they are held against is the incident's.
-            names |= {words.plain(incident.before), words.plain(incident.after), "one-client"}
+            names = {incident.before, incident.after, "one-client"}
+            wanted += [case for case in cases if case.strategy in names and not varied(case, base)]
+        beside[section.key] = {case: cases[case] for case in wanted if case in cases}
+    # A case that another section is held against is no departure of its own.
+    counterparts = {case for found in beside.values() for case in found}
+    found = []
+    for section in (*_SECTIONS, _OTHER):
+        points = [point for point in by_section.get(section.key, []) if point.case not in counterparts]
         points += [
-            _Point(one, case, section.place(case), is_base=True)
-            for name, (one, case) in on_base.items()
-            if name in names and section is not _OTHER
+            _Point(one, case, section.place(case), is_base=True) for case, one in beside.get(section.key, {}).items()
         ]
         hazards = _library_hazards(report) if section.key == "library" else None
         if any(not point.is_base for point in points) or (hazards is not None and hazards.rows):
             found.append(_view(section, points, hazards))
     return tuple(found)
+
+
+def _counterpart(case: Case, section: _Section, base: Mapping[str, object]) -> Case:
+    """The same case with the section's axis where the base has it."""
+    axes = section.needed | ({"calls_count"} if "workload" in section.needed else set())
+    return structs.replace(case, **{axis: base[axis] for axis in axes})
 
 
 def _section_of(departs: frozenset[str]) -> _Section:
@@ -115,6 +123,7 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
     sentence = section.answer(whole) if whole else ""
     return AxisView(
         key=section.key,
+        short=section.short,
         title=section.title,
         sentence=sentence or "The cases measured here do not answer the question; see the table.",
         plots=section.plots(whole),
@@ -211,10 +220,8 @@ def _lines(
 
 def _fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Slope and intercept of the least-squares line."""
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return slope, mean_y - slope * mean_x
+    found = stats.line([x for x, _ in points], [y for _, y in points])
+    return found.slope, found.intercept
 
 
 def _line_plot(
@@ -650,6 +657,7 @@ def _library(case: Case) -> str:
 _SECTIONS = (
     _Section(
         key="library",
+        short="Libraries",
         title="Does changing the library fix it?",
         column="Library",
         needed=frozenset({"client_library"}),
@@ -661,6 +669,7 @@ _SECTIONS = (
     ),
     _Section(
         key="round-trip",
+        short="Round trip",
         title="What does a handshake cost on a real network?",
         column="Round trip",
         needed=frozenset({"rtt_ms"}),
@@ -671,6 +680,7 @@ _SECTIONS = (
     ),
     _Section(
         key="calls",
+        short="Calls",
         title="What does one more call cost?",
         column="Calls",
         needed=frozenset({"calls_count"}),
@@ -681,6 +691,7 @@ _SECTIONS = (
     ),
     _Section(
         key="rhythm",
+        short="Rhythm",
         title="Does the rhythm of the calls matter?",
         column="Workload",
         needed=frozenset({"workload"}),
@@ -691,6 +702,7 @@ _SECTIONS = (
     ),
     _Section(
         key="concurrency",
+        short="Concurrency",
         title="What do concurrency and limits change?",
         column="At once",
         needed=frozenset({"concurrency_count", "limits"}),
@@ -701,6 +713,7 @@ _SECTIONS = (
     ),
     _Section(
         key="trust",
+        short="Trust stores",
         title="What does the trust store cost?",
         column="Trust store",
         needed=frozenset({"trust_store"}),
@@ -711,6 +724,7 @@ _SECTIONS = (
     ),
     _Section(
         key="protocol",
+        short="HTTP/2",
         title="Is HTTP/2 better?",
         column="Asked for",
         needed=frozenset({"http_version"}),
@@ -722,6 +736,7 @@ _SECTIONS = (
     ),
     _Section(
         key="python",
+        short="Pythons",
         title="Does the version of Python matter?",
         column="Python",
         needed=frozenset({"python"}),
@@ -734,6 +749,7 @@ _SECTIONS = (
 
 _OTHER = _Section(
     key="other",
+    short="Other axes",
     title="Other combinations",
     column="Axes",
     needed=frozenset(),

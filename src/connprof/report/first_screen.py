@@ -174,7 +174,12 @@ def _distrust(one: Seen | None) -> str:
     return "invalid, do not use" if one.state is State.INVALID else f"the case {_ENDS[one.state]}"
 
 
-_ENDS = {State.FAILED: "failed", State.INTERRUPTED: "was interrupted", State.MISSING: "was not measured"}
+_ENDS = {
+    State.FAILED: "failed",
+    State.FORESEEN: "failed",
+    State.INTERRUPTED: "was interrupted",
+    State.MISSING: "was not measured",
+}
 
 
 def _after_tone(report: Report) -> series.Tone:

@@ -38,6 +38,7 @@ STATE_MARKS = {
     State.MEASURED: Mark(symbol="✓", word="measured", tone="good"),
     State.INVALID: Mark(symbol="!", word="invalid", tone="bad"),
     State.FAILED: Mark(symbol="✕", word="failed", tone="bad"),
+    State.FORESEEN: Mark(symbol="✕", word="failed as declared", tone="warn"),
     State.INTERRUPTED: Mark(symbol="!", word="interrupted", tone="warn"),
     State.MISSING: Mark(symbol="○", word="not measured", tone="none"),
 }

@@ -284,9 +284,10 @@ class SituationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisView:
-    """What one axis changes: the answer in a sentence, then plots and tables."""
+    """What one axis changes: the answer in a sentence, then plots and tables. ``short`` is for lists of links."""
 
     key: str
+    short: str
     title: str
     sentence: str
     plots: tuple[Plot, ...]

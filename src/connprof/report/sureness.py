@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connprof import stats
+from connprof.model import HazardOutcome
 from connprof.report import words
 from connprof.report.cases import State
 from connprof.report.marks import STATE_MARKS, bad_mark, good_mark, part_of, unknown_mark, warn_mark
 from connprof.report.shapes import Assurance, Banner, Cell, Column, Mark, Row, Table
 from connprof.report.surroundings import cache_text
+from connprof.safety import unlike_declared
 
 if TYPE_CHECKING:
     from connprof.model import Report
@@ -30,6 +32,7 @@ def assurance_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[Assuran
         _headroom_assurance(report),
         _noise_assurance(all_seen),
         _mode_assurance(report, all_seen),
+        *_safety_assurance(report),
         *_cache_assurance(report),
     )
 
@@ -144,6 +147,9 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
     if run.quick:
         text += "; shortened, so look at its times but do not quote them"
         return Assurance(mark=warn_mark("quick"), label="Quick run", text=text)
+    foreseen = sum(one.state is State.FORESEEN for one in all_seen)
+    if foreseen:
+        text += f"; {words.plural(foreseen, 'case')} failed as declared"
     failed = sum(one.state in {State.FAILED, State.INVALID, State.INTERRUPTED} for one in all_seen)
     if failed:
         text += f"; {words.plural(failed, 'case')} failed or invalid, see the problems"
@@ -151,6 +157,20 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
         return Assurance(mark=warn_mark("partial"), label="Partial run", text=text)
     mark = warn_mark("with problems") if failed or not ran else good_mark("full")
     return Assurance(mark=mark, label="Full run", text=text)
+
+
+def _safety_assurance(report: Report) -> tuple[Assurance, ...]:
+    """Only where hazards were probed."""
+    if not report.safety:
+        return ()
+    notes = {note.id: note for note in report.hazards}
+    unlike = sum(unlike_declared(cell, notes.get(cell.hazard)) for cell in report.safety)
+    unprobed = sum(cell.outcome is HazardOutcome.NOT_PROBED for cell in report.safety)
+    text = f"{words.plural(len(report.safety), 'hazard probe')}, {words.count(unlike)} unlike what is declared"
+    if unprobed:
+        text += f", {words.count(unprobed)} did not work"
+    mark = bad_mark("unlike") if unlike else warn_mark("incomplete") if unprobed else good_mark("as declared")
+    return (Assurance(mark=mark, label="Hazards as declared", text=text),)
 
 
 def _cache_assurance(report: Report) -> tuple[Assurance, ...]:
@@ -174,7 +194,7 @@ def problem_table(all_seen: tuple[Seen, ...]) -> Table:
     """The cases that failed or are invalid, and why."""
     rows: list[Row] = []
     for one in all_seen:
-        if one.state in {State.FAILED, State.INTERRUPTED}:
+        if one.state in {State.FAILED, State.FORESEEN, State.INTERRUPTED}:
             rows.extend(_problem(one.place, STATE_MARKS[one.state], sentence) for sentence in one.sentences)
         else:
             rows.extend(

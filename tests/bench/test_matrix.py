@@ -1,0 +1,158 @@
+"""The wide run, as its users run it: stopped half way, started again, and never measured twice for nothing."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from bench.wide.cache import Cache, KeptCase
+from connprof.model import Failed, Measured
+from connprof.store import load_report
+from tests.bench.conftest import ROOT, Suite, processes_of
+
+pytest.importorskip("memray", reason="memray is not installed here")
+pytestmark = pytest.mark.once
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
+SMALL = ("--axis", "library=http.client", "--axis", "calls=2,3", "--seed", "5")
+JOBS_COUNT = 2 * 2 * 4  # strategies, numbers of calls, passes (timing twice)
+
+
+@pytest.fixture
+def wide():
+    suite = Suite(ROOT, "bench.wide")
+    yield suite
+    suite.end()
+
+
+def kept_jobs_count(folder):
+    """How many passes the cache holds, as a run that starts now would find them."""
+    cache, found = Cache(folder, pytest.fail), 0
+    for file in folder.glob("*.json"):
+        kept = cache.load(file.stem, KeptCase)
+        found += (kept.counts is not None) + (kept.memory is not None) + len(kept.timing)
+    return found
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("what was waited for did not happen")
+
+
+@on_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_stopped_half_way_goes_on_where_it_was(wide, tmp_path, number):
+    out, cache, temporary = tmp_path / "out", tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    places = ("--out", out, "--cache", cache)
+    process = wide.start(*SMALL, *places, TEST_RUN=f"wide-{number}", TMPDIR=str(temporary))
+    wait_for(lambda: cache.exists() and kept_jobs_count(cache) >= 3)
+    process.send_signal(number)
+    printed, complaints = process.communicate(timeout=60)
+    assert "Traceback" not in complaints
+    wait_for(lambda: processes_of(f"TEST_RUN=wide-{number}") == [], 15)
+    if number == signal.SIGINT:
+        assert process.returncode == 130, printed + complaints
+        report = load_report(out)
+        assert report.run.interrupted.startswith("Interrupted after ")
+        assert len(report.records) == 4
+        assert any(isinstance(record.outcome, Failed) for record in report.records)
+        assert list(temporary.iterdir()) == []
+    known = kept_jobs_count(cache)
+    assert 3 <= known < JOBS_COUNT
+
+    code, printed, complaints = wide.run(*SMALL, *places)
+    assert (code, complaints) == (0, ""), printed
+    second = load_report(out)
+    assert len(second.run.order) == JOBS_COUNT - known
+    assert all(isinstance(record.outcome, Measured) and not record.outcome.problems for record in second.records)
+    assert all(len(record.outcome.timing) == 2 for record in second.records)
+
+    code, printed, complaints = wide.run(*SMALL, *places)
+    assert (code, complaints) == (0, ""), printed
+    assert "From the cache: 4 of 4 cases" in printed
+    third = load_report(out)
+    assert third.run.order == ()
+    assert all(record.cached_from for record in third.records)
+    assert [record.outcome for record in third.records] == [record.outcome for record in second.records]
+
+
+def test_only_what_has_changed_or_is_damaged_is_measured_again(copied_suite, tmp_path):
+    copied_suite.module = "bench.wide"
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    only = ("--only", "floor,per-call-client,per-call-get")
+
+    def strategies_run():
+        code, printed, complaints = copied_suite.run("--axis", "calls=2", *only, "--out", out, "--cache", cache)
+        assert (code, complaints) == (0, ""), printed
+        report = load_report(out)
+        assert len(report.records) == 3
+        return {label.rpartition(" of ")[2].partition("/")[0] for label in report.run.order}, printed
+
+    assert strategies_run()[0] == {"floor", "per-call-client", "per-call-get"}
+    with (copied_suite.root / "bench" / "strategies" / "per_call_get.py").open("a") as file:
+        file.write("\n# changed\n")
+    damaged = next(file for file in cache.glob("*.json") if b"/floor.py" in file.read_bytes())
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    again, printed = strategies_run()
+    assert again == {"floor", "per-call-get"}
+    assert f"{damaged.name} in the cache is damaged; it is measured again." in printed
+
+
+def test_a_library_that_cannot_be_installed_fails_its_cases_in_words_and_no_others(wide, tmp_path):
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    code, printed, complaints = wide.run(
+        "--axis", "library=urllib3,http.client", "--axis", "calls=2", "--only", "per-call", "--out", tmp_path / "out",
+        "--cache", tmp_path / "cache", **offline,
+    )  # fmt: skip
+    assert (code, complaints) == (3, ""), printed
+    failed, measured = sorted(
+        load_report(tmp_path / "out").records, key=lambda each: isinstance(each.outcome, Measured)
+    )
+    assert isinstance(measured.outcome, Measured)
+    assert failed.outcome.stage == "environment"
+    assert failed.outcome.message.startswith("memray==")
+    assert "could not be installed: " in failed.outcome.message
+    assert "\n" not in failed.outcome.message
+    assert not any((tmp_path / "cache" / "environments").glob("*/complete"))
+    assert measured.identity["client_library"] == "http.client"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--axis", "colour=red"], "Error: there is no axis 'colour'; there are: http_version, "),
+        (["--axis", "http=3"], "Error: http_version is one of 1.1, 2, not '3'.\n"),
+        (["--only", "nothing"], "Error: there is no strategy 'nothing'; there are: "),
+        (["--only", ","], "Error: --only was given no strategy"),
+        (["--probe", "nothing/H1"], "Error: there is no strategy 'nothing'; there are: "),
+        (["--probe", "floor"], "is not of the form STRATEGY/HAZARD"),
+        (["--limit", "nan"], "nan is no number of seconds"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_two(wide, arguments, message):
+    code, _printed, complaints = wide.run(*arguments)
+    assert code == 2
+    assert message in complaints
+    assert "Traceback" not in complaints
+
+
+def test_list_tells_what_would_run_and_runs_nothing(wide, tmp_path):
+    code, printed, complaints = wide.run("--list", "--cache", tmp_path / "cache", "--out", tmp_path / "out")
+    assert (code, complaints) == (0, "")
+    for word in ("default case", "client_library", "0 of them known", "minutes", "requests==2.31.0", "H16"):
+        assert word in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_probe_is_run_and_said_in_words(wide):
+    code, printed, complaints = wide.run("--probe", "one-client/H16")
+    assert (code, complaints) == (0, "")
+    assert printed.startswith("one-client/H16: ")
+    assert "nox -s matrix -- --probe one-client/H16" in printed
