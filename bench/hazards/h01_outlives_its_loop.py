@@ -36,4 +36,4 @@ def probe(subject: Subject, stage: Stage) -> Finding:
         for number in range(LOOPS_COUNT):
             tally.add(held.call(f"loop-{number}"))
             stage.progress(tally, tally.course)
-    return tally.finding(f"{LOOPS_COUNT} event loops, one after another: {tally.course}.")
+    return tally.finding(f"{LOOPS_COUNT} batches of one call, each in an event loop of its own: {tally.course}.")

@@ -31,7 +31,8 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
         "lazy-service": "silent harm 4 of 20: ReadError",
         "loop-registry": "silent harm 10 of 20: ReadError",
         "one-client": "silent harm 10 of 20: ReadError",
-        "shared-sync-client": "broke 10 of 10: RemoteProtocolError",
+        # The latter since Python 3.13.
+        "shared-sync-client": "broke 10 of 10: RemoteProtocolError or broke 10 of 10: ReadError",
         "shared-transport": "silent harm 10 of 20: ReadError",
         "tuned-client": "silent harm 10 of 20: ReadError",
     },

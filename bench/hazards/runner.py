@@ -36,17 +36,34 @@ __all__ = ["Prober", "as_expected", "expected_signature", "notes", "probe_all", 
 _PROJECT = Path(__file__).resolve().parents[2]
 _LANES_COUNT = 2
 _WORKERS_START_S = 20.0
+_OR = " or "
 _HOSTS = ("localhost", "127.0.0.1", "::1")
 _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 
 
-def expected_signature(hazard: Hazard, strategy: str) -> str | None:
-    """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing."""
+def expected_signature(hazard: Hazard, strategy: str, client_library: str = "httpx") -> str | None:
+    """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing.
+
+    For another library than the default that is declared in the hazard's file, as ``shared-client/aiohttp``; a version
+    (``shared-client/httpx2==2.2.0``) comes before the bare name.
+    """
+    if client_library != "httpx":
+        name, _, _version = client_library.partition("==")
+        return hazard.signatures.get(f"{strategy}/{client_library}", hazard.signatures.get(f"{strategy}/{name}"))
     try:
         own = load_strategy(strategy).signatures
     except StrategyError:
         own = {}
     return own.get(hazard.id, hazard.signatures.get(strategy))
+
+
+def _declared(cell: SafetyCell) -> SafetyCell:
+    """``cell`` with what is expected of it; where several signatures are, and it has one of them, that one."""
+    hazard = load(cell.hazard)
+    expected = None if hazard.statistical else expected_signature(hazard, cell.strategy, cell.client_library)
+    if expected is not None and cell.signature in expected.split(_OR):
+        expected = cell.signature
+    return msgspec.structs.replace(cell, expected=expected)
 
 
 def as_expected(cell: SafetyCell) -> bool:
@@ -160,7 +177,8 @@ class Prober:
         Args:
             hazard: its id.
             strategy: the strategy's name.
-            client_library: as in :class:`connprof.model.Case`; recorded, and told to the worker.
+            client_library: as in :class:`connprof.model.Case`; for another than the default, the strategy is one of
+                that library's, see :mod:`bench.libraries`.
             python: the interpreter whose environment has that library.
 
         Raises:
@@ -260,6 +278,9 @@ class Prober:
                 return None
             return lane.answer(str(message.get("ask")))
 
+        if client_library != "httpx":
+            # Some read the trust bundle when they are imported, so it must be complete by then.
+            lane.answer("server")
         start_ns = time.perf_counter_ns()
         outcome: dict[str, Any]
         try:
@@ -279,11 +300,10 @@ class Prober:
             "hazard": hazard.id,
             "client_library": client_library,
             "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}",
-            "expected": None if hazard.statistical else expected_signature(hazard, strategy),
         }
         outcome = {"duration_ns": time.perf_counter_ns() - start_ns} | outcome
         outcome["symptom"] = plain(str(outcome["symptom"]))
-        return msgspec.convert(outcome | common, SafetyCell)
+        return _declared(msgspec.convert(outcome | common, SafetyCell))
 
 
 def run_probe(hazard: str, strategy: str, *, client_library: str = "httpx", python: str = sys.executable) -> SafetyCell:

@@ -13,9 +13,12 @@ import queue
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.worker import reason
+
+if TYPE_CHECKING:
+    from bench.registry import Strategy
 
 __all__ = ["main"]
 
@@ -67,6 +70,17 @@ class _Channel:
         os._exit(1)  # the parent has gone
 
 
+def _strategy(job: dict[str, Any]) -> Strategy:
+    """The strategy of the job, by its file or by its library's."""
+    if job["client_library"] == "httpx":
+        from bench.registry import load
+
+        return load(job["strategy"])
+    from bench.libraries import load as load_from_library
+
+    return load_from_library(job["client_library"], job["strategy"])
+
+
 def main() -> None:
     """Run one probe; the exit code is 0 when it has an outcome, else 1."""
     channel = _Channel()
@@ -76,9 +90,8 @@ def main() -> None:
         from bench.hazards.registry import load as load_hazard
         from bench.hazards.stage import Stage
         from bench.hazards.subject import Subject
-        from bench.registry import load as load_strategy
 
-        hazard, subject = load_hazard(job["hazard"]), Subject(load_strategy(job["strategy"]))
+        hazard, subject = load_hazard(job["hazard"]), Subject(_strategy(job))
         stage = Stage(channel, job)
         start_ns = time.perf_counter_ns()
         finding = hazard.probe(subject, stage)
