@@ -21,6 +21,7 @@ LOOPS_COUNT = 5
         "lazy-service": "broke 2 of 5: RuntimeError",
         "module-client": "broke 2 of 5: RuntimeError",
         "shared-transport": "broke 2 of 5: RuntimeError",
+        "celery-global-client": "broke 2 of 5: RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

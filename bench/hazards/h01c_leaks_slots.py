@@ -26,6 +26,7 @@ EXPIRY_FACTOR, PAUSE_S, PATIENCE_S = 0.001, 0.05, 0.15
         "lazy-service": "broke 8 of 16: RuntimeError",
         "module-client": "broke 12 of 16: PoolTimeout, RuntimeError",
         "shared-transport": "broke 12 of 16: PoolTimeout, RuntimeError",
+        "celery-global-client": "broke 12 of 16: PoolTimeout, RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

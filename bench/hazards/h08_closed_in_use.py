@@ -35,6 +35,9 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
         "shared-sync-client": "broke 10 of 10: RemoteProtocolError or broke 10 of 10: ReadError",
         "shared-transport": "silent harm 10 of 20: ReadError",
         "tuned-client": "silent harm 10 of 20: ReadError",
+        "loops-in-threads": "broke 10 of 10: ReadError",
+        "shared-client/aiohttp": "broke 20 of 20: ClientConnectionError",
+        "shared-client/httpx2": "silent harm 10 of 20: ReadError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -13,12 +13,9 @@ import queue
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.worker import reason
-
-if TYPE_CHECKING:
-    from bench.registry import Strategy
 
 __all__ = ["main"]
 
@@ -70,17 +67,6 @@ class _Channel:
         os._exit(1)  # the parent has gone
 
 
-def _strategy(job: dict[str, Any]) -> Strategy:
-    """The strategy of the job, by its file or by its library's."""
-    if job["client_library"] == "httpx":
-        from bench.registry import load
-
-        return load(job["strategy"])
-    from bench.libraries import load as load_from_library
-
-    return load_from_library(job["client_library"], job["strategy"])
-
-
 def main() -> None:
     """Run one probe; the exit code is 0 when it has an outcome, else 1."""
     channel = _Channel()
@@ -89,9 +75,9 @@ def main() -> None:
     try:
         from bench.hazards.registry import load as load_hazard
         from bench.hazards.stage import Stage
-        from bench.hazards.subject import Subject
+        from bench.hazards.subject import subject_of
 
-        hazard, subject = load_hazard(job["hazard"]), Subject(_strategy(job))
+        hazard, subject = load_hazard(job["hazard"]), subject_of(job["strategy"], job["client_library"])
         stage = Stage(channel, job)
         start_ns = time.perf_counter_ns()
         finding = hazard.probe(subject, stage)
