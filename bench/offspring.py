@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["USER_CODE", "OffspringError", "Outcomes", "enter", "followed", "leave"]
 
 _VARIABLE = "CONNPROF_OFFSPRING"
+# A hazard probe has turned dials of all clients, in every process.
+_DIALS = "CONNPROF_DIALS"
 _SUITE = Path(__file__).resolve().parent
 USER_CODE = tuple(str(_SUITE / folder) for folder in ("strategies", "helpers", "libraries"))
 """Where the code is that lines are attributed to."""
@@ -94,6 +96,10 @@ def enter(*, is_worker: bool = True) -> None:
             ``processes`` that a strategy's claim is about.
     """
     global _window  # noqa: PLW0603 - a process has one window
+    if _DIALS in os.environ:
+        from bench.hazards.dials import inherit
+
+        inherit()
     word = os.environ.get(_VARIABLE)
     if word is None or (_window is not None and _window.pid == os.getpid()):
         return
