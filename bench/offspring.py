@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["USER_CODE", "OffspringError", "Outcomes", "enter", "followed", "leave"]
 
 _VARIABLE = "CONNPROF_OFFSPRING"
+# A hazard probe has turned dials of all clients, in every process.
+_DIALS = "CONNPROF_DIALS"
 _SUITE = Path(__file__).resolve().parent
 USER_CODE = tuple(str(_SUITE / folder) for folder in ("strategies", "helpers", "libraries"))
 """Where the code is that lines are attributed to."""
@@ -89,15 +91,24 @@ _window: _Window | None = None
 def enter(*, is_worker: bool = True) -> None:
     """Open this process's window, if a pass wants one and there is none.
 
+    memray cannot be started in a process that was forked from one in which it runs, so that a process which only
+    starts others is left out of the memory passes.
+
     Args:
         is_worker: whether calls are made here; a process that only starts others is measured, but is none of the
             ``processes`` that a strategy's claim is about.
     """
     global _window  # noqa: PLW0603 - a process has one window
+    if _DIALS in os.environ:
+        from bench.hazards.dials import inherit
+
+        inherit()
     word = os.environ.get(_VARIABLE)
     if word is None or (_window is not None and _window.pid == os.getpid()):
         return
     kind, _, folder = word.partition(":")
+    if not is_worker and kind != "counts":
+        return
     _window = _Window(kind, Path(folder), is_worker=is_worker)
 
 

@@ -79,6 +79,7 @@ class Keys:
         files = (
             self._closure(_PROBES)
             | self._server
+            | self._probes_servers
             | self._named(*_PROBES_PARENT)
             | self._closure(frozenset({own, _module(probe.strategy)}))
         )
@@ -110,6 +111,11 @@ class Keys:
     @cached_property
     def _server(self) -> frozenset[Path]:
         return frozenset((self.project / "server").rglob("*.py"))
+
+    @cached_property
+    def _probes_servers(self) -> frozenset[Path]:
+        # Probes start them by name, and import none of them.
+        return frozenset((self.project / "bench" / "hazards" / "servers").rglob("*.py"))
 
     @staticmethod
     def _packages(files: frozenset[Path]) -> dict[str, str]:

@@ -1,32 +1,26 @@
-"""A script: one client in a block around the whole batch, and every call's failure is its own.
+"""A script: one client in a block around the whole batch.
 
     python docs/recipes/script.py https://api.example.org
 
-With `gather` alone, the first failure would leave the block and close the client under the calls that still run.
+Each connection is used again and again, and all are closed when the block is left, whatever happened in it.
 """
 
-import asyncio
 import sys
 
 import httpx
 
 
-async def main(base_url: str) -> None:
-    """Make 20 calls, at most 4 at once, and say what came of each."""
-    limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
-    timeout = httpx.Timeout(10, pool=60)  # a call may wait long for one of the four connections
-    async with httpx.AsyncClient(base_url=base_url, limits=limits, timeout=timeout) as client:
-
-        async def fetch(path: str) -> int:
-            response = await client.get(path)
-            response.raise_for_status()
-            return len(response.content)
-
-        paths = [f"/api/datasets/{number}" for number in range(19)] + ["/status/503"]
-        results = await asyncio.gather(*map(fetch, paths), return_exceptions=True)
-    for path, result in zip(paths, results, strict=True):
-        print(path, result if isinstance(result, int) else f"failed: {type(result).__name__}")
+def main(base_url: str) -> None:
+    """Make 20 calls, one after another, and say what came of each."""
+    with httpx.Client(base_url=base_url, timeout=10) as client:
+        for path in [f"/api/datasets/{number}" for number in range(19)] + ["/status/503"]:
+            try:
+                response = client.get(path).raise_for_status()
+            except httpx.HTTPError as error:
+                print(path, f"failed: {type(error).__name__}")
+            else:
+                print(path, len(response.content))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    main(sys.argv[1])

@@ -162,19 +162,30 @@ class Advice:
 
 # --- what matters where -------------------------------------------------------------------------------------------
 
+_ONE_LOOP = "call from one event loop alone"
+_AFTER_FORK = "make the client after the fork"
 _CLOSED = "close the client when the program ends"
 _COOKIES = "give the client a cookie jar that keeps nothing"
 _EXPIRY = "set keepalive_expiry below the server's idle timeout (4 s against uvicorn's 5)"
 _POOL = "size the pool for the concurrency, and set a pool timeout"
 _KEPT = "allow as many kept-alive connections as calls are made at once"
 _RESTART = "restart, or make a new client, when the CA bundle or the address changes"
-_PROXY = "set a read timeout that you can afford once per pooled connection, or a short keepalive_expiry"
+_READ = "set a read timeout that you can afford once per pooled connection, or a short keepalive_expiry"
 _HTTP2 = "leave HTTP/2 off unless you need it"
 _CANCEL = "do not cancel requests that wait for the pool, or use a library that returns their slot"
 _LATE = "stop taking work before the client is closed"
-_BATCH = "leave no call running when the block around the client ends"
+_BATCH = "gather with return_exceptions=True, or use a TaskGroup: leave no call running when the block ends"
+
 _LOOPS = ("H1", "H1b", "H1c")
 _FORKS = ("H4", "H4b")
+_POOLS = {"H7": _POOL, "H7b": _KEPT}
+_IDLE = {"H5": _EXPIRY, "H5s": _EXPIRY, "H6": _READ}
+_ONE_CONNECTION = dict.fromkeys(("H12", "H12b", "H12c"), _HTTP2)
+_IN_SCRIPTS = {
+    "sync-client": "docs/recipes/script.py",
+    **dict.fromkeys(("base-url-loop", "one-client", "task-group", "tuned-client"), "docs/recipes/script_async.py"),
+}
+_PER_CALL = ("per-call-shared-context",)
 
 SITUATIONS = (
     Situation(
@@ -183,12 +194,9 @@ SITUATIONS = (
         told="One program makes its calls and ends.",
         belongs=lambda note: note.world == "script",
         belongs_told="strategies of a plain script",
-        decides=(*_LOOPS, "H13", "H16"),
-        minds={"H7": _POOL, "H7b": _KEPT, "H8": _BATCH, "H10": _COOKIES, "H12": _HTTP2},
-        recipes=dict.fromkeys(
-            ("base-url-loop", "one-client", "sync-client", "task-group", "client-per-helper", "tuned-client"),
-            "docs/recipes/script.py",
-        ),
+        decides=(*_LOOPS, "H13"),
+        minds={**_POOLS, "H8": _LATE, "H10": _COOKIES, **_ONE_CONNECTION, "H16": _BATCH},
+        recipes=_IN_SCRIPTS,
     ),
     Situation(
         name="web-app",
@@ -200,8 +208,7 @@ SITUATIONS = (
         belongs_told="asynchronous strategies of an application, or whose clients live for a call or for the process",
         decides=("H3", *_FORKS, "H13"),
         minds={
-            "H5": _EXPIRY, "H6": _PROXY, "H7": _POOL, "H7b": _KEPT, "H8": _LATE, "H9": _RESTART, "H10": _COOKIES,
-            "H11": _CANCEL, "H12": _HTTP2,
+            **_IDLE, **_POOLS, "H8": _LATE, "H9": _RESTART, "H10": _COOKIES, "H11": _CANCEL, **_ONE_CONNECTION,
         },
         recipes={"asgi-lifespan": "docs/recipes/web_app.py"},
     ),
@@ -212,11 +219,8 @@ SITUATIONS = (
         belongs=lambda note: note.world == "celery",
         belongs_told="strategies of Celery workers",
         decides=(*_LOOPS, *_FORKS),
-        minds={"H5": _EXPIRY, "H6": _PROXY, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED},
-        recipes={
-            "celery-worker-init": "docs/recipes/celery_prefork.py",
-            "celery-persistent-loop": "docs/recipes/celery_prefork.py",
-        },
+        minds={**_IDLE, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED},
+        recipes={"celery-worker-init": "docs/recipes/celery_prefork.py"},
     ),
     Situation(
         name="loops-threads",
@@ -227,11 +231,9 @@ SITUATIONS = (
         ),
         belongs_told="strategies of several loops or threads, or whose clients live for a call or for the process",
         decides=(*_LOOPS, "H2", "H3", "H15"),
-        minds={"H5": _EXPIRY, "H7": _POOL, "H7b": _KEPT, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED},
+        minds={**_IDLE, **_POOLS, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED, **_ONE_CONNECTION},
         recipes={
-            "client-on-loop": "docs/recipes/many_loops.py",
-            "loop-registry": "docs/recipes/many_loops.py",
-            "loops-in-threads": "docs/recipes/many_loops.py",
+            **dict.fromkeys(("client-on-loop", "loops-in-threads"), "docs/recipes/many_loops.py"),
             "thread-local": "docs/recipes/many_threads.py",
         },
     ),
@@ -239,13 +241,12 @@ SITUATIONS = (
         name="test-suite",
         title="A test suite",
         told="Each test has an event loop of its own, and must leave nothing for the next.",
-        belongs=lambda note: note.world == "script",
-        belongs_told="strategies of a plain script",
-        decides=(*_LOOPS, "H13", "H16"),
-        minds={"H10": _COOKIES},
+        belongs=lambda note: note.is_async and note.world == "script",
+        belongs_told="asynchronous strategies of a plain script",
+        decides=(*_LOOPS, "H13"),
+        minds={"H10": _COOKIES, "H16": _BATCH},
         recipes=dict.fromkeys(
-            ("base-url-loop", "one-client", "sync-client", "task-group", "client-per-helper", "tuned-client"),
-            "docs/recipes/test_suite/",
+            ("base-url-loop", "one-client", "task-group", "tuned-client"), "docs/recipes/test_suite/"
         ),
     ),
     Situation(
@@ -255,8 +256,8 @@ SITUATIONS = (
         belongs=lambda note: note.world == "script",
         belongs_told="strategies of a plain script",
         decides=("H5", "H6"),
-        minds={"H9": _RESTART, "H13": _CLOSED},
-        recipes={"per-call-shared-context": "docs/recipes/sparse.py"},
+        minds={"H9": _RESTART, "H13": _CLOSED, **_ONE_CONNECTION},
+        recipes=dict.fromkeys(_PER_CALL, "docs/recipes/sparse.py"),
         measure="contexts",
     ),
     Situation(
@@ -266,8 +267,8 @@ SITUATIONS = (
         belongs=lambda note: note.is_async and note.world in {"script", "asgi", "loops"},
         belongs_told="asynchronous strategies",
         decides=("H11", "H16"),
-        minds={"H7": _POOL, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED},
-        recipes={"per-call-shared-context": "docs/recipes/cancellations.py"},
+        minds={**_POOLS, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED, **_ONE_CONNECTION},
+        recipes=dict.fromkeys(_PER_CALL, "docs/recipes/cancellations.py"),
     ),
     Situation(
         name="tenants",
@@ -275,8 +276,11 @@ SITUATIONS = (
         told="One process calls for many users, whose identities must never meet.",
         belongs=lambda note: note.world in {"script", "asgi"},
         belongs_told="strategies of a script or an application",
-        decides=("H10", *_FORKS),
-        minds={"H5": _EXPIRY, "H7": _POOL, "H9": _RESTART, "H11": _CANCEL, "H13": _CLOSED},
+        decides=("H10",),
+        minds={
+            **dict.fromkeys(_LOOPS, _ONE_LOOP), **dict.fromkeys(_FORKS, _AFTER_FORK), **_IDLE, **_POOLS,
+            "H9": _RESTART, "H11": _CANCEL, **_ONE_CONNECTION, "H13": _CLOSED,
+        },
         recipes={"shared-transport": "docs/recipes/tenants.py"},
     ),
 )  # fmt: skip

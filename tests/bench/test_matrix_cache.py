@@ -79,6 +79,7 @@ def unchanged(project):
         ("bench/libraries/requests.py", {case.key for case in CASES if "requests" in case.key}),
         ("bench/libraries/niquests.py", set()),
         ("bench/hazards/h16_siblings.py", {"one-client/H16", "lazy-service/H16"}),
+        ("bench/hazards/servers/http1.py", {"/".join(cell) for cell in CELLS}),
         ("bench/hazards/subject.py", {"/".join(cell) for cell in CELLS}),
         ("bench/measuring.py", {case.key for case in CASES}),
         ("src/connprof/report/words.py", set()),

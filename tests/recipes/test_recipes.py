@@ -80,11 +80,12 @@ def run(server, name, *arguments):
 # --- scripts --------------------------------------------------------------------------------------------------------
 
 
-def test_script(server, since):
-    printed, cost = run(server, "script.py")
+@pytest.mark.parametrize(("name", "handshakes"), [("script.py", 1), ("script_async.py", 4)])
+def test_script(server, since, name, handshakes):
+    printed, cost = run(server, name)
     seen = since()
     assert cost["contexts"] == 1
-    assert cost["handshakes"] == seen.handshakes_full_count <= 4
+    assert cost["handshakes"] == seen.handshakes_full_count <= handshakes
     # One call fails, and its 19 siblings are answered all the same.
     assert seen.requests_count == 20
     assert [line for line in printed if "failed" in line] == ["/status/503 failed: HTTPStatusError"]

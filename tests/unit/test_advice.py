@@ -35,7 +35,7 @@ def test_what_the_sample_advises(report):
         "web-app": "asgi-lifespan",
         "celery-prefork": "celery-worker-init",
         "loops-threads": "per-call-shared-context",
-        "test-suite": "sync-client",
+        "test-suite": "one-client",
         "sparse": "per-call-shared-context",
         "cancellations": "per-call-shared-context",
         "tenants": "shared-transport",

@@ -120,7 +120,9 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
     tables = [_table(section, points)] if any(not point.is_base for point in points) else []
     if hazards is not None and hazards.rows:
         tables.append(hazards)
-    sentence = section.answer(whole) if whole else ""
+    # That another protocol was spoken makes a case invalid, and is part of the answer.
+    answering = points if section.key == "protocol" else whole
+    sentence = section.answer(answering) if answering else ""
     return AxisView(
         key=section.key,
         short=section.short,
@@ -584,7 +586,7 @@ def _protocol_answer(points: Sequence[_Point]) -> str:
     asked = [point for point in points if point.case.http_version == "2" and point.one.ledger]
     if not asked:
         return ""
-    spoke = [point for point in asked if set(_spoken(point.one)) == {"h2"}]
+    spoke = [point for point in asked if set(_spoken(point.one)) == {"h2"} and point.one.state is State.MEASURED]
     sentence = f"HTTP/2 was asked for in {words.plural(len(asked), 'case')} and spoken in {words.count(len(spoke))}"
     own = {point.one.name: point.one for point in points if point.is_base}
     fewer = [
