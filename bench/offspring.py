@@ -91,6 +91,9 @@ _window: _Window | None = None
 def enter(*, is_worker: bool = True) -> None:
     """Open this process's window, if a pass wants one and there is none.
 
+    memray cannot be started in a process that was forked from one in which it runs, so that a process which only
+    starts others is left out of the memory passes.
+
     Args:
         is_worker: whether calls are made here; a process that only starts others is measured, but is none of the
             ``processes`` that a strategy's claim is about.
@@ -104,6 +107,8 @@ def enter(*, is_worker: bool = True) -> None:
     if word is None or (_window is not None and _window.pid == os.getpid()):
         return
     kind, _, folder = word.partition(":")
+    if not is_worker and kind != "counts":
+        return
     _window = _Window(kind, Path(folder), is_worker=is_worker)
 
 

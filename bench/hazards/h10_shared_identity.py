@@ -54,7 +54,7 @@ def probe(subject: Subject, stage: Stage) -> Finding:
         observed["sent_own_cookie"] = sum(cookie == f"user={user}" for user, cookie in enumerate(carried))
         if is_batch:
             observed["sent_anothers_with_a_batch_each"] = _foreign_count(_with_a_batch_each(held, server))
-        if foreign_count:
+        if foreign_count and subject.world not in {"celery", "processes"}:  # whose jars are out of reach
             _take_no_cookies()
             _replies, cured = _users(seat, server, "cured")
             observed["sent_anothers_with_an_empty_jar"] = _foreign_count(cured)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DUEL_EXIT_CODES_HELP",
     "GATE_EXIT_CODES_HELP",
+    "LINT_EXIT_CODES_HELP",
     "MATRIX_EXIT_CODES_HELP",
     "RUN_EXIT_CODES_HELP",
     "ExitCode",
@@ -86,6 +87,14 @@ def gate_exit_code(answer: Answer) -> ExitCode:
     """The exit code that a comparison's ``answer`` stands for."""
     return _GATE_EXIT_CODES[answer]
 
+
+LINT_EXIT_CODES_HELP = """\b
+Exit codes; where several apply, the first in this list:
+  2    wrong use, or a file that cannot be read, decoded or parsed; all others were checked
+  1    something was found
+  0    nothing was found
+  130  interrupted
+"""
 
 DUEL_EXIT_CODES_HELP = """\b
 Exit codes; where several apply, the first in this list:
