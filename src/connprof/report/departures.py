@@ -127,7 +127,12 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
         key=section.key,
         short=section.short,
         title=section.title,
-        sentence=sentence or "The cases measured here do not answer the question; see the table.",
+        sentence=sentence
+        or (
+            "The cases measured here do not answer the question; see the table."
+            if whole
+            else "No case of this section was measured to its end."
+        ),
         plots=section.plots(whole),
         tables=tuple(tables),
     )
