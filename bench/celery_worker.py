@@ -43,8 +43,8 @@ _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
 _TASK_LIMIT_S = 60.0
 
-# The same for every session of this process, and for the worker that inherits it.
-_folder = Path(os.environ.setdefault(_FOLDER, str(Path(tempfile.gettempdir()) / f"connprof-celery-{os.getpid()}")))
+# The same for every session of this process, and for the worker that it starts; no other process may inherit it.
+_folder = Path(os.environ.get(_FOLDER, str(Path(tempfile.gettempdir()) / f"connprof-celery-{os.getpid()}")))
 
 SETTINGS = settings(_folder)
 
@@ -89,7 +89,7 @@ def _worker(app: Celery) -> Iterator[None]:
                 "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat",
                 "--loglevel", "ERROR",
             ],
-            env=os.environ | {_IN_WORKER: str(ready)},
+            env=os.environ | {_FOLDER: str(_folder), _IN_WORKER: str(ready)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -20,28 +20,33 @@ if TYPE_CHECKING:
     from bench.workloads import Call
     from connprof_server.target import Target
 
-__all__ = ["Crowd", "crowd"]
+__all__ = ["Crowd", "at_once", "crowd"]
+
+
+def at_once(subject: Subject, size: int) -> int:
+    """How many of ``size`` calls the users of ``subject`` have under way at once.
+
+    An asynchronous strategy is called from one event loop, and one of plain functions from threads; but where clients
+    live for a batch in a script, a batch is one thread's, which makes one call at a time, and so does a process that
+    is handed tasks and jobs.
+    """
+    if subject.world in {"celery", "processes"}:
+        return 1
+    if not subject.is_async and subject.scope == "batch" and subject.world != "threads":
+        return 1
+    return size
 
 
 @contextmanager
 def crowd(subject: Subject, target: Target, size: int) -> Iterator[Crowd]:
-    """``subject`` with up to ``size`` calls under way at once.
-
-    An asynchronous strategy is called from one event loop. Plain functions are called from ``size`` threads; but where
-    a strategy's clients live for a batch in a script, a batch is one thread's, and calls are made one at a time; and so
-    they are where they are handed to one process, as tasks and jobs are.
-    """
+    """``subject`` with up to ``size`` calls under way at once: as many as :func:`at_once` says."""
     with ExitStack() as stack:
         held = stack.enter_context(subject.held(target))
-        seats_count = 1
-        if subject.world in {"celery", "processes"}:
-            pass
-        elif not subject.is_async and subject.scope != "batch":
-            seats_count = size
-        elif not subject.is_async and subject.world == "threads":
+        at_once_count = at_once(subject, size)
+        if not subject.is_async and subject.scope == "batch" and at_once_count > 1:
             held = Held(subject.strategy, target, send=stack.enter_context(held.sending()))
-            seats_count = size
-        people = Crowd(tuple(Seat(held) for _ in range(seats_count)), size if subject.is_async else seats_count)
+        seats_count = 1 if subject.is_async else at_once_count
+        people = Crowd(tuple(Seat(held) for _ in range(seats_count)), at_once_count)
         yield people
         # Those that hang are left behind: the process ends without them.
         if not people.hung_count:

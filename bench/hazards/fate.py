@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.hazards.crowd import Crowd, crowd
+from bench.hazards.crowd import Crowd, at_once, crowd
 from bench.hazards.dials import Dials
 from bench.hazards.finding import Finding, Tally, does_not_apply
 from bench.hazards.subject import call_of
@@ -56,13 +56,13 @@ def shared_fate(subject: Subject, stage: Stage, *, impatient: bool = False) -> I
     it: the question is what would happen if it did. For an ``impatient`` one every timeout is cut to 1 s, so that what
     has not ended long after that hangs past all of them.
     """
+    if at_once(subject, CALLS_COUNT) < CALLS_COUNT:
+        yield does_not_apply("Its users make one call at a time.")
+        return
     Dials(http2=lambda: True, longest_s=dict.fromkeys(("read", "write", "pool"), TIMEOUT_S) if impatient else {})
     server = stage.start("bench.hazards.servers.scripted", protocols=["h2", "http/1.1"])
     with crowd(subject, server.target, CALLS_COUNT) as people:
-        if people.at_once_count < CALLS_COUNT:
-            yield does_not_apply("Its users make one call at a time.")
-            return
-        first = people.seats[0].ask("first")
+        first = people.seats[0].ask("first", limit_s=_PATIENT_S)
         if not first.is_right:
             raise RuntimeError(f"the first call came out as {first.error or first.wrong or 'hung'}")
         if server.ask("seen")["requests"][0]["protocol"] != "HTTP/2":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 POOLED_COUNT = 4
 CALLS_COUNT = 6
 TIMEOUT_S = 0.3
-_HUNG_S = 1.0
+_HUNG_S = 2.0
 
 
 @hazard(

@@ -4,7 +4,7 @@ import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.hazards.crowd import crowd
+from bench.hazards.crowd import at_once, crowd
 from bench.hazards.dials import Dials
 from bench.hazards.finding import Finding, Tally, does_not_apply
 from bench.hazards.registry import hazard
@@ -54,14 +54,13 @@ def probe(subject: Subject, stage: Stage) -> Finding:
 
     A client for each call waits for nothing; what it costs instead is counted: connections open at once, and contexts.
     """
+    if at_once(subject, CALLS_COUNT) < CALLS_COUNT:
+        return does_not_apply("Its users make one call at a time.")
     dials = Dials(most_connections_count=SLOTS_COUNT, longest_s={"pool": PATIENCE_S}, http2=lambda: False)
     server = stage.start("bench.hazards.servers.scripted")
-    with crowd(subject, server.target, CALLS_COUNT) as people:
-        if people.at_once_count < CALLS_COUNT:
-            return does_not_apply("Its users make one call at a time.")
-        with _contexts_counted() as contexts:
-            calls = [[call_of(f"wait-{WORK_MS}-{number}")] for number in range(CALLS_COUNT)]
-            tally = Tally(people.play(*calls, limit_s=8.0))
+    with crowd(subject, server.target, CALLS_COUNT) as people, _contexts_counted() as contexts:
+        calls = [[call_of(f"wait-{WORK_MS}-{number}")] for number in range(CALLS_COUNT)]
+        tally = Tally(people.play(*calls, limit_s=8.0))
     counts = server.ask("counts")
     tally.observed = {
         "connections_at_once": counts["most_open"],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.hazards.crowd import crowd
+from bench.hazards.crowd import at_once, crowd
 from bench.hazards.dials import Dials
 from bench.hazards.finding import Finding, Tally, does_not_apply
 from bench.hazards.registry import hazard
@@ -45,12 +45,12 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Rounds, in which the server answers once all 20 calls are there, give the same count every time. Callers who run
     freely reuse even less, and each time differently: 498 handshakes for 500 calls by 50 callers, and once 32 for 160.
     """
+    if at_once(subject, CALLERS_COUNT) < CALLERS_COUNT:
+        return does_not_apply("Its users make one call at a time.")
     Dials(limits_factor=LIMITS_FACTOR, http2=lambda: False)
     server = stage.start("bench.hazards.servers.scripted")
     tally = Tally()
     with crowd(subject, server.target, CALLERS_COUNT) as people:
-        if people.at_once_count < CALLERS_COUNT:
-            return does_not_apply("Its users make one call at a time.")
         for number in range(ROUNDS_COUNT):
             names = [f"gather-{CALLERS_COUNT}-round{number}-{caller}" for caller in range(CALLERS_COUNT)]
             tally.extend(people.play(*[[call_of(name)] for name in names]))

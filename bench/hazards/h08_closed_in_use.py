@@ -36,8 +36,8 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
         "shared-transport": "silent harm 10 of 20: ReadError",
         "tuned-client": "silent harm 10 of 20: ReadError",
         "loops-in-threads": "broke 10 of 10: ReadError",
-        "shared-client/aiohttp": "broke 20 of 20: ClientConnectionError",
-        "shared-client/httpx2": "silent harm 10 of 20: ReadError",
+        "shared-client on aiohttp": "broke 20 of 20: ClientConnectionError",
+        "shared-client on httpx2": "silent harm 10 of 20: ReadError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

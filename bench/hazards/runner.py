@@ -20,6 +20,7 @@ import trustme
 
 from bench.children import JobFailed, Overdue, Workers, plain
 from bench.hazards.registry import Hazard, load, names
+from bench.libraries import split
 from bench.registry import StrategyError
 from bench.registry import load as load_strategy
 from bench.surroundings import child_variables
@@ -44,12 +45,12 @@ _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 def expected_signature(hazard: Hazard, strategy: str, client_library: str = "httpx") -> str | None:
     """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing.
 
-    For another library than the default that is declared in the hazard's file, as ``shared-client/aiohttp``; a version
-    (``shared-client/httpx2==2.2.0``) comes before the bare name.
+    What is declared is of httpx; of another library only the hazard's file says something: ``one-client on httpx2``, or
+    of one version ``one-client on httpx2==2.2.0``.
     """
     if client_library != "httpx":
-        name, _, _version = client_library.partition("==")
-        return hazard.signatures.get(f"{strategy}/{client_library}", hazard.signatures.get(f"{strategy}/{name}"))
+        of_all = hazard.signatures.get(f"{strategy} on {split(client_library)[0]}")
+        return hazard.signatures.get(f"{strategy} on {client_library}", of_all)
     try:
         own = load_strategy(strategy).signatures
     except StrategyError:
@@ -177,8 +178,8 @@ class Prober:
         Args:
             hazard: its id.
             strategy: the strategy's name.
-            client_library: as in :class:`connprof.model.Case`; for another than the default, the strategy is one of
-                that library's, see :mod:`bench.libraries`.
+            client_library: as in :class:`connprof.model.Case`. One with httpx's interface takes httpx's place; of
+                another the strategy must be one of its own, see :mod:`bench.libraries`.
             python: the interpreter whose environment has that library.
 
         Raises:
@@ -270,6 +271,7 @@ class Prober:
         # What a killed probe leaves in the folder for temporary files goes with the rest.
         variables["TMPDIR"] = tempfile.mkdtemp(prefix="temporary-", dir=folder)
         limit_s = hazard.limit_s + (_WORKERS_START_S if _starts_workers(strategy) else 0.0)
+        variables["CONNPROF_CELERY_FOLDER"] = str(folder / "celery")  # gone with the probe, also one that is killed
         progress: dict[str, Any] = {}
 
         def hear(message: dict[str, Any]) -> dict[str, Any] | None:
@@ -295,11 +297,12 @@ class Prober:
             outcome = {"outcome": HazardOutcome.NOT_PROBED, "symptom": f"The probe did not work: {error}"}
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        other = "" if client_library == "httpx" else f"/{client_library}"
         common = {
             "strategy": strategy,
             "hazard": hazard.id,
             "client_library": client_library,
-            "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}",
+            "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}{other}",
         }
         outcome = {"duration_ns": time.perf_counter_ns() - start_ns} | outcome
         outcome["symptom"] = plain(str(outcome["symptom"]))

@@ -80,16 +80,19 @@ async def ask_all(send: InParallel, calls: Sequence[Call]) -> list[Reply]:
 
 
 def subject_of(strategy: str, client_library: str) -> Subject:
-    """The strategy of that name, by its own file or by its library's.
+    """The strategy of that name, or one of the library's own; a library with httpx's interface may take its place.
 
     Raises:
         StrategyError: there is none, or it cannot be imported.
     """
-    if client_library == "httpx":
-        return Subject(load(strategy))
-    from bench.libraries import load as load_from_library
+    if client_library != "httpx":
+        from bench.libraries import PER_CALL, SHARED, stand_in
+        from bench.libraries import load as load_from_library
 
-    return Subject(load_from_library(client_library, strategy))
+        if strategy in {PER_CALL, SHARED}:
+            return Subject(load_from_library(client_library, strategy))
+        stand_in(client_library)
+    return Subject(load(strategy))
 
 
 class Subject:

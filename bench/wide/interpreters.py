@@ -30,6 +30,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _VERSIONS = ("3.11", "3.12", "3.13")
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _LIMIT_S = 30.0
+_SPEAK_HTTP2 = {"httpx", "httpx2"}
 _ASK = """
 import json, platform, ssl, sys
 from importlib import metadata
@@ -141,6 +142,8 @@ def requirements_for(client_library: str, python: str) -> Requirements:
     by_name = {line.partition("==")[0].lower(): line for line in (*pins, *extra) if "==" in line}
     asked = {name.lower(): f"{name}=={version}"} if version else {"httpx": by_name["httpx"]}
     asked["memray"] = by_name["memray"]
+    if name in _SPEAK_HTTP2:  # with h2, which they import only when they are told to speak it
+        asked["h2"] = by_name["h2"]
     interpreter = pythons()[python] if python else sys.executable
     return Requirements(
         packages=tuple(sorted(asked.values())),

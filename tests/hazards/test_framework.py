@@ -34,7 +34,7 @@ def test_every_hazard_says_what_it_is_and_its_signatures_are_of_strategies_and_o
         assert loaded.title
         assert loaded.raised_by
         assert note.source.startswith("bench/hazards/h")
-        assert {name.partition("/")[0] for name in loaded.signatures} <= {*strategy_names(), PER_CALL, SHARED}
+        assert {name.partition(" on ")[0] for name in loaded.signatures} <= {*strategy_names(), PER_CALL, SHARED}
         assert all(signature.startswith(outcomes) for signature in loaded.signatures.values())
         assert not (loaded.statistical and loaded.signatures), "a rate has no signature"
 
@@ -315,7 +315,7 @@ def test_a_strategys_own_declaration_comes_before_the_hazards(monkeypatch):
 
 
 def test_another_library_has_signatures_of_its_own():
-    loaded = SimpleNamespace(id="H1", signatures={"one-client": "hung", "a/x": "broke 1 of 5", "a/x==2": "held"})
+    loaded = SimpleNamespace(id="H1", signatures={"one-client": "hung", "a on x": "broke 1 of 5", "a on x==2": "held"})
     assert [expected_signature(loaded, "a", library) for library in ("x", "x==2", "x==3", "y")] == [
         "broke 1 of 5", "held", "broke 1 of 5", None,
     ]  # fmt: skip

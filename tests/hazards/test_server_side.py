@@ -59,6 +59,12 @@ def test_a_statistical_probe_counts_attempts_and_is_never_unexpected(prober, haz
     assert as_expected(cell)
 
 
+def test_dials_reach_the_processes_that_a_strategy_starts(prober):
+    """With its own expiry of 5 s, a client in a child process would hold under gaps of 0.35 s."""
+    cell = prober.probe("H14", "process-pool")
+    assert cell.observed == {"handshakes_with_long_gaps": 6, "handshakes_with_short_gaps": 1}, cell.symptom
+
+
 @pytest.mark.parametrize(
     ("hazard", "strategy"), [("H7", "sync-client"), ("H14", "per-call-client"), ("H12", "floor"), ("H17", "one-client")]
 )

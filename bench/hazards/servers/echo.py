@@ -1,10 +1,9 @@
 """HTTP/1.1 over TLS or plain: each answer repeats its path, and waits for what its path says.
 
 In the last part of a path, between dashes, may stand ``wait-MS`` (answered after so many milliseconds), ``hold``
-(answered once released, or at once when it is asked for again),
-``close`` (the connection is closed after the answer) or ``cut`` (it is, instead of an
-answer). Option: ``tls`` (true). Operations: ``counts``, ``settled``, ``received``, ``release``, ``release_on``.
-Standard library only.
+(answered once released, or at once when it is asked for again), ``close`` (the connection is closed after the answer)
+or ``cut`` (it is, instead of an answer). Option: ``tls`` (true). Operations: ``counts``, ``settled``, ``received``,
+``release``, ``release_on``. Standard library only.
 """
 
 from __future__ import annotations
