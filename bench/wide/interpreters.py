@@ -22,12 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "OWN_PYTHON", "Interpreter", "existing", "interpreter_for", "needs_environment", "own_interpreter", "pythons",
+    "OWN_PYTHON",
+    "SUPPORTED",
+    "Interpreter",
+    "existing",
+    "interpreter_for",
+    "needs_environment",
+    "own_interpreter",
+    "pythons",
     "requirements_for",
-]  # fmt: skip
+]
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_VERSIONS = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13")
+"""The Pythons that are measured where they are found."""
+
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _LIMIT_S = 30.0
 _SPEAK_HTTP2 = {"httpx", "httpx2"}
@@ -69,7 +78,7 @@ def pythons() -> dict[str, str]:
     """Other supported Pythons that are on the path or installed by pyenv: ``3.12`` -> the interpreter's file."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     found: dict[str, str] = {}
-    for version in _VERSIONS:
+    for version in SUPPORTED:
         if version == OWN_PYTHON:
             continue
         on_path = [Path(folder, f"python{version}") for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
