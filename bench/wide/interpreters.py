@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench.environments import Requirements, environment
 from bench.libraries import split
+from bench.wide.sources import installed
 from connprof.errors import RunError
 
 if TYPE_CHECKING:
@@ -144,8 +145,13 @@ def needs_environment(client_library: str, python: str) -> bool:
 
 
 def requirements_for(client_library: str, python: str) -> Requirements:
-    """What the environment of a case is made of: its library, memray, and the suite's pins for all else."""
-    pins = (_PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    """What the environment of a case is made of: its library, memray, and pins for all that they require.
+
+    Of the suite's own pins only those count that can come into it, so that a new version of a tool makes no new one.
+    """
+    needed = installed(("httpx", "memray", "h2"))
+    lines = (_PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() in needed]
     extra = (_PROJECT / "bench" / "libraries" / "constraints.txt").read_text(encoding="utf-8").splitlines()
     name, version = split(client_library)
     by_name = {line.partition("==")[0].lower(): line for line in (*pins, *extra) if "==" in line}
