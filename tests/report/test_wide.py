@@ -434,6 +434,22 @@ def test_without_any_recommendation_a_terminal_says_it_once():
     assert [name for name, _ in made.wide] == ["Safety", "Unlike declared", "Recommendations", "From the cache"]
 
 
+def test_many_interrupted_cases_are_one_problem():
+    base = wide_samples.matrix()
+    stopped = samples.Failed(stage="interrupted", message="the run was interrupted before this case was complete")
+
+    def with_stopped(count):
+        records = [replace(each, outcome=stopped) for each in base.records[-count:]]
+        return build(replace(base, records=(*base.records[:-count], *records)))
+
+    assert len(with_stopped(8).problems.rows) == 8
+    (row,) = with_stopped(9).problems.rows
+    assert (row.cells[0].text, row.cells[1].mark.word) == ("9 cases", "interrupted")
+    assert row.cells[2].text.endswith(" and 1 more")
+    other = axis(with_stopped(20), "rhythm")
+    assert (other.sentence, other.plots) == ("No case of this section was measured to its end.", ())
+
+
 def test_a_case_that_fails_as_its_strategy_declares_is_no_alarm():
     base = wide_samples.matrix()
     name = "celery-global-client"
