@@ -1,4 +1,4 @@
-"""What a project's ``pyproject.toml`` says to connprof: the gate's policy in ``[tool.connprof.gate]``."""
+"""What a project's ``pyproject.toml`` says to connprof: tables, and the gate's policy in ``[tool.connprof.gate]``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connprof.compare import METRICS, MetricClass, metric_named
 from connprof.errors import FileError
 from connprof.gate import PPM_PER_PERCENT, Policy
 
-__all__ = ["LARGEST_LIMIT_PERCENT", "load_policy"]
+__all__ = ["LARGEST_LIMIT_PERCENT", "load_policy", "tool_table"]
 
 LARGEST_LIMIT_PERCENT = 10_000
 """A hundredfold. A larger limit would be none at all, which nobody should ask for by accident."""
@@ -25,6 +25,16 @@ def load_policy(file: Path | None = None) -> Policy:
         FileError: the file cannot be read, is no TOML, or has an unknown key or a wrong value in that table; one
             sentence that names the key. Without ``file``, an absent ``pyproject.toml`` is no error.
     """
+    path, gate = tool_table("gate", file)
+    return _policy(gate, path)
+
+
+def tool_table(name: str, file: Path | None = None) -> tuple[Path, dict[str, object]]:
+    """The table ``[tool.connprof.NAME]`` of ``file``, or of ``pyproject.toml`` of the current folder, and that path.
+
+    Raises:
+        FileError: the file cannot be read, or is no TOML. Without ``file``, an absent ``pyproject.toml`` is no error.
+    """
     path = Path("pyproject.toml") if file is None else file
     try:
         if path.stat().st_size > _LARGEST_FILE_BYTES:
@@ -32,7 +42,7 @@ def load_policy(file: Path | None = None) -> Policy:
         text = path.read_bytes()
     except FileNotFoundError:
         if file is None:
-            return Policy()
+            return path, {}
         raise FileError(f"{path} cannot be read: No such file or directory.") from None
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
@@ -41,7 +51,7 @@ def load_policy(file: Path | None = None) -> Policy:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError) as error:
         raise FileError(f"{path} is not valid TOML: {str(error).splitlines()[0].lower()}.") from None
     found = _table(_table(content.get("tool", {}), "tool", path).get("connprof", {}), "tool.connprof", path)
-    return _policy(_table(found.get("gate", {}), "tool.connprof.gate", path), path)
+    return path, _table(found.get(name, {}), f"tool.connprof.{name}", path)
 
 
 def _policy(gate: dict[str, object], path: Path) -> Policy:

@@ -11,6 +11,7 @@ from connprof.cli.compare import compare
 from connprof.cli.duel import duel
 from connprof.cli.exits import ExitCode, exit_code, guarded
 from connprof.cli.history import history
+from connprof.cli.lint import lint
 from connprof.cli.merge import merge
 from connprof.cli.report import report
 
@@ -23,7 +24,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (compare, duel, history, merge, report):
+for _command in (compare, duel, history, lint, merge, report):
     cli.add_command(_command)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DUEL_EXIT_CODES_HELP",
     "GATE_EXIT_CODES_HELP",
+    "LINT_EXIT_CODES_HELP",
     "MATRIX_EXIT_CODES_HELP",
     "RUN_EXIT_CODES_HELP",
     "ExitCode",
@@ -87,6 +88,14 @@ def gate_exit_code(answer: Answer) -> ExitCode:
     return _GATE_EXIT_CODES[answer]
 
 
+LINT_EXIT_CODES_HELP = """\b
+Exit codes; where several apply, the first in this list:
+  2    wrong use, or a file that cannot be read, decoded or parsed; all others were checked
+  1    something was found
+  0    nothing was found
+  130  interrupted
+"""
+
 DUEL_EXIT_CODES_HELP = """\b
 Exit codes; where several apply, the first in this list:
   2    wrong use: no such commit or strategy, a dependency that does not install, no git checkout
@@ -94,7 +103,7 @@ Exit codes; where several apply, the first in this list:
   1    a case is slower at the head
   4    a case is gone at the head, or nothing was comparable
   0    at least one case was compared, and none is slower
-  130  interrupted; nothing is kept
+  130  interrupted; what had been measured is kept
 """
 
 

@@ -1,0 +1,119 @@
+"""``connprof lint``: clients and contexts that the source makes again and again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from msgspec.structs import replace
+
+from connprof.cli.exits import LINT_EXIT_CODES_HELP, ExitCode
+from connprof.codes import BY_CODE
+from connprof.errors import UsageError
+from connprof.lint import Sureness, json, sarif, text
+from connprof.lint import lint as check
+from connprof.lint.settings import checked_codes, load_lint_settings
+from connprof.store import write_atomically
+
+if TYPE_CHECKING:
+    from connprof.lint import LintSettings
+
+__all__ = ["lint"]
+
+_FORMATS = {"text": text.render, "json": json.render, "sarif": sarif.render}
+
+
+@click.command(epilog=LINT_EXIT_CODES_HELP)
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
+@click.option("--format", "kind", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Print into this file instead.")
+@click.option("--select", metavar="CODE,...", multiple=True, help="Look for these codes only. Can be repeated.")
+@click.option("--ignore", metavar="CODE,...", multiple=True, help="Leave these codes out. Can be repeated.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="Leave these files or folders out. Can be repeated.")
+@click.option(
+    "--level",
+    type=click.Choice(list(map(str, Sureness))),
+    help="The least sure findings that are shown and count.  [default: guess]",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with [tool.connprof.lint].  [default: pyproject.toml of the current folder, if there is one]",
+)
+@click.option("--explain", metavar="CODE", help="Say what a code means, and what to do about it.")
+def lint(  # noqa: PLR0917 - click passes them by name
+    paths: tuple[Path, ...],
+    kind: str,
+    output: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    exclude: tuple[str, ...],
+    level: str | None,
+    config: Path | None,
+    explain: str | None,
+) -> ExitCode:
+    """Find HTTP clients and SSL contexts that the source makes again and again, in files and folders.
+
+    Nothing is imported or run. Each finding says how sure it is: certain, likely or a guess. A comment "# noqa: CP001"
+    on its line keeps it away. An option given here replaces that key of [tool.connprof.lint] in pyproject.toml.
+    """
+    if explain is not None:
+        return _explain(explain)
+    if not paths:
+        raise UsageError("name at least one file or folder to check.")
+    settings = _settings(config, select, ignore, exclude, level)
+    outcome = check(paths, settings)
+    rendered = _FORMATS[kind](outcome)
+    if output is not None:
+        write_atomically(output, rendered.encode())
+    else:
+        _print(rendered)
+    for sentence in (*outcome.notes, *(problem.sentence for problem in outcome.problems)):
+        click.echo(sentence, err=True)
+    if not outcome.findings and outcome.below_count:
+        left_out = f"{outcome.below_count} less sure finding{'' if outcome.below_count == 1 else 's'} left out"
+        click.echo(f"{left_out} (--level guess shows all).", err=True)
+    if outcome.problems:
+        return ExitCode.USAGE
+    return ExitCode.NEGATIVE if outcome.findings else ExitCode.PASS
+
+
+def _explain(code: str) -> ExitCode:
+    if code.upper() not in BY_CODE:
+        raise UsageError(f"there is no code {code!r}; there are: {', '.join(BY_CODE)}.")
+    click.echo(text.explain(code.upper()), nl=False)
+    return ExitCode.PASS
+
+
+def _settings(
+    config: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    exclude: tuple[str, ...],
+    level: str | None,
+) -> LintSettings:
+    settings = load_lint_settings(config)
+    if select:
+        settings = replace(settings, select=_codes(select, "select"))
+    if ignore:
+        settings = replace(settings, ignore=_codes(ignore, "ignore"))
+    if exclude:
+        settings = replace(settings, exclude=exclude)
+    return replace(settings, level=Sureness(level)) if level is not None else settings
+
+
+def _codes(given: tuple[str, ...], what: str) -> tuple[str, ...]:
+    codes = [code.strip().upper() for each in given for code in each.split(",") if code.strip()]
+    if not codes:
+        raise UsageError(f"{what}: no code is named.")
+    return checked_codes(codes, what)
+
+
+def _print(rendered: str) -> None:
+    """To standard output as it is; a question mark stands for what its encoding cannot say."""
+    encoding = sys.stdout.encoding or "utf-8"
+    if not encoding.lower().startswith("utf"):
+        rendered = rendered.encode(encoding, "replace").decode(encoding)
+    click.echo(rendered, nl=False)

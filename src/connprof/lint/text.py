@@ -1,0 +1,59 @@
+"""Findings for a terminal or a log."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from connprof.codes import BY_CODE
+from connprof.lint.finding import Sureness
+
+if TYPE_CHECKING:
+    from connprof.lint.finding import Finding, Outcome
+
+__all__ = ["explain", "render", "sentence"]
+
+_WIDTH: Final = 100
+
+
+def sentence(finding: Finding) -> str:
+    """What is said of a finding, without its place and code."""
+    chain = "".join(f"; made at {place.path}:{place.line}" for place in finding.chain[-1:])
+    return f"{finding.what}{chain} ({finding.sureness}: {finding.why})"
+
+
+def render(outcome: Outcome) -> str:
+    """One line for each finding, then what to do about each code, and a summary; nothing when there is none."""
+    if not outcome.findings:
+        return ""
+    lines = [
+        f"{each.place.path}:{each.place.line}:{each.place.column}: {each.code} {sentence(each)}"
+        for each in outcome.findings
+    ]
+    lines.append("")
+    for code in sorted({each.code for each in outcome.findings}):
+        lines += textwrap.wrap(f"{code}: {BY_CODE[code].fix}", _WIDTH, subsequent_indent=" " * 7)
+    return "\n".join([*lines, "", summary(outcome)]) + "\n"
+
+
+def summary(outcome: Outcome) -> str:
+    """How many findings there are, of which sureness, in how many files."""
+    count = len(outcome.findings)
+    by_sureness = Counter(each.sureness for each in outcome.findings)
+    parts = ", ".join(f"{by_sureness[each]} {each}" for each in Sureness if by_sureness[each])
+    beside = [
+        *([f"{outcome.suppressed_count} suppressed"] if outcome.suppressed_count else []),
+        *([f"{outcome.below_count} less sure left out"] if outcome.below_count else []),
+    ]
+    files_count = f"{outcome.files_count:,} file{'' if outcome.files_count == 1 else 's'}"
+    found = f"{count} finding{'' if count == 1 else 's'} ({parts})"
+    return f"{found} in {files_count}{'; ' if beside else ''}{', '.join(beside)}."
+
+
+def explain(code: str) -> str:
+    """Everything that is known of a code without the documentation."""
+    known = BY_CODE[code]
+    who = " and ".join(f"connprof {source}" for source in sorted(known.sources))
+    lines = [f"{known.code} {known.name}: {known.title}", f"Found by {who}.", known.fix, known.anchor]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+collect_ignore = ["programs"]  # what is checked there is read, never run

@@ -1,0 +1,2 @@
+from .net import *
+from .net.core import open_session

@@ -1,0 +1,6 @@
+from httpx import Client
+import requests
+
+
+def open_session():
+    return requests.Session()
