@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ import click
 from rich.console import Console
 
 from bench.calibration import page
-from bench.calibration.pool import Pool, collect, count_duels, note
-from bench.calibration.reports import Gate, count_comparisons, measure, the_gate
+from bench.calibration.pool import BRIEFLY, CHANGES, DUEL, Pool, collect, count_duels, note
+from bench.calibration.reports import count_comparisons, flagged, measure
 from bench.calibration.tally import CALIBRATION_SCHEMA, Calibration, Condition, Count, RealDuel
-from bench.duel import DuelSettings, Sampler
+from bench.duel import Sampler
 from bench.duel_report import answered
 from bench.neighbour import busy
 from bench.progress import progress_on
@@ -43,10 +43,12 @@ if TYPE_CHECKING:
 __all__ = ["CalibrationSettings", "calibrate", "main"]
 
 _PROJECT = Path(__file__).resolve().parent.parent
+_DOCS = _PROJECT / "docs"
+_METHODOLOGY = _PROJECT / "METHODOLOGY.md"
 _CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
-_FEWEST_GROUPS = 40  # the two looks of one duel
 _LONGEST_S = 3 * 3600.0
-_BURNS = (0.0, 0.10, 0.25)
+_WHOLE: tuple[str, ...] = ("none", *BRIEFLY)
+_IN_FULL = "one-client"
 _REPORTED = ("per-call-async", "one-client")  # what is limited to 1 %, and what to 3 %
 
 
@@ -58,10 +60,9 @@ class CalibrationSettings:
         strategies: what is timed.
         calls_count: calls per session.
         reports_count: runs that are compared with each other, both ways.
-        groups_count: groups in each pool, unless its time is over before.
-        pool_s: seconds for each pool; it gets at least the 40 groups of one duel.
+        groups_count: groups in each pool.
         draws_count: duels drawn from each pool, for each change.
-        duels_count: whole duels under each condition, for each of no change, +10 % and +25 %.
+        duels_count: whole duels under each condition, for each of no change, +10 % CPU and +10 % waiting.
         seed: of every coin.
         quick: whether this is a quick run, for the page.
     """
@@ -70,7 +71,6 @@ class CalibrationSettings:
     calls_count: int
     reports_count: int
     groups_count: int
-    pool_s: float
     draws_count: int
     duels_count: int
     seed: int
@@ -85,12 +85,12 @@ class _Calibration:
     command: str
     out: Path
     console: Console
-    gate: Gate | None
     environment: Environment | None = None
     pools: list[Pool] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
     duels: list[RealDuel] = field(default_factory=list)
     _commit: str | None = None
+    _stages_begun: int = 0
     _clock: float = field(default_factory=time.monotonic)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -104,11 +104,24 @@ class _Calibration:
             with self._neighbours(condition), serve(origins=ORIGINS) as server:
                 for strategy in self.settings.strategies:
                     self._draw_duels(condition, strategy, server, draw)
-        for condition in _CONDITIONS:
+        for condition in _CONDITIONS if self.settings.duels_count else ():
             with self._neighbours(condition), serve(origins=ORIGINS) as server:
-                for burn_share in _BURNS * self.settings.duels_count:
-                    self._run_duel(condition, burn_share, server, draw)
+                for change in _WHOLE * self.settings.duels_count:
+                    self._run_duel(condition, change, server, draw)
         return self._written()
+
+    def _changes(self, strategy: str) -> tuple[str, ...]:
+        """What is injected into ``strategy``: everything into one of them, the smallest that must be found into all."""
+        return tuple(CHANGES) if strategy == _IN_FULL and not self.settings.quick else BRIEFLY
+
+    def _stage(self, title: str) -> None:
+        settings = self.settings
+        self._stages_begun += 1
+        stages_count = len(_CONDITIONS) * (1 + len(settings.strategies) + len(_WHOLE) * settings.duels_count)
+        minutes = (time.monotonic() - self._clock) / 60
+        self.console.print(
+            f"stage {self._stages_begun} of {stages_count}, after {minutes:.1f} min: {title}", soft_wrap=True
+        )
 
     def _neighbours(self, condition: Condition) -> AbstractContextManager[None]:
         if condition == "quiet":
@@ -116,15 +129,14 @@ class _Calibration:
         return busy(os.cpu_count() or 1, seconds=_LONGEST_S, seed=self.settings.seed)
 
     def _compare_reports(self, condition: Condition) -> None:
-        if self.gate is None:
-            self.console.print("This version has no gate: counts and bytes are left out.", soft_wrap=True)
-            return
         # Counts and bytes do not depend on the machine's mood: a few runs beside a neighbour are enough to show it.
         wanted = self.settings.reports_count if condition == "quiet" else max(2, self.settings.reports_count // 4)
-        self.console.print(f"counts and bytes, {condition}: {wanted} runs of the same code", soft_wrap=True)
+        self._stage(f"counts and bytes, {condition}: {wanted} runs of the same code")
         reports: list[Report] = []
-        with tempfile.TemporaryDirectory(prefix="connprof-calibrate-") as folder:
+        with tempfile.TemporaryDirectory(prefix="connprof-calibrate-") as folder, progress_on(self.console) as listener:
+            listener.planned(wanted)
             for number in range(wanted):
+                listener.started(f"run {number + 1}")
                 report = measure(
                     _REPORTED,
                     calls_count=self.settings.calls_count,
@@ -134,35 +146,34 @@ class _Calibration:
                 if report.run.interrupted:
                     raise KeyboardInterrupt
                 reports.append(report)
+                listener.finished(f"run {number + 1}", None)
         self._commit = reports[0].run.commit
         self.environment = self.environment or reports[0].environment
-        self.counts += count_comparisons(reports, condition, self.gate)
+        self.counts += count_comparisons(reports, condition, flagged)
         self._written()
 
     def _draw_duels(self, condition: Condition, strategy: str, server: RunningServer, draw: random.Random) -> None:
         settings = self.settings
-        self.console.print(f"time, {condition}: {strategy}", soft_wrap=True)
+        self._stage(f"time, {condition}: {strategy}, {settings.groups_count} groups of processes")
         variables, done = child_variables(server.target)
         self.environment = self.environment or describe(server.target, done)
         with progress_on(self.console) as listener:
             listener.planned(settings.groups_count)
 
-            def wanted(groups_count: int, seconds: float) -> bool:
-                listener.started(f"group {groups_count + 1}")
+            def wanted(groups_count: int) -> bool:
                 if groups_count:
                     listener.finished("group", None)
-                return groups_count < settings.groups_count and (
-                    groups_count < _FEWEST_GROUPS or seconds < settings.pool_s
-                )
+                listener.started(f"group {groups_count + 1}")
+                return groups_count < settings.groups_count
 
             pool = collect(
                 strategy,
                 condition,
                 tree=_PROJECT,
-                target=server.target,
+                server=server,
                 variables=variables,
                 calls_count=settings.calls_count,
-                trio_s=DuelSettings(base="", head="").trio_s,
+                changes=self._changes(strategy),
                 draw=draw,
                 wanted=wanted,
             )
@@ -170,31 +181,37 @@ class _Calibration:
         self.counts += count_duels(pool, draws_count=settings.draws_count, draw=draw)
         self._written()
 
-    def _run_duel(self, condition: Condition, burn_share: float, server: RunningServer, draw: random.Random) -> None:
+    def _run_duel(self, condition: Condition, change: str, server: RunningServer, draw: random.Random) -> None:
         """A duel as `connprof duel` runs it, but for the checkouts: all sides are this one, the head with a burden."""
         strategy = self.settings.strategies[-1]
-        self.console.print(f"whole duel, {condition}: {strategy}, {burn_share:+.0%} CPU", soft_wrap=True)
-        settings = DuelSettings(base="HEAD", head="HEAD", strategies=(strategy,), calls_count=self.settings.calls_count)
+        self._stage(f"whole duel, {condition}: {strategy}, change: {change}")
+        settings = replace(DUEL, strategies=(strategy,), calls_count=self.settings.calls_count)
         variables, _done = child_variables(server.target)
         seats = [
             Seat(name="base", tree=_PROJECT),
             Seat(name="twin", tree=_PROJECT),
-            Seat(name="head", tree=_PROJECT, options={"burn_share": burn_share} if burn_share else {}),
+            Seat(name="head", tree=_PROJECT, options=CHANGES.get(change, {})),
         ]
         case = Case(strategy=strategy, workload=settings.workload, calls_count=settings.calls_count)
         with progress_on(self.console) as listener:
-            sampler = Sampler(settings, seats, target=server.target, variables=variables, listener=listener, draw=draw)
+            sampler = Sampler(settings, seats, server=server, variables=variables, listener=listener, draw=draw)
             found = sampler.sample([case])[case]
         if found.failure is not None:
             raise RunError(f"a duel failed: {found.failure}.")
-        (row,) = answered({case: (found.trios, found.seconds)}, seed=self.settings.seed)
+        (row,) = answered(
+            {case: (found.trios, found.seconds)},
+            first_count=settings.first_count,
+            tests_count=DUEL.tests_count,
+            seed=self.settings.seed,
+        )
         self.duels.append(
             RealDuel(
                 condition=condition,
                 strategy=strategy,
-                burn_share=burn_share,
+                change=change,
                 answer=row.answer,
                 ratio=row.units[0].ratio,
+                wall_ratio=row.units[1].ratio,
                 sampling_s=row.sampling_s,
             )
         )
@@ -216,36 +233,40 @@ class _Calibration:
             calls_count=settings.calls_count,
             reports_count=settings.reports_count,
             draws_count=settings.draws_count,
-            duels_wanted_count=len(_CONDITIONS) * len(_BURNS) * settings.duels_count,
+            trios_count=DUEL.trios_count,
+            budget_s=DUEL.budget_s,
+            duels_wanted_count=len(_CONDITIONS) * len(_WHOLE) * settings.duels_count,
             pools=tuple(note(pool) for pool in self.pools),
             counts=tuple(self.counts),
             duels=tuple(self.duels),
         )
         write_atomically(self.out / "calibration.json", encode(found))
         write_atomically(self.out / "calibration.md", page.render(found).encode())
+        if self.out == _DOCS:
+            text = _METHODOLOGY.read_text(encoding="utf-8")
+            write_atomically(_METHODOLOGY, page.quoted(text, found).encode())
         samples = _PROJECT / "reports" / "calibration-samples.json"
         write_atomically(samples, encode(tuple(self.pools)))
         return found
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="About three minutes on an idle machine; the page says so.")
+@click.option("--quick", is_flag=True, help="About four minutes on an idle machine; the page says so.")
 @click.option("--only", metavar="STRATEGY", multiple=True, help="Time this one.  [default: per-call-async, one-client]")
 @click.option("--calls", type=click.IntRange(1, 1000), default=10, show_default=True, help="Calls per session.")
-@click.option("--reports", type=click.IntRange(2, 1000), help="Runs to compare both ways.  [default: 33, quick: 6]")
+@click.option("--reports", type=click.IntRange(2, 1000), help="Runs to compare both ways.  [default: 33, quick: 4]")
 @click.option(
-    "--groups", type=click.IntRange(_FEWEST_GROUPS, 10_000), help="Groups in each pool.  [default: 120, quick: 40]"
+    "--groups", type=click.IntRange(DUEL.trios_count, 10_000), help="Groups in each pool.  [default: 18, quick: 14]"
 )
-@click.option("--pool-seconds", type=click.FloatRange(1), default=240, show_default=True, help="Limit of each pool.")
 @click.option("--draws", type=click.IntRange(100), help="Duels drawn per line.  [default: 10000, quick: 1000]")
-@click.option("--duels", type=click.IntRange(0, 100), help="Whole duels per line.  [default: 2, quick: 0]")
+@click.option("--duels", type=click.IntRange(0, 100), help="Whole duels per line.  [default: 1, quick: 0]")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of every coin.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=_PROJECT / "docs",
+    default=_DOCS,
     show_default="docs",
-    help="Folder of calibration.md and calibration.json.",
+    help="Folder of calibration.md and calibration.json; where it is docs, METHODOLOGY.md quotes them too.",
 )
 def calibrate(  # noqa: PLR0917 - click passes them by name
     quick: bool,
@@ -253,7 +274,6 @@ def calibrate(  # noqa: PLR0917 - click passes them by name
     calls: int,
     reports: int | None,
     groups: int | None,
-    pool_seconds: float,
     draws: int | None,
     duels: int | None,
     seed: int,
@@ -262,17 +282,16 @@ def calibrate(  # noqa: PLR0917 - click passes them by name
     """Count false alarms and misses of `connprof compare` and `connprof duel` on this machine, and write a page.
 
     Quiet and beside a busy neighbour, which this starts itself: processes that burn every core, as long as it takes.
-    The page is written anew after each stage. Half an hour by default.
+    The page is written anew after each stage. Twenty minutes by default.
     """
     names = tuple(name.strip() for text in only for name in text.split(",") if name.strip())
     settings = CalibrationSettings(
         strategies=names or (("one-client",) if quick else ("per-call-async", "one-client")),
         calls_count=calls,
-        reports_count=reports or (6 if quick else 33),
-        groups_count=groups or (_FEWEST_GROUPS if quick else 120),
-        pool_s=pool_seconds,
+        reports_count=reports or (4 if quick else 33),
+        groups_count=groups or (DUEL.trios_count if quick else 18),
         draws_count=draws or (1000 if quick else 10_000),
-        duels_count=(0 if quick else 2) if duels is None else duels,
+        duels_count=(0 if quick else 1) if duels is None else duels,
         seed=seed,
         quick=quick,
     )
@@ -285,7 +304,7 @@ def calibrate(  # noqa: PLR0917 - click passes them by name
     console = Console(highlight=False)
     command = shlex.join(["nox", "-s", "calibrate", "--", *_without_out(sys.argv[1:])])
     try:
-        found = _Calibration(settings, command, out, console, the_gate()).run()
+        found = _Calibration(settings, command, out, console).run()
     except ServerError as error:
         raise RunError(f"{str(error).rstrip('.')}.") from None
     for sentence in page.misses(found):

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from bench.matrix import DEFAULT, Settings
+from bench.options import round_trip
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
 from bench.reserve import interrupt_once, reserved
@@ -26,26 +27,7 @@ __all__ = ["bench", "main"]
 _PROJECT = Path(__file__).resolve().parent.parent
 _LATEST = _PROJECT / "reports" / "latest"
 _SEEDS = 1_000_000
-_LONGEST_RTT_MS = 10_000
 _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-helper", "one-client")
-
-
-def _round_trip(_context: click.Context, _option: click.Parameter, text: str) -> float:
-    """``20``, ``20ms`` or ``0.1s`` -> milliseconds."""
-    plain = text.strip().lower()
-    if plain.endswith("ms"):
-        number, factor = plain[:-2], 1.0
-    elif plain.endswith("s"):
-        number, factor = plain[:-1], 1000.0
-    else:
-        number, factor = plain, 1.0
-    try:
-        milliseconds = float(number) * factor
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a time such as 20ms or 0.1s") from None
-    if not 0 <= milliseconds <= _LONGEST_RTT_MS:
-        raise click.BadParameter(f"{text!r} is not between 0 and {_LONGEST_RTT_MS / 1000:g}s")
-    return milliseconds
 
 
 @click.command(epilog=RUN_EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,7 +46,7 @@ def _round_trip(_context: click.Context, _option: click.Parameter, text: str) ->
 @click.option(
     "--rtt",
     metavar="TIME",
-    callback=_round_trip,
+    callback=round_trip,
     default="0ms",
     show_default=True,
     help="Model a round trip to the server, e.g. 20ms or 0.1s.",
@@ -132,6 +114,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
         out=out.resolve(),
         keep_captures=keep_captures,
         flamegraph=flamegraph,
+        in_quick=_QUICK,
     )
     pages.require_packages()
     interrupt_once()

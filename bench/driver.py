@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from bench.places import CallTime, here
+from bench.places import CallTime, here, start_afresh
 from bench.registry import Answer, AsyncStrategy, InParallel, Strategy, SyncStrategy
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def run_session(
         AnswerError: an answer had the wrong status or size.
         Exception: whatever the strategy raised.
     """
+    start_afresh()
     if isinstance(strategy, AsyncStrategy):
         with asyncio.Runner() as runner:
             return runner.run(_run_async(strategy, steps, target, window, concurrency_count))

@@ -7,12 +7,13 @@ import shlex
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 
 import connprof
@@ -32,14 +33,15 @@ from bench.duel_report import (
 )
 from bench.environments import MakeEnvironment, environment
 from bench.incidents.datagouv_67 import DATAGOUV_67
+from bench.options import round_trip
 from bench.progress import progress_on
 from bench.surroundings import child_variables, describe
-from bench.trios import FEWEST_TURNS, Seat, Sitting, take_turns
+from bench.trios import FEWEST_TURNS, Seat, Sitting, partners, take_turns
 from bench.workloads import ORIGINS, WORKLOADS
-from connprof.cli.exits import DUEL_EXIT_CODES_HELP, duel_exit_code, guarded
+from connprof.cli.exits import DUEL_EXIT_CODES_HELP, ExitCode, duel_exit_code, guarded
 from connprof.errors import RunError, UsageError
 from connprof.model import Case
-from connprof.paired import ERROR, LEAST_RATIO, fewest_pairs, pairs_needed, wants_second_look
+from connprof.paired import ASKING, ERROR, LEAST_RATIO, fewest_trios, wants_second_look
 from connprof.store import encode, write_atomically
 from connprof_server import ServerError, serve
 
@@ -47,12 +49,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bench.lanes import Listener
-    from connprof_server.target import Target
+    from connprof_server import RunningServer
 
 __all__ = ["DuelSettings", "Sampler", "duel", "main", "run_duel"]
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _SEEDS = 1_000_000
+_FIRST_SHARE = 0.4
 _DEFAULT = (DATAGOUV_67.before, DATAGOUV_67.after, "one-client")
 _SIDES = ("base", "twin", "head")  # equally long, and so are the paths of their worktrees
 
@@ -69,9 +72,10 @@ class DuelSettings:
         strategies: their names.
         workload: its name.
         calls_count: calls per session.
-        pairs_count: trios in a look.
+        trios_count: trios of a case, when both looks are taken.
         turns_count: sessions in each process, at least.
-        budget_s: sampling per case, both looks; what a trio does not need to start goes into more sessions.
+        budget_s: sampling per case, both looks: what a trio does not need to start goes into more sessions.
+        rtt_ms: modelled round trip in front of the server.
         seed: of every coin.
         limit_s: after that long without an answer a worker is stopped and its case has failed.
     """
@@ -83,9 +87,10 @@ class DuelSettings:
     strategies: tuple[str, ...] = _DEFAULT
     workload: str = "llm-session"
     calls_count: int = 10
-    pairs_count: int = 20
+    trios_count: int = 14
     turns_count: int = FEWEST_TURNS
     budget_s: float = 60.0
+    rtt_ms: float = 0.0
     seed: int = 0
     limit_s: float = 60.0
 
@@ -95,18 +100,29 @@ class DuelSettings:
         return len(self.strategies) * len(UNITS)
 
     @property
-    def trio_s(self) -> float:
-        """What is left of the budget for one trio, when both looks are taken."""
-        return self.budget_s / (2 * self.pairs_count)
+    def first_count(self) -> int:
+        """The trios of the first look: the smaller part, as for most cases it is the only one."""
+        return round(_FIRST_SHARE * self.trios_count)
+
+    def trio_s(self, taken_count: int, spent_s: float) -> float:
+        """What is left of the budget for the next trio of a case."""
+        return max(0.0, self.budget_s - spent_s) / max(1, self.trios_count - taken_count)
 
 
 @dataclass(slots=True)
-class _Sampled:
+class Sampled:
     """What is known so far of one case."""
 
     trios: list[Trio] = field(default_factory=list)
     seconds: float = 0.0
     failure: str | None = None
+
+    def wanted_count(self, settings: DuelSettings) -> int:
+        """How many trios its answer needs, as far as that is known: more, where the first look found something."""
+        if len(self.trios) < settings.first_count:
+            return settings.first_count
+        tests = [paired_test(self.trios, unit, first_count=settings.first_count) for unit in UNITS]
+        return settings.trios_count if any(map(wants_second_look, tests)) else settings.first_count
 
 
 class Sampler:
@@ -115,10 +131,13 @@ class Sampler:
     Args:
         settings: how much is sampled.
         seats: base, twin and head, in this order.
-        target: the server.
+        server: what the workers talk to.
         variables: of the workers.
         listener: is told how far it has come.
         draw: every coin comes from it.
+
+    Attributes:
+        sampled: what is known so far; also when :meth:`sample` was interrupted.
     """
 
     def __init__(
@@ -126,53 +145,56 @@ class Sampler:
         settings: DuelSettings,
         seats: Sequence[Seat],
         *,
-        target: Target,
+        server: RunningServer,
         variables: Mapping[str, str],
         listener: Listener,
         draw: random.Random,
     ) -> None:
         self._settings = settings
         self._seats = seats
-        self._target = target
+        self._server = server
         self._variables = variables
         self._listener = listener
         self._draw = draw
+        self.sampled: dict[Case, Sampled] = {}
 
-    def sample(self, cases: Sequence[Case]) -> dict[Case, _Sampled]:
+    def sample(self, cases: Sequence[Case]) -> dict[Case, Sampled]:
         """Both looks at each case, the second only where the first one asks for it.
 
         A look goes round all cases, again and again in a new order, so that a slow minute hits all of them alike.
         """
-        sampled = {case: _Sampled() for case in cases}
-        self._listener.planned(len(cases) * self._settings.pairs_count)
-        self._look(1, cases, sampled)
+        first_count, trios_count = self._settings.first_count, self._settings.trios_count
+        self.sampled = {case: Sampled() for case in cases}
+        self._listener.planned(len(cases) * first_count)
+        self._take(range(first_count), cases)
         again = [
             case
-            for case, found in sampled.items()
-            if found.failure is None and any(wants_second_look(paired_test(found.trios, unit)) for unit in UNITS)
+            for case, found in self.sampled.items()
+            if found.failure is None and found.wanted_count(self._settings) > first_count
         ]
-        self._listener.planned((len(cases) + len(again)) * self._settings.pairs_count)
-        self._look(2, again, sampled)
-        return sampled
+        self._listener.planned(len(cases) * first_count + len(again) * (trios_count - first_count))
+        self._take(range(first_count, trios_count), again)
+        return self.sampled
 
-    def _look(self, look: int, cases: Sequence[Case], sampled: Mapping[Case, _Sampled]) -> None:
-        for number in range(self._settings.pairs_count):
+    def _take(self, numbers: range, cases: Sequence[Case]) -> None:
+        for number in numbers:
             for case in self._draw.sample(cases, k=len(cases)):
-                label = f"look {look}, pair {number + 1} of {case.strategy}"
+                label = f"trio {number + 1} of {case.strategy}"
                 self._listener.started(label)
-                self._trio(look, case, sampled[case])
+                self._trio(case, self.sampled[case])
                 self._listener.finished(label, None)
 
-    def _trio(self, look: int, case: Case, found: _Sampled) -> None:
+    def _trio(self, case: Case, found: Sampled) -> None:
         if found.failure is not None:
             return
         start_s = time.monotonic()
         sitting = Sitting(
             case={"strategy": case.strategy, "workload": case.workload, "calls_count": case.calls_count},
-            target=self._target.to_dict(),
+            target=self._server.target.to_dict(),
             variables=self._variables,
+            partners=partners(self._server),
             turns_count=self._settings.turns_count,
-            seconds=self._settings.trio_s,
+            seconds=self._settings.trio_s(len(found.trios), found.seconds),
             limit_s=self._settings.limit_s,
         )
         try:
@@ -180,11 +202,8 @@ class Sampler:
         except JobFailed as error:
             found.failure = str(error)
             return
-        base, twin, head = (
-            Turns(wall_ns=taken[seat.name].wall_ns, thread_time_ns=taken[seat.name].thread_time_ns)
-            for seat in self._seats
-        )
-        found.trios.append(Trio(look=look, base=base, twin=twin, head=head))
+        base, twin, head = (Turns(**asdict(taken[seat.name])) for seat in self._seats)
+        found.trios.append(Trio(base=base, twin=twin, head=head))
         found.seconds += time.monotonic() - start_s
 
 
@@ -222,29 +241,44 @@ def run_duel(
             "head": requirements(trees["head"].tree, settings.head_packages),
         }
         context: dict[str, str] = {}
-        sampled: dict[Case, _Sampled] = {}
+        sampled: dict[Case, Sampled] = {}
+        interrupted: str | None = None
         if cases:
             pythons = {name: make_environment(each, folder) for name, each in wanted.items()}
             pythons["twin"] = pythons["base"]
             seats = [Seat(name=name, tree=trees[name].tree, python=pythons[name]) for name in _SIDES]
             try:
-                with serve(origins=ORIGINS) as server:
+                with serve(origins=ORIGINS, rtt_ms=settings.rtt_ms) as server:
                     variables, done = child_variables(server.target)
                     context = describe(server.target, done).context
-                    sampler = Sampler(
-                        settings, seats, target=server.target, variables=variables, listener=listener, draw=draw
-                    )
-                    sampled = sampler.sample(cases)
+                    sampler = Sampler(settings, seats, server=server, variables=variables, listener=listener, draw=draw)
+                    try:
+                        sampler.sample(cases)
+                    except KeyboardInterrupt:
+                        interrupted = _interrupted(sampler.sampled)
+                        if interrupted is None:
+                            raise
+                    sampled = sampler.sampled
             except ServerError as error:
                 raise RunError(f"{str(error).rstrip('.')}.") from None
     rows += [
         DuelCase(case=case, answer="failed", sentence=f"{found.failure}.") for case, found in sampled.items()
         if found.failure is not None
     ]  # fmt: skip
-    whole = {case: (found.trios, found.seconds) for case, found in sampled.items() if found.failure is None}
-    tests_count = len(whole) * len(UNITS) or settings.tests_count
-    needed = pairs_needed(settings.pairs_count, tests_count)
-    assert needed is not None, "the settings were checked"
+    rows += [
+        DuelCase(case=case, answer="unfinished", sentence="not one of its trios was taken.")
+        for case, found in sampled.items() if found.failure is None and not found.trios
+    ]  # fmt: skip
+    answers = answered(
+        {
+            case: (found.trios, found.seconds)
+            for case, found in sampled.items()
+            if found.failure is None and found.trios
+        },
+        first_count=settings.first_count,
+        tests_count=len(cases) * len(UNITS),
+        seed=settings.seed,
+    )
     return DuelReport(
         schema=DUEL_SCHEMA,
         command=command,
@@ -256,13 +290,31 @@ def run_duel(
         context=context,
         base=_side(settings.base, commits["base"], wanted["base"].packages, wanted["base"].key),
         head=_side(settings.head, commits["head"], wanted["head"].packages, wanted["head"].key),
-        pairs_count=settings.pairs_count,
-        pairs_needed_count=needed,
-        tests_count=tests_count,
+        trios_count=settings.trios_count,
+        first_count=settings.first_count,
+        rtt_ms=settings.rtt_ms,
+        budget_s=settings.budget_s,
+        tests_count=len(cases) * len(UNITS),
         error=ERROR,
+        asking=ASKING,
         least_ratio=LEAST_RATIO,
-        cases=(*answered(whole, seed=settings.seed), *rows),
+        cases=(*(_as_far(row, sampled[row.case], settings) for row in answers), *rows),
+        interrupted=interrupted,
     )
+
+
+def _interrupted(sampled: Mapping[Case, Sampled]) -> str | None:
+    """What to say of a duel that was stopped; nothing where it had measured nothing."""
+    count = sum(len(found.trios) for found in sampled.values())
+    return f"Interrupted after {count} trio{'' if count == 1 else 's'}; what they measured is kept." if count else None
+
+
+def _as_far(row: DuelCase, found: Sampled, settings: DuelSettings) -> DuelCase:
+    """``row``, or that it has no answer: some trios are no look."""
+    wanted_count = found.wanted_count(settings)
+    if len(found.trios) >= wanted_count:
+        return row
+    return replace(row, answer="unfinished", sentence=f"{len(found.trios)} of {wanted_count} trios were taken.")
 
 
 def _present(settings: DuelSettings, base: Path, head: Path) -> tuple[list[DuelCase], list[Case]]:
@@ -270,7 +322,7 @@ def _present(settings: DuelSettings, base: Path, head: Path) -> tuple[list[DuelC
     rows: list[DuelCase] = []
     both: list[Case] = []
     for name in settings.strategies:
-        case = Case(strategy=name, workload=settings.workload, calls_count=settings.calls_count)
+        case = Case(strategy=name, workload=settings.workload, calls_count=settings.calls_count, rtt_ms=settings.rtt_ms)
         file = Path("bench") / "strategies" / f"{name.replace('-', '_')}.py"
         match (base / file).is_file(), (head / file).is_file():
             case True, True:
@@ -312,8 +364,22 @@ def _side(ref: str, commit: str, packages: tuple[str, ...], key: str) -> DuelSid
     "--workload", type=click.Choice(list(WORKLOADS)), default="llm-session", show_default=True, help="What is asked."
 )
 @click.option("--calls", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Calls per session.")
-@click.option("--pairs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Pairs in a look.")
+@click.option(
+    "--trios",
+    type=click.IntRange(1, 1000),
+    default=14,
+    show_default=True,
+    help="Groups of processes per case, at most.",
+)
 @click.option("--budget", type=click.FloatRange(1), default=60, show_default=True, help="Seconds of sampling per case.")
+@click.option(
+    "--rtt",
+    metavar="TIME",
+    callback=round_trip,
+    default="0ms",
+    show_default=True,
+    help="Model a round trip to the server, e.g. 20ms or 0.1s.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of every coin.  [default: drawn and recorded]")
 @click.option(
     "--limit", type=click.FloatRange(1, 3600), default=60, show_default=True, help="Seconds until a worker hangs."
@@ -334,8 +400,9 @@ def duel(  # noqa: PLR0917 - click passes them by name
     only: tuple[str, ...],
     workload: str,
     calls: int,
-    pairs: int,
+    trios: int,
     budget: float,
+    rtt: float,
     seed: int | None,
     limit: float,
     file: Path,
@@ -343,7 +410,7 @@ def duel(  # noqa: PLR0917 - click passes them by name
     """Is HEAD_REF slower than BASE_REF? Both are timed in one job, in fresh processes that take turns.
 
     Each side is a git worktree with an environment of its own; the base runs twice, to see what no change looks like.
-    A case has regressed when nearly all pairs say so, twice, by more than 5 %.
+    A case has regressed when its trios of processes say so, twice, by more than 5 %.
 
     \b
     Examples:
@@ -360,15 +427,16 @@ def duel(  # noqa: PLR0917 - click passes them by name
         strategies=names,
         workload=workload,
         calls_count=calls,
-        pairs_count=pairs,
+        trios_count=trios,
         budget_s=budget,
+        rtt_ms=rtt,
         seed=random.SystemRandom().randrange(_SEEDS) if seed is None else seed,
         limit_s=limit,
     )
-    if pairs_needed(pairs, settings.tests_count) is None:
+    if trios < fewest_trios(settings.tests_count):
         raise UsageError(
-            f"{pairs} pairs cannot decide {settings.tests_count} tests; "
-            f"at least {fewest_pairs(settings.tests_count)} are needed."
+            f"{trios} trios cannot decide {settings.tests_count} tests; "
+            f"at least {fewest_trios(settings.tests_count)} are needed."
         )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
@@ -383,7 +451,7 @@ def duel(  # noqa: PLR0917 - click passes them by name
     for line in lines(report):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"\n{file}", markup=False, soft_wrap=True)
-    return duel_exit_code([found.answer for found in report.cases])
+    return ExitCode.INTERRUPTED if report.interrupted else duel_exit_code([found.answer for found in report.cases])
 
 
 def _command(seed: int) -> str:

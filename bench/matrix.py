@@ -38,6 +38,7 @@ class Settings:
         out: folder of the report.
         keep_captures: keep memray's captures in ``out/captures``.
         flamegraph: draw them into ``out/flamegraphs``.
+        in_quick: the strategies that a quick run measures, for the report.
     """
 
     strategies: tuple[str, ...]
@@ -52,6 +53,7 @@ class Settings:
     out: Path
     keep_captures: bool = False
     flamegraph: bool = False
+    in_quick: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

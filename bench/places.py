@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["CallTime", "Place", "amounts", "here"]
+__all__ = ["CallTime", "Place", "amounts", "here", "start_afresh"]
 
 _numbers = count(1)
 _of_task: ContextVar[int] = ContextVar("_of_task")
@@ -53,6 +53,11 @@ class CallTime:
     end_ns: int
     place: Place = _NOWHERE
     batch: int = field(default_factory=_numbers.__next__)
+
+
+def start_afresh() -> None:
+    """Forget that this context has sent anything, before a session."""
+    _of_task.set(0)
 
 
 def here() -> Place:

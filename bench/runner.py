@@ -141,6 +141,7 @@ class _Suite:
                 order=tuple(job.label for job in self._jobs if job in self._done),
                 ended=ended,
                 interrupted=interrupted,
+                in_quick=self.settings.in_quick,
             ),
             environment=self._environment,
             strategies=tuple(subject.gathered.note for subject in self._subjects.values()),

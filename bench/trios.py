@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FEWEST_TURNS", "Sample", "Seat", "Sitting", "take_turns"]
+    from connprof_server import RunningServer
+
+__all__ = ["FEWEST_TURNS", "MOST_TURNS", "Sample", "Seat", "Sitting", "partners", "take_turns"]
 
 _TURNS = Path(__file__).resolve().with_name("turns.py")
 _TAIL_CHARACTERS = 300
 
-FEWEST_TURNS = 6
-"""Sessions in each process where nothing else is asked for: once it has been started, some more cost little."""
+FEWEST_TURNS = 4
+"""Sessions in each process, however little time there is: the noise of a trio is told from these."""
+MOST_TURNS = 60
+"""Sessions in each process, however much time there is: more would add little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +59,16 @@ class Sitting:
         case: strategy, workload and number of calls of a session.
         target: the server, as JSON.
         variables: environment variables for the worker, without ``PYTHONPATH``, which each seat sets for itself.
+        partners: processes that a worker waits for, the server's: what they wait for a core is told beside its own.
         turns_count: at least so many sessions in each process.
-        seconds: more of them until so much time has gone by since the processes were started.
+        seconds: more of them, up to :data:`MOST_TURNS`, until it is so long since the processes were started.
         limit_s: after that long without an answer a worker is stopped and the group has failed.
     """
 
     case: Mapping[str, Any]
     target: Mapping[str, Any]
     variables: Mapping[str, str]
+    partners: tuple[int, ...] = ()
     turns_count: int = FEWEST_TURNS
     seconds: float = 1.0
     limit_s: float = 60.0
@@ -74,6 +80,12 @@ class Sample:
 
     wall_ns: tuple[int, ...]
     thread_time_ns: tuple[int, ...]
+    delay_ns: tuple[int, ...]
+
+
+def partners(server: RunningServer) -> tuple[int, ...]:
+    """The processes that a worker waits for."""
+    return tuple(pid for pid in (server.pid, server.proxy_pid) if pid is not None)
 
 
 def take_turns(seats: Sequence[Seat], sitting: Sitting, draw: random.Random) -> dict[str, Sample]:
@@ -85,20 +97,26 @@ def take_turns(seats: Sequence[Seat], sitting: Sitting, draw: random.Random) -> 
     Raises:
         JobFailed: one of them raised, died, hung, or measured another checkout than its own.
     """
-    walls: dict[str, list[int]] = {seat.name: [] for seat in seats}
-    cpus: dict[str, list[int]] = {seat.name: [] for seat in seats}
+    answers: dict[str, list[dict[str, int]]] = {seat.name: [] for seat in seats}
     start_s, rounds_count = time.monotonic(), 0
     with ExitStack() as stack:
         players = [_Player(seat, sitting, stack) for seat in draw.sample(seats, k=len(seats))]
         for player in players:
             player.wait_until_ready()
-        while rounds_count < sitting.turns_count or time.monotonic() - start_s < sitting.seconds:
+        while rounds_count < sitting.turns_count or (
+            rounds_count < MOST_TURNS and time.monotonic() - start_s < sitting.seconds
+        ):
             for player in draw.sample(players, k=len(players)):
-                answer = player.turn()
-                walls[player.seat.name].append(answer["wall_ns"])
-                cpus[player.seat.name].append(answer["thread_time_ns"])
+                answers[player.seat.name].append(player.turn())
             rounds_count += 1
-    return {seat.name: Sample(tuple(walls[seat.name]), tuple(cpus[seat.name])) for seat in seats}
+    return {
+        name: Sample(
+            wall_ns=tuple(answer["wall_ns"] for answer in given),
+            thread_time_ns=tuple(answer["thread_time_ns"] for answer in given),
+            delay_ns=tuple(answer["delay_ns"] for answer in given),
+        )
+        for name, given in answers.items()
+    }
 
 
 class _Player:
@@ -122,7 +140,16 @@ class _Player:
             start_new_session=True,
         )
         stack.callback(self._end)
-        self._say(json.dumps({"case": sitting.case, "target": sitting.target, "options": dict(seat.options)}))
+        self._say(
+            json.dumps(
+                {
+                    "case": sitting.case,
+                    "target": sitting.target,
+                    "options": dict(seat.options),
+                    "partners": sitting.partners,
+                }
+            )
+        )
 
     def wait_until_ready(self) -> None:
         """Return once it has warmed up."""

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-import importlib
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from bench.calibration.tally import Condition, Count
 from bench.matrix import Settings
+from bench.reserve import reserved
 from bench.runner import run_suite
-from connprof.model import Measured, Record, Report
+from connprof.compare import compare
+from connprof.errors import RunError
+from connprof.gate import Policy, Status, judge
+from connprof.model import Failed, Measured, Record, Report
+from connprof.store import abridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["INJECTIONS", "Gate", "count_comparisons", "measure", "the_gate"]
+    Gate = Callable[[Report, Report], set[str]]
+
+__all__ = ["INJECTIONS", "count_comparisons", "flagged", "measure"]
 
 
-class Gate(Protocol):
-    """The seam to whatever compares two reports."""
+def flagged(base: Report, head: Report) -> set[str]:
+    """The strategies of which the gate, with its default policy, says that a figure has regressed, or that it fails."""
+    judgement = judge(compare(abridge(base, name="base"), abridge(head, name="head")), Policy())
+    return {row.pair.subject.strategy for row in judgement.rows if row.status not in _HARMLESS}
 
-    def __call__(self, base: Report, head: Report) -> set[str]:
-        """The strategies of which it says that a count or a number of bytes has regressed, or that it fails them."""
 
-
-def the_gate() -> Gate | None:
-    """The gate of this version of connprof with its default policy; nothing where it has none."""
-    try:
-        store: Any = importlib.import_module("connprof.store")
-        compare: Any = importlib.import_module("connprof.compare")
-        gate: Any = importlib.import_module("connprof.gate")
-    except ModuleNotFoundError:
-        return None
-
-    def flagged(base: Report, head: Report) -> set[str]:
-        beside = compare.compare(store.abridge(base, name="base"), store.abridge(head, name="head"))
-        judgement = gate.judge(beside, gate.Policy())
-        harmless = {gate.Status.UNCHANGED, gate.Status.IMPROVED, gate.Status.SHOWN, gate.Status.NEW}
-        return {row.pair.subject.strategy for row in judgement.rows if row.status not in harmless}
-
-    return flagged
+_HARMLESS = frozenset({Status.UNCHANGED, Status.IMPROVED, Status.SHOWN, Status.NEW})
 
 
 def measure(strategies: Sequence[str], *, calls_count: int, seed: int, out: Path) -> Report:
@@ -59,7 +49,12 @@ def measure(strategies: Sequence[str], *, calls_count: int, seed: int, out: Path
         limit_s=120.0,
         out=out,
     )
-    return run_suite(settings, command="calibrate", listener=_Silent())
+    with reserved(settings.out):
+        report = run_suite(settings, command="calibrate", listener=_Silent())
+    for record in report.records:
+        if isinstance(record.outcome, Failed) and not report.run.interrupted:
+            raise RunError(f"a run of the same code failed at {record.case.key}: {record.outcome.message}.")
+    return report
 
 
 class _Silent:
@@ -133,9 +128,18 @@ def _bytes_in_io(found: Measured) -> Measured:
     return replace(found, memory=replace(found.memory, ssl=more))
 
 
+def _context_bytes(found: Measured) -> Measured:
+    """2 % more bytes of contexts."""
+    assert found.memory is not None
+    ssl = found.memory.ssl
+    more = replace(ssl, context_bytes=round(ssl.context_bytes * 1.02))
+    return replace(found, memory=replace(found.memory, ssl=more))
+
+
 INJECTIONS: dict[str, Callable[[Measured], Measured]] = {
     "+1 handshake": _one_more_handshake,
     "+1 context": _one_more_context,
+    "+2 % context bytes": _context_bytes,
     "+2 % SSL bytes, in proportion": _bytes_in_proportion,
     "+2 % SSL bytes, all in reading": _bytes_in_io,
 }

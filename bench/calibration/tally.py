@@ -59,13 +59,17 @@ class PoolNote(Frozen, frozen=True, kw_only=True):
 
 
 class RealDuel(Frozen, frozen=True, kw_only=True):
-    """One duel run whole, and what it answered; ``burn_share`` of the head's CPU time was injected."""
+    """One duel run whole, and what it answered; ``change`` was injected into the head.
+
+    ``ratio`` is that of CPU time, ``wall_ratio`` that of wall time without the wait for a core.
+    """
 
     condition: Condition
     strategy: str
-    burn_share: float
+    change: str
     answer: str
     ratio: float
+    wall_ratio: float
     sampling_s: float
 
 
@@ -84,6 +88,8 @@ class Calibration(Frozen, frozen=True, kw_only=True):
     calls_count: int
     reports_count: int
     draws_count: int
+    trios_count: int
+    budget_s: float
     duels_wanted_count: int
     pools: tuple[PoolNote, ...]
     counts: tuple[Count, ...]

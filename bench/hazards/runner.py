@@ -20,6 +20,7 @@ import trustme
 
 from bench.children import JobFailed, Overdue, Workers, plain
 from bench.hazards.registry import Hazard, load, names
+from bench.libraries import split
 from bench.registry import StrategyError
 from bench.registry import load as load_strategy
 from bench.surroundings import child_variables
@@ -40,8 +41,13 @@ _HOSTS = ("localhost", "127.0.0.1", "::1")
 _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 
 
-def expected_signature(hazard: Hazard, strategy: str) -> str | None:
-    """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing."""
+def expected_signature(hazard: Hazard, strategy: str, client_library: str = "httpx") -> str | None:
+    """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing.
+
+    What is declared is of httpx; of another library only the hazard's file says something: ``one-client on httpx2``.
+    """
+    if client_library != "httpx":
+        return hazard.signatures.get(f"{strategy} on {split(client_library)[0]}")
     try:
         own = load_strategy(strategy).signatures
     except StrategyError:
@@ -275,12 +281,13 @@ class Prober:
             outcome = {"outcome": HazardOutcome.NOT_PROBED, "symptom": f"The probe did not work: {error}"}
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        other = "" if client_library == "httpx" else f"/{client_library}"
         common = {
             "strategy": strategy,
             "hazard": hazard.id,
             "client_library": client_library,
-            "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}",
-            "expected": None if hazard.statistical else expected_signature(hazard, strategy),
+            "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}{other}",
+            "expected": None if hazard.statistical else expected_signature(hazard, strategy, client_library),
         }
         outcome = {"duration_ns": time.perf_counter_ns() - start_ns} | outcome
         outcome["symptom"] = plain(str(outcome["symptom"]))

@@ -76,8 +76,10 @@ def main() -> None:
         from bench.hazards.registry import load as load_hazard
         from bench.hazards.stage import Stage
         from bench.hazards.subject import Subject
+        from bench.libraries import stand_in
         from bench.registry import load as load_strategy
 
+        stand_in(job["client_library"])
         hazard, subject = load_hazard(job["hazard"]), Subject(load_strategy(job["strategy"]))
         stage = Stage(channel, job)
         start_ns = time.perf_counter_ns()

@@ -94,6 +94,8 @@ class CountsFigures(_Strict, frozen=True, kw_only=True, gc=False):
     ledger: LedgerFigures
     events: AnythingListed = _NO_LIST
     blind_spots: AnythingListed = _NO_LIST
+    amounts: Anything = _NO_OBJECT
+    http_version: str = "1.1"
 
 
 class MemoryFigures(_Strict, frozen=True, kw_only=True, gc=False):
@@ -128,6 +130,7 @@ class TimingFigures(_Strict, frozen=True, kw_only=True, gc=False):
     thread_time_ns: tuple[int, ...]
     latency_ns: AnythingListed
     ledger: Anything
+    warmup_amounts: Anything = _NO_OBJECT
 
 
 class MeasuredFigures(_Strict, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="measured"):

@@ -14,17 +14,21 @@ import msgspec
 
 from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
+from connprof.model import Case, HazardOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from connprof.abridged import AbridgedReport, OneRecord, TimingFigures
-    from connprof.model import Case, StrategyNote
+    from connprof.abridged import AbridgedReport, CellFigures, OneRecord, TimingFigures
+    from connprof.model import StrategyNote
 
 __all__ = [
+    "CELLS",
+    "CELL_METRICS",
     "FLOOR",
     "LARGEST_FIGURE",
     "METRICS",
+    "OUTCOMES",
     "SENSITIVE_TO",
     "Comparison",
     "Difference",
@@ -60,7 +64,7 @@ class Metric(msgspec.Struct, frozen=True, gc=False):
     """A figure that every measured case may have.
 
     Fewer is better for all of them, except where ``must_equal``: there any difference means that something else was
-    measured.
+    measured. What is ``shown_only`` is held to nothing, and no policy can change that.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Metric(msgspec.Struct, frozen=True, gc=False):
     unit: str
     kind: MetricClass
     must_equal: bool = False
+    shown_only: bool = False
 
 
 _BYTES_KEYS = ("os", "arch", "python", "openssl", "ca_bundle_certificates_count", "ca_bundle_sha256")
@@ -107,7 +112,44 @@ METRICS = (
 """Every metric that is compared, exact ones first. Resumed handshakes have no row of their own: one more of them is
 bad when it comes on top and good when it comes instead of a full one, which the sum and the full ones tell."""
 
-_BY_NAME = {metric.name: metric for metric in METRICS}
+OUTCOMES = (
+    HazardOutcome.DOES_NOT_APPLY,
+    HazardOutcome.HELD,
+    HazardOutcome.BROKE,
+    HazardOutcome.HUNG,
+    HazardOutcome.HARM,
+)
+"""The outcomes of a hazard probe that worked, gravest last; a figure of the unit ``outcome`` is a place in here."""
+
+_OUTCOME = "outcome"
+CELL_METRICS = (
+    Metric("hazard_outcome", "outcome of the probe", _OUTCOME, _EXACT),
+    Metric("hazard_attempts", "attempts of the probe", _COUNT, _EXACT, must_equal=True),
+    Metric("hazard_failed", "attempts that failed aloud", _COUNT, _EXACT),
+    Metric("hazard_harmed", "attempts that were harmed in silence", _COUNT, _EXACT),
+)
+"""What is compared of a hazard probe on a strategy. The counts are, where the outcome is the same."""
+
+_RATES = tuple(
+    Metric(f"{metric.name}_statistical", f"{metric.title} (statistical)", metric.unit, _EXACT, shown_only=True)
+    for metric in CELL_METRICS
+)
+# The same of a probe whose outcome is a rate.
+
+CELLS = {
+    outcome: Metric(
+        f"cells_{outcome.name.lower()}",
+        f"hazard probes: {outcome.value}",
+        _COUNT,
+        _EXACT,
+        shown_only=outcome in {HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY},
+    )
+    for outcome in HazardOutcome
+}
+"""How many of a report's probes came out so; statistical ones left out. More that broke is worse, more that held is
+neither better nor worse: there may be more of them."""
+
+_BY_NAME = {metric.name: metric for metric in (*METRICS, *CELL_METRICS)}
 _COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:7], METRICS[7:10], METRICS[10], METRICS[11:]
 
 
@@ -125,10 +167,14 @@ class State(StrEnum):
     MISSING = "missing"
     FAILED = "failed"
     INVALID = "invalid"
+    LEFT_OUT = "left out"
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
-    """A case as far as a policy depends on it: its name, and whether its strategy claims a context for each call."""
+    """A case, or a hazard probe, as far as a policy depends on it.
+
+    That is its name, and whether its strategy claims a context for each call.
+    """
 
     key: str
     strategy: str
@@ -138,8 +184,8 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 class Pair(msgspec.Struct, frozen=True, gc=False):
     """One metric of one case on both sides; without a metric, the case as a whole.
 
-    ``ratio`` is candidate / baseline, ``None`` where the baseline is 0 or a side is missing. ``reason`` says why the
-    state is not :attr:`State.COMPARABLE`.
+    ``ratio`` is candidate / baseline, ``None`` where the baseline is 0 or a side is missing, and of outcomes.
+    ``reason`` says why the state is not :attr:`State.COMPARABLE`, or how two outcomes differ.
     """
 
     subject: Subject
@@ -177,9 +223,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
     """Put every figure of ``baseline`` beside its counterpart in ``candidate``."""
-    differences = unlike(baseline, candidate)
+    differences = unlike(baseline.environment.identity, candidate.environment.identity)
+    base, head = _Side(baseline), _Side(candidate)
     return Comparison(
-        pairs=tuple(_pairs(_Side(baseline), _Side(candidate), barred(differences))),
+        pairs=(*_pairs(base, head), *_cell_pairs(base, head)),
         differences=differences,
         packages=_unlike_packages(baseline.environment.packages, candidate.environment.packages),
         is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
@@ -190,9 +237,8 @@ def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
 # --- environments -------------------------------------------------------------------------------------------------
 
 
-def unlike(baseline: AbridgedReport, candidate: AbridgedReport) -> tuple[Difference, ...]:
-    """In which keys of their identity the two environments differ, or of which it is not known."""
-    ours, theirs = baseline.environment.identity, candidate.environment.identity
+def unlike(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[Difference, ...]:
+    """In which keys of their identity two environments differ, or of which it is not known."""
     found = []
     for key in dict.fromkeys((*_BYTES_KEYS, *ours, *theirs)):
         one, other = ours.get(key), theirs.get(key)
@@ -252,14 +298,19 @@ class _Side:
     """A report's cases by name, with the times that others are divided by."""
 
     def __init__(self, report: AbridgedReport) -> None:
+        self.report = report
         self.records = {record.case: record for record in report.records}
-        self.notes = {note.name: note for note in report.strategies}
+        self.notes = {(note.name, note.client_library): note for note in report.strategies}
         self._times: dict[Case, _Times] = {}
         self._references: dict[str, dict[tuple[object, ...], Case]] = {}
         wanted = {FLOOR, *(note.fixes for note in report.strategies if note.fixes)}
         for record in report.records:
             if record.case.strategy in wanted:
                 self._references.setdefault(record.case.strategy, {})[_axes(record.case)] = record.case
+
+    def note(self, case: Case) -> StrategyNote | None:
+        """What the strategy says of itself."""
+        return self.notes.get((case.strategy, case.client_library))
 
     def times(self, case: Case) -> _Times:
         """The case's own times."""
@@ -288,9 +339,7 @@ class _Side:
 
 
 # All of a case but its strategy.
-_axes = attrgetter(
-    "workload", "calls_count", "client_library", "http_version", "trust_store", "rtt_ms", "concurrency_count"
-)
+_axes = attrgetter(*(field for field in Case.__struct_fields__ if field != "strategy"))
 
 
 def _times(passes: tuple[TimingFigures, ...]) -> _Times:
@@ -310,6 +359,8 @@ def _per_call(rounds: list[tuple[int, tuple[int, ...]]]) -> float | None:
         if not (0 < least_ns <= LARGEST_FIGURE and 0 < calls_count <= LARGEST_FIGURE):
             return None
         minima.append(least_ns / calls_count)
+    if len(minima) == 1:
+        return minima[0]
     return stats.median(minima) if minima else None
 
 
@@ -323,24 +374,68 @@ def _quotient(value: float | None, reference: float | None) -> float | None:
 # --- pairs --------------------------------------------------------------------------------------------------------
 
 
-def _pairs(base: _Side, head: _Side, why: Mapping[MetricClass, str]) -> Iterator[Pair]:
+def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
+    hindrances = _Hindrances(base.report, head.report)
     for case, ours in base.records.items():
         theirs = head.records.get(case)
-        note = base.notes.get(case.strategy) or head.notes.get(case.strategy)
+        note = base.note(case) or head.note(case)
         subject = _subject(case, note)
         if theirs is None:
-            yield Pair(subject, None, None, None, None, State.MISSING, "The case is not in the candidate.")
+            yield _gone(subject, base, head, "The case")
         else:
             whole = _broken(subject, ours, theirs)
             if whole is not None:
                 yield whole
             else:
-                yield from _figures(subject, case, note, (base, head), why)
+                yield from _figures(subject, case, note, (base, head), hindrances.of(ours, theirs))
     for case, record in head.records.items():
         if case not in base.records:
-            subject = _subject(case, head.notes.get(case.strategy))
+            subject = _subject(case, head.note(case))
             state, reason = _state(record) or (State.NEW, "The case is not in the baseline.")
             yield Pair(subject, None, None, None, None, state, reason)
+
+
+class _Hindrances:
+    """Why the figures of a class cannot be compared; the same for all cases but those with an identity of their own."""
+
+    def __init__(self, base: AbridgedReport, head: AbridgedReport) -> None:
+        self._sides = base.environment.identity, head.environment.identity
+        self._common = barred(unlike(*self._sides))
+        self._known: dict[tuple[tuple[tuple[str, str], ...], ...], Mapping[MetricClass, str]] = {}
+
+    def of(self, ours: OneRecord, theirs: OneRecord) -> Mapping[MetricClass, str]:
+        if not ours.identity and not theirs.identity:
+            return self._common
+        key = tuple(tuple(sorted(record.identity.items())) for record in (ours, theirs))
+        found = self._known.get(key)
+        if found is None:
+            base, head = self._sides
+            found = self._known[key] = barred(unlike(base | ours.identity, head | theirs.identity))
+        return found
+
+
+def _gone(subject: Subject, base: _Side, head: _Side, what: str) -> Pair:
+    """What only the baseline has: missing, unless a quick run leaves it out by the baseline's own account."""
+    if _is_left_out(subject.strategy, base.report, head.report):
+        reason = f"A quick run does not measure {subject.strategy}."
+        return Pair(subject, None, None, None, None, State.LEFT_OUT, reason)
+    return Pair(subject, None, None, None, None, State.MISSING, f"{what} is not in the candidate.")
+
+
+def _is_left_out(strategy: str, base: AbridgedReport, head: AbridgedReport) -> bool:
+    """Whether the candidate lacks ``strategy`` by design.
+
+    It must have been a quick run, and the strategy there, but not run. That a quick run leaves it out is for the
+    baseline to say, which a candidate cannot edit: otherwise a case taken out of the quick ones would be one that
+    nobody misses.
+    """
+    return (
+        head.run.quick
+        and not base.run.quick
+        and bool(base.run.in_quick)
+        and strategy not in base.run.in_quick
+        and strategy in head.run.left_out
+    )
 
 
 def _subject(case: Case, note: StrategyNote | None) -> Subject:
@@ -396,7 +491,11 @@ def _figures(
             yield pair(subject, metric, one, other, why)
     if ours.retained is not None or theirs.retained is not None:
         anything = True
-        yield pair(subject, _RETAINED, _retained(ours), _retained(theirs), why)
+        if theirs.retained is None and head.report.run.quick and not base.report.run.quick:
+            reason = "A quick run has no retained pass."
+            yield Pair(subject, _RETAINED, _retained(ours), None, None, State.LEFT_OUT, reason)
+        else:
+            yield pair(subject, _RETAINED, _retained(ours), _retained(theirs), why)
     if ours.timing or theirs.timing:
         anything = True
         yield from _ratios(subject, case, note, sides, hindrances[MetricClass.NOISY])
@@ -453,14 +552,78 @@ def _ratios(
                 yield pair(subject, metric, one, other, why)
 
 
+# --- hazard probes ------------------------------------------------------------------------------------------------
+
+
+def _cell_pairs(base: _Side, head: _Side) -> Iterator[Pair]:
+    """Probes that both sides made, then those that only the candidate did.
+
+    Whether a hazard is statistical is for the baseline to say: a candidate cannot take one out of the gate.
+    """
+    theirs = {cell.key: cell for cell in head.report.safety}
+    statistical = [{note.id for note in side.report.hazards if note.statistical} for side in (base, head)]
+    for ours in base.report.safety:
+        subject = Subject(ours.key, ours.strategy, contexts_per_call=False)
+        found = theirs.pop(ours.key, None)
+        if found is None:
+            yield _gone(subject, base, head, "The hazard probe")
+        else:
+            yield from _cell_figures(subject, ours, found, is_statistical=ours.hazard in statistical[0])
+    for cell in theirs.values():
+        subject = Subject(cell.key, cell.strategy, contexts_per_call=False)
+        if cell.outcome is HazardOutcome.NOT_PROBED and cell.hazard not in statistical[1]:
+            yield Pair(subject, None, None, None, None, State.FAILED, f"Not probed: {cell.symptom}")
+        else:
+            reason = f"Not probed in the baseline; now: {cell.signature}"
+            yield Pair(subject, None, None, None, None, State.NEW, reason)
+
+
+def _cell_figures(subject: Subject, ours: CellFigures, theirs: CellFigures, *, is_statistical: bool) -> Iterator[Pair]:
+    outcome, attempts, failed, harmed = _RATES if is_statistical else CELL_METRICS
+    unprobed = HazardOutcome.NOT_PROBED
+    if theirs.outcome is unprobed and not is_statistical:
+        yield Pair(subject, None, None, None, None, State.FAILED, f"Not probed: {theirs.symptom}")
+        return
+    if unprobed in {ours.outcome, theirs.outcome}:
+        side = "baseline" if ours.outcome is unprobed else "candidate"
+        yield Pair(subject, None, None, None, None, State.INCOMPARABLE, f"Not probed in the {side}.")
+        return
+    one, other = OUTCOMES.index(ours.outcome), OUTCOMES.index(theirs.outcome)
+    applies = one > 0, other > 0
+    state, reason = State.COMPARABLE, ""
+    if applies == (False, False):
+        state, reason = State.INCOMPARABLE, f"It does not apply: {theirs.symptom}"
+    elif applies == (True, False):
+        state, reason = State.MISSING, f"It does not apply any more: {theirs.symptom}"
+    elif one != other:
+        reason = f"{ours.signature} -> {theirs.signature}"
+        if applies == (False, True) and theirs.outcome is HazardOutcome.HELD:
+            state, reason = State.NEW, "It did not apply in the baseline, and has held."
+    yield Pair(subject, outcome, one, other, None, state, reason)
+    if one == other and applies[0]:
+        yield pair(subject, attempts, ours.attempts_count, theirs.attempts_count)
+        for metric, before, after in (
+            (failed, ours.failed_count, theirs.failed_count),
+            (harmed, ours.harmed_count, theirs.harmed_count),
+        ):
+            if before or after:
+                yield pair(subject, metric, before, after)
+
+
+# --- over time ----------------------------------------------------------------------------------------------------
+
+
 def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
-    """Every figure of every case that is neither failed nor invalid, in the report's order."""
+    """Every figure of every case that is neither failed nor invalid, in the report's order.
+
+    Then how many hazard probes have come out how.
+    """
     side = _Side(report)
     for case, record in side.records.items():
         outcome = record.outcome
         if isinstance(outcome, FailedFigures) or outcome.problems:
             continue
-        note = side.notes.get(case.strategy)
+        note = side.note(case)
         subject = _subject(case, note)
         values: list[float | None] = [*_counts(outcome), *_memory(outcome), _retained(outcome)]
         for reference in (FLOOR, note.fixes if note else None):
@@ -468,6 +631,14 @@ def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
         for metric, value in zip(METRICS, values, strict=True):
             if value is not None and 0 <= value <= LARGEST_FIGURE:
                 yield subject, metric, value
+    rates = {note.id for note in report.hazards if note.statistical}
+    outcomes = [cell.outcome for cell in report.safety if cell.hazard not in rates]
+    if outcomes:
+        for kind, metric in CELLS.items():
+            yield _PROBES, metric, outcomes.count(kind)
+
+
+_PROBES = Subject("hazard probes", "hazard probes", contexts_per_call=False)
 
 
 def pair(subject: Subject, metric: Metric, baseline: float | None, candidate: float | None, why: str = "") -> Pair:

@@ -50,6 +50,7 @@ class Status(StrEnum):
     IMPROVED = "improved"
     INCOMPARABLE = "incomparable"
     NEW = "new"
+    LEFT_OUT = "left out"
     SHOWN = "shown"
     UNCHANGED = "unchanged"
 
@@ -152,8 +153,9 @@ def judge(comparison: Comparison, policy: Policy) -> Judgement:
     sorted_rows: dict[Status, list[Row]] = {status: [] for status in WORST_FIRST}
     allowed_count = 0
     tally = dict.fromkeys(WORST_FIRST, 0)
+    limits = _Limits(policy)
     for pair in comparison.pairs:
-        row = judge_pair(pair, policy)
+        row = judge_pair(pair, policy, limits)
         sorted_rows[row.status].append(row)
         if row.is_allowed:
             allowed_count += 1
@@ -180,8 +182,25 @@ def judge(comparison: Comparison, policy: Policy) -> Judgement:
     )
 
 
-def judge_pair(pair: Pair, policy: Policy) -> Row:
-    """The verdict on one pair."""
+class _Limits:
+    """Looks limits up; but for cases with limits of their own a metric has two, and they are looked up once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._known: dict[tuple[str, bool], int | None] = {}
+
+    def of(self, subject: Subject, metric: Metric) -> int | None:
+        own = self._policy.case_limits_ppm
+        if own and (subject.key in own or subject.strategy in own):
+            return limit_ppm(subject, metric, self._policy)
+        key = (metric.name, subject.contexts_per_call)
+        if key not in self._known:
+            self._known[key] = limit_ppm(subject, metric, self._policy)
+        return self._known[key]
+
+
+def judge_pair(pair: Pair, policy: Policy, limits: _Limits | None = None) -> Row:
+    """The verdict on one pair; ``limits`` of the same policy, where there are many pairs."""
     metric = pair.metric
     if pair.state is not State.COMPARABLE:
         status = _STATUS_OF[pair.state]
@@ -192,7 +211,7 @@ def judge_pair(pair: Pair, policy: Policy) -> Row:
     assert metric is not None
     assert pair.baseline is not None
     assert pair.candidate is not None
-    limit = limit_ppm(pair.subject, metric, policy)
+    limit = (limits or _Limits(policy)).of(pair.subject, metric)
     if limit is None:
         return Row(pair, Status.SHOWN, None)
     if pair.baseline == pair.candidate:
@@ -203,6 +222,7 @@ def judge_pair(pair: Pair, policy: Policy) -> Row:
 _STATUS_OF = {
     State.INCOMPARABLE: Status.INCOMPARABLE,
     State.NEW: Status.NEW,
+    State.LEFT_OUT: Status.LEFT_OUT,
     State.MISSING: Status.MISSING,
     State.FAILED: Status.FAILED,
     State.INVALID: Status.INVALID,
@@ -226,6 +246,8 @@ def _moved(metric: Metric, baseline: float, candidate: float, limit: int) -> Sta
 
 def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     """What this metric of this case is held to; ``None``: it is shown only. Exact ones have one limit, which is 0."""
+    if metric.shown_only:
+        return None
     if metric.kind is MetricClass.EXACT:
         return 0
     name = metric.name
@@ -243,13 +265,14 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}
 
 
-def _badness(row: Row) -> tuple[int, float]:
-    """Exact before banded before noisy, then by how many times more or fewer."""
+def _badness(row: Row) -> tuple[int, float, float]:
+    """Exact before banded before noisy, then by how many times more or fewer; of outcomes, the gravest first."""
     pair = row.pair
     assert pair.metric is not None
     ratio = pair.ratio
     size = abs(math.log(ratio)) if ratio else math.inf
-    return _CLASS_ORDER[pair.metric.kind], -size
+    gravity = max(pair.baseline or 0, pair.candidate or 0) if pair.metric.unit == "outcome" else 0
+    return _CLASS_ORDER[pair.metric.kind], -size, -gravity
 
 
 def _unknown_names(comparison: Comparison, policy: Policy) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from connprof.errors import FileError
 from connprof.gate import Row, Status, judge_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from connprof.abridged import AbridgedReport
     from connprof.compare import Difference, Metric, Subject
@@ -83,7 +83,7 @@ def history(reports: Sequence[tuple[str, AbridgedReport]], policy: Policy) -> Hi
                 report.run.started_at,
                 report.run.commit,
                 report.run.dirty,
-                unlike(ordered[place - 1][1], report) if place else (),
+                unlike(ordered[place - 1][1].environment.identity, report.environment.identity) if place else (),
             )
             for place, (name, report) in enumerate(ordered)
         ),
@@ -108,21 +108,30 @@ class _Judge:
     def __init__(self, reports: Sequence[AbridgedReport], policy: Policy) -> None:
         self._reports = reports
         self._policy = policy
-        self._barred: dict[tuple[int, int], dict[MetricClass, str]] = {}
+        self._own = [
+            {record.case.key: record.identity for record in report.records if record.identity} for report in reports
+        ]
+        self._barred: dict[tuple[int, int, str], Mapping[MetricClass, str]] = {}
 
     def steps(self, subject: Subject, metric: Metric, values: Sequence[tuple[int, float]]) -> tuple[Step, ...]:
         found = []
         for (start, one), (end, other) in itertools.pairwise(values):
             if one == other:
                 continue
-            row = judge_pair(pair(subject, metric, one, other, self._why(start, end)[metric.kind]), self._policy)
+            row = judge_pair(
+                pair(subject, metric, one, other, self._why(start, end, subject.key)[metric.kind]), self._policy
+            )
             if row.status in {Status.REGRESSED, Status.IMPROVED}:
                 found.append(Step(start, end, row))
         return tuple(found)
 
-    def _why(self, start: int, end: int) -> dict[MetricClass, str]:
-        known = self._barred.get((start, end))
+    def _why(self, start: int, end: int, case: str) -> Mapping[MetricClass, str]:
+        own = [self._own[place].get(case, {}) for place in (start, end)]
+        key = (start, end, case if any(own) else "")
+        known = self._barred.get(key)
         if known is None:
-            differences = unlike(self._reports[start], self._reports[end])
-            known = self._barred[start, end] = dict(barred(differences))
+            before, after = (
+                self._reports[place].environment.identity | mine for place, mine in zip((start, end), own, strict=True)
+            )
+            known = self._barred[key] = barred(unlike(before, after))
         return known

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from connprof.errors import FileError
-from connprof.model import Case, Environment, Record, Report, Run, StrategyNote, Verdict
+from connprof.model import Case, Environment, HazardNote, Record, Report, Run, SafetyCell, StrategyNote, Verdict
 from connprof.verdict import judge
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def merge(reports: Sequence[tuple[str, Report]]) -> Report:
         environment=_environment([report.environment for _, report in reports]),
         strategies=_strategies(reports),
         records=records,
+        hazards=_hazards(reports),
+        safety=_safety(reports),
         headroom=min(
             (report.headroom for _, report in reports if report.headroom is not None),
             key=lambda headroom: headroom.server_requests_per_s,
@@ -76,7 +78,7 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
     for name, report in reports:
         for record in report.records:
             known = found.setdefault(record.case, (name, record))
-            if known[1] != record:
+            if replace(known[1], cached_from=None) != replace(record, cached_from=None):
                 raise FileError(
                     f"{known[0]} and {name} cannot be merged, because both measured {record.case.key[:100]!r}, with "
                     "different figures."
@@ -85,16 +87,47 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
 
 
 def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ...]:
-    found: dict[str, tuple[str, StrategyNote]] = {}
+    found: dict[tuple[str, str], tuple[str, StrategyNote]] = {}
     for name, report in reports:
         for note in report.strategies:
-            known = found.setdefault(note.name, (name, note))
+            known = found.setdefault((note.name, note.client_library), (name, note))
             if known[1] != note:
                 raise FileError(
                     f"{known[0]} and {name} cannot be merged, because they describe the strategy {note.name[:100]!r} "
                     "differently."
                 )
     return tuple(note for _, note in found.values())
+
+
+def _hazards(reports: Sequence[tuple[str, Report]]) -> tuple[HazardNote, ...]:
+    found: dict[str, tuple[str, HazardNote]] = {}
+    for name, report in reports:
+        for note in report.hazards:
+            known = found.setdefault(note.id, (name, note))
+            if known[1] != note:
+                raise FileError(
+                    f"{known[0]} and {name} cannot be merged, because they describe the hazard {note.id[:100]!r} "
+                    "differently."
+                )
+    return tuple(note for _, note in found.values())
+
+
+def _safety(reports: Sequence[tuple[str, Report]]) -> tuple[SafetyCell, ...]:
+    """The probes of all. When and how fast one was made may differ; how it came out may not."""
+    found: dict[str, tuple[str, SafetyCell]] = {}
+    for name, report in reports:
+        for cell in report.safety:
+            known = found.setdefault(cell.key, (name, cell))
+            if _result(known[1]) != _result(cell):
+                raise FileError(
+                    f"{known[0]} and {name} cannot be merged, because both probed {cell.key[:100]!r}, and it came out "
+                    f"as {known[1].signature[:80]!r} and {cell.signature[:80]!r}."
+                )
+    return tuple(cell for _, cell in found.values())
+
+
+def _result(cell: SafetyCell) -> tuple[object, ...]:
+    return cell.outcome, cell.attempts_count, cell.failed_count, cell.harmed_count, cell.errors, cell.observed
 
 
 def _run(runs: Sequence[Run], measured: set[str]) -> Run:
@@ -111,6 +144,7 @@ def _run(runs: Sequence[Run], measured: set[str]) -> Run:
         ended=next((run.ended for run in runs if run.ended != "complete"), "complete"),
         left_out=tuple(dict.fromkeys(name for run in runs for name in run.left_out if name not in measured)),
         interrupted=_joined(run.interrupted for run in runs if run.interrupted) or None,
+        in_quick=tuple(dict.fromkeys(name for run in runs for name in run.in_quick)),
     )
 
 

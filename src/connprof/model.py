@@ -8,6 +8,7 @@ Units stand in the names: ``_ns``, ``_bytes``, ``_count``. MB is 1,000,000 bytes
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -92,16 +93,20 @@ class Case(Frozen, frozen=True, kw_only=True):
     def key(self) -> str:
         """A stable, unique name: ``per-call-async/llm-session/calls=40``, with axes that differ from the default."""
         parts = [self.strategy, self.workload, f"calls={self.calls_count}"]
-        for field, default in _CASE_DEFAULTS.items():
-            value = getattr(self, field)
-            if value != default:
-                parts.append(f"{field.removesuffix('_count')}={value}")
+        values = _case_axes(self)
+        if values != _CASE_DEFAULTS:
+            parts += [
+                f"{axis}={value}"
+                for axis, value, default in zip(_CASE_AXES, values, _CASE_DEFAULTS, strict=True)
+                if value != default
+            ]
         return "/".join(parts)
 
 
-_CASE_DEFAULTS: dict[str, object] = {
-    field.name: field.default for field in msgspec.structs.fields(Case) if not field.required
-}
+_OPTIONAL = [field for field in msgspec.structs.fields(Case) if not field.required]
+_case_axes = attrgetter(*(field.name for field in _OPTIONAL))
+_CASE_AXES = tuple(field.name.removesuffix("_count") for field in _OPTIONAL)
+_CASE_DEFAULTS = tuple(field.default for field in _OPTIONAL)
 
 
 class StrategyNote(Frozen, frozen=True, kw_only=True):
@@ -331,7 +336,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
         warmup_origins_count: how many origins those calls went to.
         warmup_amounts: what the words of a claim amounted to in them.
         wall_ns: one entry per round, as pytest-benchmark measured it.
-        thread_time_ns: CPU time per round, summed over the threads that made calls.
+        thread_time_ns: CPU time per round, summed over the threads that made calls, in child processes too.
         latency_ns: per round, the latency of each call in order.
         ledger: what the server saw, warm-up included.
     """
@@ -537,7 +542,8 @@ class Run(Frozen, frozen=True, kw_only=True):
     """How the report was made: enough to make it again.
 
     ``interrupted`` is a sentence when the run did not come to its own end, else ``None``. ``left_out`` names the
-    strategies that exist but were not part of this run.
+    strategies that exist but were not part of this run, ``in_quick`` those that a quick run measures, as the suite had
+    it then.
     """
 
     command: str
@@ -552,6 +558,7 @@ class Run(Frozen, frozen=True, kw_only=True):
     ended: Ended = "complete"
     left_out: tuple[str, ...] = ()
     interrupted: str | None = None
+    in_quick: tuple[str, ...] = ()
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------

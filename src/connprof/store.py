@@ -117,7 +117,7 @@ def _load(file: Path, kind: type[R]) -> R:
         text = file.read_bytes()
     except (OSError, ValueError) as error:
         raise FileError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if not text.strip():
+    if not text or text.isspace():
         raise FileError(f"{file} is empty.")
     try:
         report = decode(text, kind, name=str(file))
@@ -135,6 +135,11 @@ def _check_cases(report: AbridgedReport, *, name: str) -> None:
         if record.case in seen:
             raise FileError(f"{name} holds the case {record.case.key[:100]!r} twice.")
         seen.add(record.case)
+    probed = set()
+    for cell in report.safety:
+        if cell.key in probed:
+            raise FileError(f"{name} holds the hazard probe {cell.key[:100]!r} twice.")
+        probed.add(cell.key)
 
 
 def save_report(report: Report, path: Path) -> None:

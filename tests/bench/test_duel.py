@@ -1,5 +1,6 @@
 """Duels, run as their users run them, in a small git repository that holds a copy of the suite."""
 
+import contextlib
 import json
 import os
 import random
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, answer, count_duels
+from bench.calibration import page
+from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, count_duels
+from bench.calibration.tally import Calibration
 from bench.checkouts import commit_of, requirements, worktrees
-from bench.duel_report import DuelReport, Trio, Turns, paired_test
+from bench.duel import DuelSettings, Sampled
+from bench.duel_report import DuelReport, Trio, Turns, answered, paired_test
 from bench.environments import Requirements, environment
 from connprof.cli import cli, guarded
 from connprof.cli.exits import duel_exit_code
 from connprof.errors import RunError, UsageError
-from connprof.paired import Change
+from connprof.model import Case
 from connprof.store import decode
 from tests.bench.conftest import ROOT, processes_of
 
@@ -100,7 +104,7 @@ def repository(tmp_path):
     return Repository(root, temporary)
 
 
-QUICKLY = ("--pairs", "6", "--budget", "1", "--calls", "2", "--seed", "7")
+QUICKLY = ("--trios", "11", "--budget", "1", "--calls", "2", "--seed", "7")
 
 
 def test_a_commit_against_itself(repository):
@@ -111,12 +115,13 @@ def test_a_commit_against_itself(repository):
     report = repository.report()
     (case,) = report.cases
     assert (report.schema, report.seed, report.dirty) == ("connprof-duel/1", 7, False)
-    assert report.command == "connprof duel HEAD HEAD --only floor --pairs 6 --budget 1 --calls 2 --seed 7"
+    assert report.command == "connprof duel HEAD HEAD --only floor --trios 11 --budget 1 --calls 2 --seed 7"
     assert report.base.commit == report.head.commit == repository.git("rev-parse", "HEAD").strip()
-    assert [unit.unit for unit in case.units] == ["thread_time_ns", "wall_ns"]
+    assert [unit.unit for unit in case.units] == ["thread_time_ns", "unhindered_ns"]
+    assert (report.first_count, report.tests_count, report.interrupted) == (4, 2, None)
     assert all(unit.low <= unit.ratio <= unit.high for unit in case.units)
-    assert len(case.trios) in {6, 12}
-    assert all(len(turns.wall_ns) >= 3 for trio in case.trios for turns in (trio.base, trio.twin, trio.head))
+    assert len(case.trios) in {4, 11}
+    assert all(len(turns.wall_ns) >= 4 for trio in case.trios for turns in (trio.base, trio.twin, trio.head))
     repository.nothing_is_left()
 
 
@@ -130,7 +135,7 @@ def test_a_slower_commit_is_found_and_what_only_one_side_has_is_a_row(repository
     (repository.root / "README.md").write_text("not committed\n")
     repository.git("add", "README.md")
     code, printed, _complaints = repository.run(
-        "first", "second", "--only", "one-client,floor,brand-new", *QUICKLY, "--pairs", "7"
+        "first", "second", "--only", "one-client,floor,brand-new", *QUICKLY, "--trios", "13"
     )
     assert code == 1, printed
     assert {case.case.strategy: case.answer for case in repository.report().cases} == {
@@ -162,7 +167,8 @@ def test_a_strategy_that_raises_at_the_head_has_failed(repository):
         (["nowhere"], "there is no commit 'nowhere' here"),
         (["HEAD", "nowhere"], "there is no commit 'nowhere' here"),
         (["--only", "nothing"], "neither side has a strategy 'nothing'"),
-        (["--pairs", "6"], "6 pairs cannot decide 6 tests; at least 7 are needed."),
+        (["--trios", "12"], "12 trios cannot decide 6 tests; at least 13 are needed."),
+        (["--rtt", "soon"], "'soon' is not a time such as 20ms or 0.1s"),
         (["--with", "?"], "'?' is no requirement such as httpx==0.28.1."),
         (["--budget", "0"], "0 is not in the range"),
         (["one", "two", "three"], "Got unexpected extra argument"),
@@ -182,26 +188,65 @@ def test_help_teaches(repository):
         assert word in printed
 
 
-@on_linux
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_duel_leaves_nothing(repository, number):
-    marker = f"duel-interrupted-{number}"
-    process = repository.start("--only", "one-client", "--seed", "1", marker=marker)
-    end = time.monotonic() + 60
-    while not any("turns.py" in line for line in processes_of(f"TEST_RUN={marker}")):
-        assert time.monotonic() < end, "no worker was started"
+def interrupted(repository, number, *, when):
+    """A duel stopped as soon as ``when`` says so of its processes and of what it has printed."""
+    marker = f"duel-interrupted-{number}-{when.__name__}"
+    process = repository.start("--only", "floor,one-client", "--seed", "1", "--calls", "2", marker=marker)
+    end = time.monotonic() + 90
+    while not when(workers_of(f"TEST_RUN={marker}")):
+        assert time.monotonic() < end, "it did not come so far"
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        time.sleep(0.02)
     os.killpg(process.pid, number)  # as a terminal does: to the command and the duel at once
     printed, complaints = process.communicate(timeout=60)
     assert process.returncode == 130, printed + complaints
     assert "Traceback" not in complaints
-    assert complaints.count("Interrupted.") == 1
     end = time.monotonic() + 5
     while processes_of(f"TEST_RUN={marker}"):
         assert time.monotonic() < end, processes_of(f"TEST_RUN={marker}")
         time.sleep(0.05)
     repository.nothing_is_left()
+    return printed, complaints
+
+
+def workers_of(marker):
+    """The process ids of a duel's workers."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_worker = b"turns.py" in (folder / "cmdline").read_bytes()
+            if is_worker and marker.encode() in (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+    return found
+
+
+def at_its_first_workers(workers):
+    return bool(workers)
+
+
+@on_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_duel_interrupted_before_its_first_trio_leaves_nothing(repository, number):
+    _printed, complaints = interrupted(repository, number, when=at_its_first_workers)
+    assert complaints.count("Interrupted.") == 1
+    assert not (repository.root / "reports" / "duel.json").exists()
+
+
+@on_linux
+def test_an_interrupted_duel_keeps_what_it_has_measured(repository):
+    seen = set()
+
+    def in_its_third_trio(workers):
+        seen.update(workers)
+        return len(seen) > 2 * 3
+
+    printed, _complaints = interrupted(repository, signal.SIGINT, when=in_its_third_trio)
+    report = repository.report()
+    assert report.interrupted is not None
+    assert report.interrupted in printed
+    assert {row.answer for row in report.cases} == {"unfinished"}
+    assert sum(len(row.trios) for row in report.cases) == 2
+    assert any(row.sentence == "1 of 6 trios were taken." or "2 of 6" in row.sentence for row in report.cases)
 
 
 @on_linux
@@ -304,8 +349,8 @@ def pool(draw, groups_count=60):
     factors = dict.fromkeys(SAME, 1.0) | {name: 1 + sum(options.values()) for name, options in CHANGES.items()}
 
     def turns(factor):
-        times = tuple(round(1e6 * factor * draw.lognormvariate(0, 0.01)) for _ in range(3))
-        return Turns(wall_ns=times, thread_time_ns=times)
+        times = tuple(round(1e6 * factor * draw.lognormvariate(0, 0.01)) for _ in range(5))
+        return Turns(wall_ns=times, thread_time_ns=times, delay_ns=(0,) * len(times))
 
     groups = tuple({name: turns(factor) for name, factor in factors.items()} for _ in range(groups_count))
     return Pool(condition="quiet", strategy="one-client", groups=groups, seconds=1.0, load="")
@@ -323,25 +368,69 @@ def test_drawn_duels_find_what_is_there_and_nothing_else():
     assert rivals["twice the mean", "+25 % CPU"] == 0
 
 
-def test_the_second_look_counts_only_where_the_first_asks_for_it():
-    flat, slow = Turns(wall_ns=(100,), thread_time_ns=(100,)), Turns(wall_ns=(200,), thread_time_ns=(200,))
-
-    def trios(first, second):
-        heads = [first] * 20 + [second] * 20
-        return [Trio(look=1 + (place >= 20), base=flat, twin=flat, head=head) for place, head in enumerate(heads)]
-
-    assert answer(trios(slow, slow)) is Change.REGRESSED
-    assert answer(trios(flat, slow)) is Change.UNCHANGED
-    assert answer(trios(slow, flat)) is Change.UNCHANGED
+def trio_of(base, twin, head):
+    base, twin, head = (
+        Turns(wall_ns=side, thread_time_ns=tuple(each // 2 for each in side), delay_ns=(0,) * len(side))
+        for side in (base, twin, head)
+    )
+    return Trio(base=base, twin=twin, head=head)
 
 
-def test_a_process_counts_with_its_smallest_sample():
-    def turns(*values):
-        return Turns(wall_ns=values, thread_time_ns=values)
+FLAT, SLOW = (100, 102, 101), (200, 204, 202)
 
-    trio = Trio(look=1, base=turns(10, 99), twin=turns(98, 10), head=turns(50, 12, 97))
-    assert paired_test([trio], "wall_ns").head[0].ratio == pytest.approx(1.2)
-    assert paired_test([trio], "wall_ns").twin[0].ratio == 1.0
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [(SLOW, SLOW, "regressed"), (FLAT, SLOW, "unchanged"), (SLOW, FLAT, "unchanged"), (SLOW, None, "unchanged")],
+)
+def test_both_looks_decide(first, second, expected):
+    heads = [first] * 6 + ([second] * 8 if second else [])
+    case = Case(strategy="floor", workload="llm-session", calls_count=2)
+    trios = [trio_of(FLAT, FLAT, head) for head in heads]
+    (row,) = answered({case: (trios, 1.0)}, first_count=6, tests_count=6, seed=1)
+    assert row.answer == expected
+
+
+def test_the_k_th_turns_of_a_trio_are_held_against_each_other():
+    test = paired_test([trio_of((10, 100, 1000), (10, 100, 1000), (12, 120, 1200))] * 3, "unhindered_ns", first_count=3)
+    assert test.head.first.ratio == pytest.approx(1.2)
+    assert test.twin.first.ratio == 1.0
+
+
+def test_what_was_waited_for_a_core_is_not_the_codes_and_something_is_always_left():
+    turns = Turns(wall_ns=(100, 100, 100, 100), thread_time_ns=(40, 40, 40, 0), delay_ns=(0, 50, 95, 100))
+    assert turns.unhindered_ns == (100, 50, 10, 1)
+
+
+def test_the_budget_is_shared_by_the_trios_that_are_left():
+    settings = DuelSettings(base="a", head="b", budget_s=60, trios_count=14)
+    assert settings.first_count == 6
+    assert settings.trio_s(0, 0.0) == pytest.approx(60 / 14)
+    assert settings.trio_s(10, 50.0) == pytest.approx(10 / 4)
+    assert settings.trio_s(13, 70.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("heads", "wanted"), [([SLOW] * 5, 6), ([SLOW] * 6, 14), ([FLAT] * 6, 6), ([SLOW] * 14, 14), ([], 6)]
+)
+def test_how_many_trios_an_answer_needs(heads, wanted):
+    found = Sampled(trios=[trio_of(FLAT, FLAT, head) for head in heads])
+    assert found.wanted_count(DuelSettings(base="a", head="b")) == wanted
+
+
+def published():
+    return decode((ROOT / "docs" / "calibration.json").read_bytes(), Calibration, name="calibration.json")
+
+
+def test_the_published_page_is_that_of_the_published_figures():
+    assert (ROOT / "docs" / "calibration.md").read_text(encoding="utf-8") == page.render(published())
+
+
+def test_the_methodology_quotes_the_published_figures():
+    text = (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")
+    assert page.quoted(text, published()) == text
+    with pytest.raises(ValueError, match="there is no <!-- counted"):
+        page.quoted("nothing", published())
 
 
 def test_the_published_calibration_names_no_path_of_a_machine():

@@ -22,7 +22,20 @@ import msgspec
 import pytest
 from pytest_benchmark.stats import Stats
 
-from bench import children, command, gathered, headroom, matrix, measuring, passes, provenance, reserve, runner, worker
+from bench import (
+    children,
+    command,
+    gathered,
+    headroom,
+    matrix,
+    measuring,
+    options,
+    passes,
+    provenance,
+    reserve,
+    runner,
+    worker,
+)
 from bench.benchmark_file import merge_benchmark_files
 from bench.driver import AnswerError, Session, run_session
 from bench.matrix import Job, Settings, growth_points, plan
@@ -912,7 +925,7 @@ def test_strategies_come_in_the_reports_order_and_once():
     [("20", 20), ("20ms", 20), (" 0.1S ", 100), ("0", 0), ("10s", 10_000)],
 )
 def test_a_round_trip_is_read_in_its_unit(text, milliseconds):
-    assert command._round_trip(None, None, text) == pytest.approx(milliseconds)
+    assert options.round_trip(None, None, text) == pytest.approx(milliseconds)
 
 
 # --- runner ---------------------------------------------------------------------------------------------------

@@ -175,3 +175,53 @@ def test_http2_is_believed_from_the_wire_alone(asked, alpn, sentence):
     measured = replace(measured, counts=replace(measured.counts, http_version=asked))
     found = [problem.sentence for problem in problems_of(note(), measured) if problem.code == "http-version"]
     assert found == ([] if sentence is None else [sentence])
+
+
+def of_claim(contexts, handshakes, *, words=None):
+    """A case that made 4 contexts and 10 handshakes, under these claims; ``words`` is what was counted."""
+    measured = good("per-call-async")
+    known = Amounts(contexts=words or {}, handshakes=words or {})
+    client = replace(measured.counts.client, contexts_count=4, handshakes_full_count=10)
+    counts = replace(measured.counts, client=client, amounts=known)
+    claims = replace(note(), contexts=contexts, handshakes=handshakes)
+    return [problem.sentence for problem in problems_of(claims, Measured(counts=counts)) if problem.code == "claim"]
+
+
+@pytest.mark.parametrize("number", [3, 4, 5])
+@pytest.mark.parametrize("word", ["batches", "tasks", "threads", "loops", "processes", None])
+def test_a_claim_about_contexts_is_held_to_the_number_itself(word, number):
+    found = of_claim(word or number, 10, words={word: number})
+    assert [sentence.rpartition(" made ")[2] for sentence in found] == ["4."] * (number != 4)
+    assert all(f" {number} SSL contexts" in sentence for sentence in found)
+
+
+@pytest.mark.parametrize("number", [9, 10, 11])
+@pytest.mark.parametrize("word", ["origins", "tasks", "threads", "loops", None])
+def test_a_claim_about_handshakes_is_held_to_the_number_itself(word, number):
+    found = of_claim(4, word or number, words={word: number})
+    assert [sentence.rpartition(" made ")[2] for sentence in found] == ["10."] * (number != 10)
+
+
+def test_a_claim_about_something_that_nobody_counted_is_found():
+    (sentence,) = of_claim("processes", 10)
+    assert sentence.endswith("is declared to make SSL contexts for each of the processes, which nobody counted.")
+
+
+@pytest.mark.parametrize("made", [1, 2, 3])
+def test_a_warm_up_is_held_to_what_its_own_calls_amount_to(made):
+    measured = good("one-client")
+    claims = replace(note("one-client"), contexts=1, handshakes="threads")
+    known = Amounts(handshakes={"threads": measured.counts.client.handshakes_full_count})
+    counts = replace(measured.counts, amounts=known)
+    timing = []
+    for each in measured.timing:
+        warmup = each.ledger.handshakes_full_count - len(each.wall_ns) * known.handshakes["threads"]
+        ledger = replace(
+            each.ledger,
+            handshakes_full_count=each.ledger.handshakes_full_count - warmup + made,
+            tcp_accepted_count=each.ledger.tcp_accepted_count - warmup + made,
+            connections_count=each.ledger.connections_count - warmup + made,
+        )
+        timing.append(replace(each, warmup_amounts=Amounts(handshakes={"threads": 2}), ledger=ledger))
+    found = problems_of(claims, replace(measured, counts=counts, timing=tuple(timing)))
+    assert {problem.code for problem in found} == ({"passes"} if made != 2 else set())

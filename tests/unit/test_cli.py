@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.cli import ExitCode, cli, exit_code, guarded
-from connprof.model import Problem
+from connprof.model import Failed, Problem
 from connprof.store import save_report
 from connprof.verdict import contradiction
 from tests import samples
@@ -86,3 +86,26 @@ def test_help_and_version(capsys):
     assert guarded(cli, ["--help"]) == 0
     assert guarded(cli, ["--version"]) == 0
     assert "report" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fails", "library", "code"),
+    [
+        ("RuntimeError: Event loop is closed", "httpx", ExitCode.PASS),
+        ("RuntimeError: something else", "httpx", ExitCode.INVALID),
+        ("RuntimeError: Event loop is closed", "aiohttp", ExitCode.INVALID),
+        ("", "httpx", ExitCode.INVALID),
+    ],
+)
+def test_only_the_failure_that_a_strategy_foresees_of_itself_is_forgiven(fails, library, code):
+    report = samples.report()
+    failed = Failed(stage="counts", message="RuntimeError: Event loop is closed")
+    records = tuple(
+        replace(record, outcome=failed) if record.case.strategy == "lazy-service" else record
+        for record in report.records
+    )
+    notes = tuple(
+        replace(note, fails=fails, client_library=library) if note.name == "lazy-service" else note
+        for note in report.strategies
+    )
+    assert exit_code(replace(report, records=records, strategies=notes)) == code

@@ -103,7 +103,7 @@ Exit codes; where several apply, the first in this list:
   1    a case is slower at the head
   4    a case is gone at the head, or nothing was comparable
   0    at least one case was compared, and none is slower
-  130  interrupted; nothing is kept
+  130  interrupted; what had been measured is kept
 """
 
 

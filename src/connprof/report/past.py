@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connprof.compare import METRICS, MetricClass
+from connprof.compare import CELLS, METRICS, MetricClass
 from connprof.gate import Status
 from connprof.report import words
 from connprof.report.comparing.view import figure, ratio
@@ -49,7 +49,7 @@ def write(history: History, folder: str | os.PathLike[str]) -> Path:
     from connprof.report import html, plots
 
     target = Path(folder)
-    made = [plot for metric in METRICS if (plot := _plot(history, metric)) is not None]
+    made = [plot for metric in (*METRICS, *CELLS.values()) if (plot := _plot(history, metric)) is not None]
     pictures, drawings = {}, {}
     for plot in made:
         assert plot.series is not None
@@ -213,6 +213,8 @@ def _label(course: Course, history: History) -> str:
 def _takeaway(metric: Metric, steps_count: int) -> str:
     if steps_count:
         return f"{words.plural(steps_count, 'step')}, each with a ring."
+    if metric.shown_only:
+        return "Neither more nor fewer of them are a step."
     if metric.kind is MetricClass.NOISY:
         return "A ratio of times within each run; no steps are looked for in what is this noisy."
     return "No step."

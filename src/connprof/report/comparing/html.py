@@ -27,6 +27,7 @@ _TONES: dict[Status, tuple[str, Tone]] = {
     Status.IMPROVED: ("▼", "good"),
     Status.INCOMPARABLE: ("≠", "warn"),
     Status.NEW: ("+", "none"),
+    Status.LEFT_OUT: ("…", "none"),
     Status.SHOWN: ("·", "none"),
     Status.UNCHANGED: ("=", "none"),
 }

@@ -21,6 +21,7 @@ _ELEMENTS = {
     Status.MISSING: "failure",
     Status.INCOMPARABLE: "skipped",
     Status.NEW: "skipped",
+    Status.LEFT_OUT: "skipped",
     Status.SHOWN: "skipped",
 }
 # What XML 1.0 cannot hold, not even as a reference.

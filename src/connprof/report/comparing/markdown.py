@@ -25,6 +25,7 @@ _MARKS = {
     Status.IMPROVED: "🟢",
     Status.INCOMPARABLE: "⚠️",
     Status.NEW: "🆕",
+    Status.LEFT_OUT: "",
     Status.SHOWN: "",
     Status.UNCHANGED: "",
 }

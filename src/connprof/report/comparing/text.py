@@ -60,11 +60,11 @@ def _table(view: CompareView, *, color: bool) -> list[str]:
         min(max(map(len, chain((title,), map(attrgetter(field), view.lines)))), widest)
         for title, field, widest in zip(COLUMNS, _FIELDS, _WIDEST, strict=True)
     ]
-    row = "  ".join(f"{{:{'>' if right else '<'}{width}}}" for right, width in zip(_RIGHT, widths, strict=True)).format
-    lines = [row(*COLUMNS).rstrip()]
+    row = "  ".join(f"%{'' if right else '-'}{width}s" for right, width in zip(_RIGHT, widths, strict=True))
+    lines = [(row % COLUMNS).rstrip()]
     said = ("", "", "")
     for one in view.lines:
-        text = row(*cell(one)).rstrip()
+        text = (row % cell(one)).rstrip()
         if color and one.status in _COLORS:
             text = click.style(text[: widths[0]], fg=_COLORS[one.status], bold=True) + text[widths[0] :]
         lines.append(text)

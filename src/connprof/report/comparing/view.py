@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connprof.compare import MetricClass
+from connprof.compare import OUTCOMES, MetricClass
 from connprof.gate import PPM_PER_PERCENT, Answer, Status
 from connprof.report import words
 from connprof.report.comparing.payers import Payers, Place
@@ -114,6 +114,9 @@ MOST_SHOWN = 40
 """So many figures that are only shown are listed, those that moved most; they must not bury the others."""
 
 
+_UNEVENTFUL = frozenset({Status.UNCHANGED, Status.LEFT_OUT})
+
+
 def _chosen(judgement: Judgement) -> tuple[list[Row], str]:
     """The rows to list, and a sentence on those that are not: what is unchanged, what the environment explains."""
     chosen: list[Row] = []
@@ -123,7 +126,7 @@ def _chosen(judgement: Judgement) -> tuple[list[Row], str]:
         status = row.status
         shown_count += status is Status.SHOWN
         explained = status is Status.INCOMPARABLE and row.pair.baseline is not None and row.pair.candidate is not None
-        if status is Status.UNCHANGED or explained or (status is Status.SHOWN and shown_count > MOST_SHOWN):
+        if status in _UNEVENTFUL or explained or (status is Status.SHOWN and shown_count > MOST_SHOWN):
             hidden[status] = hidden.get(status, 0) + 1
         else:
             chosen.append(row)
@@ -219,10 +222,23 @@ def _warnings(judgement: Judgement, comparison: Comparison, candidate: AbridgedR
         found.append("Both sides are the same run (same start, same seed), so nothing can differ.")
     if candidate.run.interrupted:
         found.append(f"The candidate's run was interrupted: {words.plain(candidate.run.interrupted)}")
+    if judgement.tally[Status.LEFT_OUT]:
+        found.append(_left_out(judgement))
     if judgement.unknown_names:
         names = ", ".join(words.plain(name) for name in judgement.unknown_names)
         found.append(f"The policy names what is in neither report: {names}.")
     return tuple(found)
+
+
+def _left_out(judgement: Judgement) -> str:
+    rows = [row.pair for row in judgement.rows if row.status is Status.LEFT_OUT]
+    names = dict.fromkeys(words.plain(pair.subject.strategy) for pair in rows if pair.metric is None)
+    parts = [words.joined(list(names))] if names else []
+    parts += dict.fromkeys(pair.metric.title for pair in rows if pair.metric is not None)
+    return (
+        f"The candidate is a quick run, which does not measure {words.joined(parts)}: what the baseline holds of them "
+        "was compared with nothing."
+    )
 
 
 def _calls_to_action(judgement: Judgement) -> tuple[str, ...]:
@@ -259,21 +275,23 @@ class _Writer:
         case = self._names.get(subject.key)
         if case is None:
             case = self._names[subject.key] = words.plain(subject.key)
-        verdict = f"{status.value}, allowed" if row.is_allowed else status.value
+        # An enumeration's member is a string already; asking for its value 100,000 times takes its time.
+        verdict = f"{status}, allowed" if row.is_allowed else status
         if metric is None:
             reason = _reason(pair)
             return Line(verdict, case, "the whole case", "", "", "", "", "", reason, status)
         limit = self._limits.get(row.limit_ppm)
         if limit is None and row.limit_ppm is not None:
             limit = self._limits[row.limit_ppm] = percent(row.limit_ppm)
+        before = figure(metric, pair.baseline)
         return Line(
             verdict,
             case,
             metric.title,
-            figure(metric, pair.baseline),
-            figure(metric, pair.candidate),
+            before,
+            before if pair.candidate == pair.baseline else figure(metric, pair.candidate),
             ratio(pair),
-            metric.kind.value,
+            metric.kind,
             limit or "",
             _reason(pair) if pair.reason else "",
             status,
@@ -296,9 +314,11 @@ def _reason(pair: Pair) -> str:
 
 
 def figure(metric: Metric, value: float | None) -> str:
-    """Whole counts and bytes, so that one byte of difference can be seen; ratios as factors."""
+    """Whole counts and bytes, so that one byte of difference can be seen; ratios as factors; outcomes in words."""
     if value is None:
         return words.ABSENT
+    if metric.unit == "outcome":
+        return OUTCOMES[int(value)].value
     return words.times(value) if metric.kind is MetricClass.NOISY else f"{value:,}"
 
 
