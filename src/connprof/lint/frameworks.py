@@ -226,7 +226,8 @@ def _by_name(function: Function) -> Way:
         return Way(Role.ONCE, f"{function.name}() by its name")
     bare = function.name.strip("_")
     needed = [each for each in function.parameters if each not in {"self", "cls"}]
-    prepares = bare.startswith(("async_setup", "setup", "init", "start")) or (bare == "run" and function.own_class is None)
+    runs = bare == "run" and function.own_class is None
+    prepares = runs or bare.startswith(("async_setup", "setup", "init", "start"))
     if any(bare == start or bare.startswith(f"{start}_") for start in _STARTS) and (prepares or not needed):
         return Way(Role.START, f"{function.title} reads as if it were called once")
     return Way(Role.UNKNOWN)
