@@ -271,7 +271,6 @@ class Prober:
         # What a killed probe leaves in the folder for temporary files goes with the rest.
         variables["TMPDIR"] = tempfile.mkdtemp(prefix="temporary-", dir=folder)
         limit_s = hazard.limit_s + (_WORKERS_START_S if _starts_workers(strategy) else 0.0)
-        variables["CONNPROF_CELERY_FOLDER"] = str(folder / "celery")  # gone with the probe, also one that is killed
         progress: dict[str, Any] = {}
 
         def hear(message: dict[str, Any]) -> dict[str, Any] | None:
