@@ -148,22 +148,33 @@ class Axes:
         if WORKLOADS[self.workload].keep_alive_s is not None:
             found["handshakes"] = dict.fromkeys(handshakes, calls_count)
         elif self.concurrency_count > 1:
-            if _was_read and self.http_version == "2":
-                handshakes["origins"] = origins_count
-                return found
-            limit_count = self.connections_limit_count
-            needed_count = min(handshakes["origins"], limit_count or _HTTPX_CONNECTIONS_COUNT)
-            if not self.client_library.startswith("httpx"):  # whose pools differ
-                handshakes["origins"], found["at_most"] = origins_count, {"origins": calls_count}
-                return found
-            is_together = WORKLOADS[self.workload].rhythm == "bursts" or (on_loop and origins_count == 1)
-            pushed_out = origins_count > 1 and needed_count < handshakes["origins"]
-            if needed_count > _HTTPX_KEPT_COUNT or pushed_out:
-                found["at_most"] = {"origins": calls_count}
-            elif not is_together:
-                found["at_most"] = {"origins": needed_count}
-            handshakes["origins"] = needed_count if is_together else origins_count
+            self._bound(found, calls_count, origins_count, on_loop=on_loop)
         return found
+
+    def _bound(self, found: dict[str, dict[str, int]], calls_count: int, origins_count: int, *, on_loop: bool) -> None:
+        """Correct what calls in flight at once need, and say where it is a bound."""
+        handshakes = found["handshakes"]
+        if _was_read and self.http_version == "2":
+            handshakes["origins"] = origins_count
+            return
+        at_most: dict[str, int] = {}
+        is_burst = WORKLOADS[self.workload].rhythm == "bursts"
+        if not on_loop and not is_burst:  # which thread makes which call is a matter of luck
+            handshakes["threads"], at_most["threads"] = origins_count, calls_count
+        in_flight_count, limit_count = handshakes["origins"], self.connections_limit_count
+        needed_count = min(in_flight_count, limit_count or _HTTPX_CONNECTIONS_COUNT)
+        is_together = is_burst or (on_loop and origins_count == 1)
+        least, most = (needed_count if is_together else origins_count), needed_count
+        if not self.client_library.startswith("httpx"):  # their pools differ
+            least, most = origins_count, calls_count
+        elif needed_count > _HTTPX_KEPT_COUNT or (origins_count > 1 and needed_count < in_flight_count):
+            most = calls_count
+        for word in ("origins", "loops"):  # all of them run on one loop, or on none
+            handshakes[word] = least
+            if most > least:
+                at_most[word] = most
+        if at_most:
+            found["at_most"] = at_most
 
     @property
     def needs_client(self) -> bool:

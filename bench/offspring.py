@@ -2,8 +2,8 @@
 
 A pass leaves word in an environment variable. Whoever starts a child sees to it that :func:`enter` runs there before
 the first client is made, and :func:`leave` after the last one has been closed. In between the child is in a window of
-its own, of the same kind as the pass's; what that saw is left as a file, and the pass adds all files up. In the
-timing pass there is no word, and both do nothing.
+its own, of the same kind as the pass's; what that saw is left as a file, and the pass adds all files up. Without a word
+both do nothing.
 
 Standard library, :mod:`connprof.observe` and, in the memory pass, :mod:`connprof.memory`.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,12 @@ def _open_retained(stack: ExitStack, capture: Path) -> Callable[[], dict[str, An
     return lambda: {"capture": str(capture)}
 
 
-_OPENERS = {"counts": _open_counts, "memory": _open_memory, "retained": _open_retained}
+def _open_timing(_stack: ExitStack, _capture: Path) -> Callable[[], dict[str, Any]]:
+    began_ns = time.process_time_ns()
+    return lambda: {"cpu_ns": time.process_time_ns() - began_ns}
+
+
+_OPENERS = {"counts": _open_counts, "memory": _open_memory, "retained": _open_retained, "timing": _open_timing}
 _window: _Window | None = None
 
 
@@ -107,7 +113,7 @@ def enter(*, is_worker: bool = True) -> None:
     if word is None or (_window is not None and _window.pid == os.getpid()):
         return
     kind, _, folder = word.partition(":")
-    if not is_worker and kind != "counts":
+    if not is_worker and kind in {"memory", "retained"}:
         return
     _window = _Window(kind, Path(folder), is_worker=is_worker)
 
@@ -140,7 +146,7 @@ def followed(kind: str, read: Callable[[dict[str, Any]], dict[str, Any]] = dict)
     """Have child processes that are started inside the block measure themselves as the pass ``kind`` does.
 
     Args:
-        kind: ``counts``, ``memory`` or ``retained``.
+        kind: ``counts``, ``memory``, ``retained``, or ``timing``, which takes the children's CPU time alone.
         read: makes what is wanted of a child's outcome, while its files still exist.
 
     Raises:

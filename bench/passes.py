@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +30,8 @@ __all__ = ["PASSES", "Case", "timing_outcome"]
 
 _PROJECT = Path(bench.__file__).resolve().parent.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
+_ELSEWHERE = frozenset({"celery", "loops", "processes"})
+"""The worlds in which a strategy has threads or processes of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,20 @@ class Case:
         """Run one session, of as many calls as the case says unless ``calls_count`` does."""
         steps = self.axes.steps(calls_count)
         return run_session(self.strategy, steps, self.target, window, concurrency_count=self.axes.concurrency_count)
+
+    def timed(self) -> Session:
+        """One session with nothing switched on; its CPU time includes the strategy's own threads and processes.
+
+        A session adds up the threads that it makes calls in. Where the strategy hands them on to others, what the
+        whole process and its children have used is the session's.
+        """
+        if self.strategy.world not in _ELSEWHERE:
+            return self.session(nullcontext)
+        before_ns = time.process_time_ns()
+        with followed("timing") as children:
+            session = self.session(nullcontext)
+        used_ns = time.process_time_ns() - before_ns + sum(child["cpu_ns"] for child in children.all)
+        return replace(session, thread_time_ns=used_ns)
 
     def amounts(self, session: Session) -> dict[str, dict[str, int]]:
         """What the words of the strategy's claim amount to in ``session``."""
@@ -189,7 +205,7 @@ def timing(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
     walls_ns: list[int] = []
     for _round in range(options["rounds_count"]):
         began_ns = time.perf_counter_ns()
-        timed.append(prepared.session(nullcontext))
+        timed.append(prepared.timed())
         walls_ns.append(time.perf_counter_ns() - began_ns)
     return timing_outcome(prepared, warmup, timed, walls_ns)
 

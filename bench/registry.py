@@ -209,6 +209,9 @@ def load(name: str) -> Strategy:
         importlib.import_module(f"bench.strategies.{name.replace('-', '_')}")
     except StrategyError:
         raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "?").partition(".")[0]
+        raise StrategyError(f"the strategy {name!r} needs {package}, which is not installed here.") from error
     except (Exception, SystemExit) as error:
         raise StrategyError(f"the strategy {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if name not in _registry:

@@ -29,7 +29,7 @@ def test_session(
     timed: list[Session] = []
 
     def session() -> None:
-        timed.append(case.session(nullcontext))
+        timed.append(case.timed())
 
     benchmark.pedantic(session, rounds=timing_job.rounds_count, warmup_rounds=0, iterations=1)
     assert benchmark.stats is not None, "the benchmark has run"

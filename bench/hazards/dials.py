@@ -60,10 +60,10 @@ class Dials:
 
     def __post_init__(self) -> None:
         os.environ[VARIABLE] = json.dumps({name: getattr(self, name) for name in _INHERITED} | {"http2": self.http2()})
-        for name in _LIBRARIES:
-            if (library := sys.modules.get(name)) is not None:
-                for transport, handle in _TRANSPORTS.items():
-                    self._attach(getattr(library, transport), handle)
+        # One of them may stand in for the other, and must not be turned twice.
+        for library in {sys.modules[name] for name in _LIBRARIES if name in sys.modules}:
+            for transport, handle in _TRANSPORTS.items():
+                self._attach(getattr(library, transport), handle)
         if self.address_file is not None:
             _lead_to(Path(self.address_file))
 

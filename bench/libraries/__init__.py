@@ -14,6 +14,7 @@ import inspect
 import os
 import pkgutil
 import ssl
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from bench.registry import AsyncStrategy, Strategy, StrategyError, SyncStrategy
 
-__all__ = ["PER_CALL", "SHARED", "Claim", "Library", "PlainAnswer", "library", "library_names", "load", "split"]
+__all__ = [
+    "PER_CALL",
+    "SHARED",
+    "Claim",
+    "Library",
+    "PlainAnswer",
+    "find",
+    "library",
+    "library_names",
+    "load",
+    "split",
+    "stand_in",
+]
 
 PER_CALL, SHARED = "per-call", "shared-client"
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -162,6 +175,16 @@ def load(client_library: str, name: str) -> Strategy:
     for module in found.modules:
         importlib.import_module(module)
     return found.strategies[name]
+
+
+def stand_in(client_library: str) -> None:
+    """In a worker: let a library with httpx's interface take httpx's place, for strategies that are written for that.
+
+    ``SSL_CERT_FILE`` stays in force. With ``httpx`` itself nothing is done.
+    """
+    name, _version = split(client_library)
+    if name != "httpx":
+        sys.modules["httpx"] = importlib.import_module(name)
 
 
 def trust_everywhere(bundle: str) -> None:

@@ -7,6 +7,7 @@ import random
 import shlex
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +15,26 @@ import click
 from rich.console import Console
 
 from bench.hazards.command import hazards as probe_command
+from bench.hazards.command import in_words, pairs_of
 from bench.hazards.registry import names as hazard_names
+from bench.hazards.runner import Prober, as_expected
 from bench.libraries import find, library_names
 from bench.progress import progress_on
 from bench.registry import names as strategy_names
 from bench.reserve import interrupt_once, reserved
 from bench.wide.asking import axes_from
 from bench.wide.cache import Cache, KeptCase, KeptCell
-from bench.wide.interpreters import OWN_PYTHON, existing, pythons
+from bench.wide.interpreters import OWN_PYTHON, SUPPORTED, existing, interpreter_for, pythons
 from bench.wide.keys import Keys
 from bench.wide.plan import AXIS_NAMES, Asked, Found, plan, probes, seconds_of
 from bench.wide.run import ROUNDS_COUNT, Order, run_wide
 from connprof import report as pages
-from connprof.cli.exits import MATRIX_EXIT_CODES_HELP, guarded, matrix_exit_code
+from connprof.cli.exits import MATRIX_EXIT_CODES_HELP, ExitCode, guarded, matrix_exit_code
 from connprof.errors import RunError, UsageError
+from connprof.model import HazardOutcome
 
 if TYPE_CHECKING:
+    from bench.wide.interpreters import Interpreter
     from bench.wide.plan import Planned
     from connprof.model import Report
 
@@ -39,7 +44,6 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _OUT = _PROJECT / "reports" / "matrix"
 _CACHE = _PROJECT / "reports" / ".cache"
 _SEEDS = 1_000_000
-_SUPPORTED = ("3.11", "3.12", "3.13")
 _SECONDS_PER_PROBE = 1.5
 _LANES_COUNT = 2
 
@@ -112,14 +116,14 @@ def matrix(  # noqa: PLR0917 - click passes them by name
       nox -s matrix -- --probe lazy-service/H3                   one hazard on one strategy, in words
     """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
     if cells:
-        return int(probe_command.main(list(cells), standalone_mode=False))
+        return _probe(cells, cache.resolve())
     if not math.isfinite(limit):
         raise click.BadParameter(f"{limit} is no number of seconds", param_hint="--limit")
     found = _found()
     asked = Asked(axes_from(axes, found), _names(only), hazards, quick)
     order = Order(
         cases=plan(asked, found),
-        pairs=probes(asked, found),
+        probes=probes(asked, found),
         seed=random.SystemRandom().randrange(_SEEDS) if seed is None else seed,
         quick=quick,
         limit_s=limit,
@@ -136,13 +140,13 @@ def matrix(  # noqa: PLR0917 - click passes them by name
     interrupt_once()
     with reserved(order.out):
         console.print(
-            f"connprof matrix: {len(order.cases)} cases, {len(order.pairs)} probes, seed {order.seed}", soft_wrap=True
+            f"connprof matrix: {len(order.cases)} cases, {len(order.probes)} probes, seed {order.seed}", soft_wrap=True
         )
         with progress_on(console) as listener:
-            report = run_wide(order, command=_command(order.seed), listener=listener)
+            report = run_wide(order, command=_command(order.seed), listener=listener, say=partial(_say, console))
         page = pages.write(report, order.out)
     pages.print_summary(report, console, page=page)
-    console.print(_came_from(report), markup=False, soft_wrap=True)
+    _say(console, _came_from(report))
     return matrix_exit_code(report)
 
 
@@ -162,7 +166,7 @@ def _absent(found: Found, asked: Asked) -> tuple[str, ...]:
     """What is not on this machine, in words: it is left out, and no fault."""
     if asked.quick or asked.axes:
         return ()
-    missing = [version for version in _SUPPORTED if version not in {found.own_python, *found.pythons}]
+    missing = [version for version in SUPPORTED if version not in {found.own_python, *found.pythons}]
     return tuple(f"Python {version} was not found here." for version in missing)
 
 
@@ -183,12 +187,13 @@ def _came_from(report: Report) -> str:
     )
 
 
+def _say(console: Console, sentence: str) -> None:
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
 def _list(order: Order, found: Found, console: Console) -> None:
     """What would run, axis by axis."""
-
-    def say(text: str = "") -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
+    say = partial(_say, console)
     keys, cache = Keys(), Cache(order.cache, say, fresh=order.fresh)
     counts, known, seconds = Counter[str](), Counter[str](), 0.0
     for each in order.cases:
@@ -207,9 +212,12 @@ def _list(order: Order, found: Found, console: Console) -> None:
     say("Cases")
     for group, count in counts.items():
         say(f"  {group:24} {count:4}, {known[group]} of them known")
-    cells = sum(cache.load(keys.cell(*pair), KeptCell) is not None for pair in order.pairs)
-    seconds += (len(order.pairs) - cells) * _SECONDS_PER_PROBE / _LANES_COUNT
-    say(f"Probes {len(order.pairs):23}, {cells} of them known")
+    cells = 0
+    for probe in order.probes:
+        interpreter = _existing(probe.client_library, "", order)
+        cells += interpreter is not None and cache.load(keys.cell(probe, interpreter), KeptCell) is not None
+    seconds += (len(order.probes) - cells) * _SECONDS_PER_PROBE / _LANES_COUNT
+    say(f"Probes {len(order.probes):23}, {cells} of them known")
     say(f"About {seconds / 60:.0f} minutes on two idle cores.")
     for sentence in order.absent:
         say(sentence)
@@ -220,13 +228,41 @@ def _list(order: Order, found: Found, console: Console) -> None:
 
 
 def _kept(each: Planned, order: Order, keys: Keys, cache: Cache) -> KeptCase | None:
-    try:
-        interpreter = existing(each.case.client_library, each.case.python, order.cache / "environments")
-    except RunError:
-        return None
+    interpreter = _existing(each.case.client_library, each.case.python, order)
     if interpreter is None:
         return None
     return cache.load(keys.case(each.case, interpreter, rounds_count=ROUNDS_COUNT), KeptCase)
+
+
+def _existing(client_library: str, python: str, order: Order) -> Interpreter | None:
+    try:
+        return existing(client_library, python, order.cache / "environments")
+    except RunError:
+        return None
+
+
+def _probe(cells: tuple[str, ...], cache: Path) -> int:
+    """Run single probes; a third part of a cell's name is another client library: ``one-client/H11/httpx2==2.16.2``."""
+    own = [cell for cell in cells if cell.count("/") <= 1]
+    code = int(probe_command.main(own, standalone_mode=False)) if own or not cells else int(ExitCode.PASS)
+    for cell in cells:
+        if cell not in own:
+            code = max(code, _probe_other(*cell.split("/", 2), cache=cache))
+    return code
+
+
+def _probe_other(strategy: str, hazard: str, library: str, *, cache: Path) -> int:
+    known = [case for name in library_names() for case in find(name).cases()]
+    if library not in known:
+        raise UsageError(f"client_library is one of {', '.join(known)}, not {library!r}.")
+    ((strategy, hazard),) = pairs_of((f"{strategy}/{hazard}",))
+    interpreter = interpreter_for(library, "", cache / "environments", lambda: False)
+    with Prober(lanes_count=1) as prober:
+        cell = prober.probe(hazard, strategy, client_library=library, python=interpreter.path)
+    click.echo(in_words(cell))
+    if cell.outcome is HazardOutcome.NOT_PROBED:
+        return ExitCode.INVALID
+    return ExitCode.PASS if as_expected(cell) else ExitCode.NEGATIVE
 
 
 def main() -> None:

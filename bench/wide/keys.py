@@ -19,11 +19,11 @@ from bench.libraries import find
 from bench.registry import StrategyError
 from bench.surroundings import cpu_model
 from bench.wide.cache import key_of
-from bench.wide.interpreters import own_interpreter
 from bench.wide.sources import PROJECT, closure, digest_of, foreign_names, installed
 
 if TYPE_CHECKING:
     from bench.wide.interpreters import Interpreter
+    from bench.wide.plan import Probe
     from connprof.model import Case
 
 __all__ = ["Keys"]
@@ -68,27 +68,27 @@ class Keys:
             }
         )
 
-    def cell(self, strategy: str, hazard: str) -> str:
-        """The key of a hazard cell.
+    def cell(self, probe: Probe, interpreter: Interpreter) -> str:
+        """The key of a hazard cell that is probed under ``interpreter``.
 
         Raises:
             HazardError: there is no such hazard.
             OSError: a file of the project cannot be read.
         """
-        own = f"bench.hazards.{Path(load_hazard(hazard).source).stem}"
+        own = f"bench.hazards.{Path(load_hazard(probe.hazard).source).stem}"
         files = (
             self._closure(_PROBES)
             | self._server
             | self._probes_servers
             | self._named(*_PROBES_PARENT)
-            | self._closure(frozenset({own, _module(strategy)}))
+            | self._closure(frozenset({own, _module(probe.strategy)}))
         )
         return key_of(
             {
-                "cell": [strategy, hazard],
+                "cell": list(probe),
                 "source": digest_of(files, self.project),
-                "packages": self._packages(files),
-                **self._place(own_interpreter()),
+                "packages": [interpreter.packages, self._packages(files)],
+                **self._place(interpreter),
             }
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from bench.matrix import Pass
 
-__all__ = ["AXIS_NAMES", "DEFAULT_GROUP", "Asked", "Found", "Planned", "jobs_of", "plan", "probes", "seconds_of"]
+__all__ = [
+    "AXIS_NAMES",
+    "DEFAULT_GROUP",
+    "Asked",
+    "Found",
+    "Planned",
+    "Probe",
+    "jobs_of",
+    "plan",
+    "probes",
+    "seconds_of",
+]
 
 LIBRARY, PYTHON, WORKLOAD, CALLS = "client_library", "python", "workload", "calls_count"
 AXIS_NAMES = (*AXES, WORKLOAD, LIBRARY, PYTHON)
@@ -40,6 +51,10 @@ _MOST_CALLS_UNDER_MEMRAY = 100
 _OF_ANY_LIBRARY = {LIBRARY, PYTHON, WORKLOAD, CALLS, "rtt_ms", "concurrency_count"}
 _QUICK = ("per-call-async", "per-call-shared-context", "client-per-helper")
 _QUICK_HAZARDS = {"H1", "H1b", "H16"}
+# httpx2 went on where httpx stopped: hazards that it is said to have mended, on strategies that meet them.
+_FORK = "httpx2==2.16.2"
+_MENDED_BY_FORK = {"H1c", "H11", "H12c"}
+_PROBED_ON_FORK = {"module-client", "one-client", "lazy-service", "shared-transport"}
 _QUICK_PROBED = ("per-call-async", "one-client", "lazy-service")
 
 
@@ -165,15 +180,29 @@ def plan(asked: Asked, found: Found) -> tuple[Planned, ...]:
     return tuple(merged.values())
 
 
-def probes(asked: Asked, found: Found) -> tuple[tuple[str, str], ...]:
-    """The pairs of strategy and hazard that a run probes."""
+class Probe(NamedTuple):
+    """A hazard cell to be filled."""
+
+    strategy: str
+    hazard: str
+    client_library: str = "httpx"
+
+
+def probes(asked: Asked, found: Found) -> tuple[Probe, ...]:
+    """The hazard cells that a run fills."""
     if not (not asked.axes if asked.hazards is None else asked.hazards):
         return ()
     if asked.quick and not asked.only:
         hazards = [hazard for hazard in found.hazards if hazard in _QUICK_HAZARDS]
-        return tuple((strategy, hazard) for hazard in hazards for strategy in _QUICK_PROBED)
+        return tuple(Probe(strategy, hazard) for hazard in hazards for strategy in _QUICK_PROBED)
     strategies = [name for name in in_order(found.strategies) if not asked.only or name in asked.only]
-    return tuple((strategy, hazard) for hazard in found.hazards for strategy in strategies)
+    mended = [
+        Probe(strategy, hazard, library)
+        for library in found.libraries if library == _FORK
+        for hazard in found.hazards if hazard in _MENDED_BY_FORK
+        for strategy in strategies if strategy in _PROBED_ON_FORK
+    ]  # fmt: skip
+    return (*(Probe(strategy, hazard) for hazard in found.hazards for strategy in strategies), *mended)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -27,14 +27,14 @@ from bench.surroundings import child_variables, describe
 from bench.wide.cache import Cache, KeptCase, KeptCell
 from bench.wide.interpreters import interpreter_for, needs_environment
 from bench.wide.keys import Keys
-from bench.wide.plan import DEFAULT_GROUP, jobs_of
+from bench.wide.plan import DEFAULT_GROUP, Probe, jobs_of
 from connprof.errors import RunError
 from connprof.model import SCHEMA, HazardOutcome, Measured, Record, Report, Run, SafetyCell
 from connprof.store import save_report
 from connprof.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from bench.matrix import Job
     from bench.wide.interpreters import Interpreter
@@ -56,7 +56,7 @@ class Order:
 
     Attributes:
         cases: what is measured.
-        pairs: strategy and hazard of each probe.
+        probes: the hazard cells that are filled.
         seed: of the order in which jobs are run.
         quick: whether it is a small cross-section.
         limit_s: after that long a worker is stopped and its case has failed.
@@ -67,7 +67,7 @@ class Order:
     """
 
     cases: tuple[Planned, ...]
-    pairs: tuple[tuple[str, str], ...]
+    probes: tuple[Probe, ...]
     seed: int
     quick: bool
     limit_s: float
@@ -98,7 +98,7 @@ class _CaseState:
 class Wide:
     """One wide run. Not for reuse."""
 
-    def __init__(self, order: Order, command: str, listener: Listener) -> None:
+    def __init__(self, order: Order, command: str, listener: Listener, say: Callable[[str], None]) -> None:
         self.order = order
         self._command = command
         self._listener = listener
@@ -108,12 +108,14 @@ class Wide:
         self._environment: Environment | None = None
         self._server_requests_per_s: float | None = None
         self._workers = Workers(_PROJECT, order.limit_s)
-        self._cache = Cache(order.cache, lambda sentence: listener.finished("cache", sentence), fresh=order.fresh)
+        self._say = say
+        self._cache = Cache(order.cache, say, fresh=order.fresh)
         self._keys = Keys()
         self._states = [_state(number, each) for number, each in enumerate(order.cases)]
         self._by_key = {state.planned.case.key: state for state in self._states}
         self._by_subject = {id(state.subject): state for state in self._states}
-        self._cells: dict[tuple[str, str], SafetyCell] = {}
+        self._cells: dict[Probe, SafetyCell] = {}
+        self._places: dict[str, Interpreter] = {}
         self._labels: list[str] = []
         self._jobs_count = 0
         self._done_count = 0
@@ -148,7 +150,7 @@ class Wide:
             target = where[0].server(ServerKind()).target
             self._environment = describe(target, child_variables(target)[1])
             for sentence in self.order.absent:
-                self._listener.finished("left out", sentence)
+                self._say(sentence)
             self._make_environments(where)
             for state in self._states:
                 self._recall(state)
@@ -196,11 +198,13 @@ class Wide:
     # --- environments -----------------------------------------------------------------------------------------
 
     def _make_environments(self, where: list[Lane]) -> None:
-        """Find each case's interpreter; a library that cannot be installed fails its own cases."""
+        """Find the interpreter of each case and probe; a library that cannot be installed fails its own cases."""
         wanted: dict[tuple[str, str], list[_CaseState]] = {}
         for state in self._states:
             case = state.planned.case
             wanted.setdefault((case.client_library, case.python), []).append(state)
+        for probe in self.order.probes:
+            wanted.setdefault((probe.client_library, ""), [])
 
         def make(place: tuple[str, str], _lane: Lane) -> None:
             label = f"environment of {place[0]}" + (f" on Python {place[1]}" if place[1] else "")
@@ -216,6 +220,8 @@ class Wide:
                     state.subject.gathered.failure = ("environment", failure)
                 else:
                     state.interpreter, state.subject.python = found, found.path
+            if failure is None and not place[1]:
+                self._places[place[0]] = found
             if needs_environment(*place):
                 self._listener.finished(label, failure)
 
@@ -242,35 +248,44 @@ class Wide:
                 state.done.add(job)
         state.measured_at, state.is_cached = kept.measured_at, state.is_complete
 
-    def _recall_cells(self) -> list[tuple[str, str]]:
-        """Fill in the cells that are known; those that are not."""
+    def _recall_cells(self) -> list[Probe]:
+        """Fill in the cells that are known; those that are not, and can be probed."""
         missing = []
-        for strategy, hazard in self.order.pairs:
-            kept = self._cache.load(self._keys.cell(strategy, hazard), KeptCell)
+        for probe in self.order.probes:
+            interpreter = self._places.get(probe.client_library)
+            if interpreter is None:  # its library cannot be installed, which has been said
+                continue
+            kept = self._cache.load(self._keys.cell(probe, interpreter), KeptCell)
             if kept is None:
-                missing.append((strategy, hazard))
+                missing.append(probe)
             else:
-                self._cells[strategy, hazard] = msgspec.structs.replace(kept.cell, cached_from=kept.measured_at)
+                self._cells[probe] = msgspec.structs.replace(kept.cell, cached_from=kept.measured_at)
         return missing
 
-    def _probe(self, missing: list[tuple[str, str]]) -> None:
-        if not missing:
-            return
-
+    def _probe(self, missing: list[Probe]) -> None:
         def finished(cell: SafetyCell) -> None:
-            self._cells[cell.strategy, cell.hazard] = cell
+            probe = Probe(cell.strategy, cell.hazard, cell.client_library)
+            self._cells[probe] = cell
             worked = cell.outcome is not HazardOutcome.NOT_PROBED
             if worked:
-                self._cache.keep(self._keys.cell(cell.strategy, cell.hazard), KeptCell(measured_at=_now(), cell=cell))
+                key = self._keys.cell(probe, self._places[probe.client_library])
+                self._cache.keep(key, KeptCell(measured_at=_now(), cell=cell))
             self._done_count += 1
             self._labels.append(f"probe {cell.key}")
             self._listener.finished(f"probe {cell.key}", None if worked else cell.symptom)
             self._save_now_and_then()
 
-        with Prober() as prober:
-            prober.probe_all(
-                (), (), pairs=missing, started=lambda key: self._listener.started(f"probe {key}"), finished=finished
-            )
+        for library in dict.fromkeys(probe.client_library for probe in missing):
+            with Prober() as prober:
+                prober.probe_all(
+                    (),
+                    (),
+                    pairs=[(probe.strategy, probe.hazard) for probe in missing if probe.client_library == library],
+                    client_library=library,
+                    python=self._places[library].path,
+                    started=lambda key: self._listener.started(f"probe {key}"),
+                    finished=finished,
+                )
 
     # --- the report -------------------------------------------------------------------------------------------
 
@@ -286,9 +301,10 @@ class Wide:
         assert self._environment is not None
         states = [state for state in self._states if state.done or state.subject.gathered.failure]
         records = tuple(self._record(state, self._environment) for state in states)
-        noted = {(state.subject.gathered.note.name, state.planned.case.client_library): state for state in self._states}
-        strategies = {state.planned.case.strategy for state in self._states} | {pair[0] for pair in self.order.pairs}
-        hazards = list(dict.fromkeys(hazard for _strategy, hazard in self.order.pairs))
+        strategies = {state.planned.case.strategy for state in self._states} | {
+            probe.strategy for probe in self.order.probes
+        }
+        hazards = list(dict.fromkeys(probe.hazard for probe in self.order.probes))
         default = [record for state, record in zip(states, records, strict=True) if _is_default(state)]
         return Report(
             schema=SCHEMA,
@@ -307,7 +323,7 @@ class Wide:
                 interrupted=interrupted,
             ),
             environment=self._environment,
-            strategies=_notes(noted.values(), self.order.pairs),
+            strategies=_notes(self._states, self.order.probes),
             records=records,
             verdict=judge(
                 INCIDENTS["datagouv-67"],
@@ -316,7 +332,7 @@ class Wide:
             ),
             headroom=headroom_of(self._server_requests_per_s, default),
             hazards=hazard_notes(hazards),
-            safety=tuple(self._cells[pair] for pair in self.order.pairs if pair in self._cells),
+            safety=tuple(self._cells[probe] for probe in self.order.probes if probe in self._cells),
         )
 
     def _record(self, state: _CaseState, environment: Environment) -> Record:
@@ -336,17 +352,23 @@ class Wide:
         )
 
 
-def run_wide(order: Order, *, command: str, listener: Listener) -> Report:
+def run_wide(order: Order, *, command: str, listener: Listener, say: Callable[[str], None]) -> Report:
     """Run ``order`` and write ``report.json`` into its folder, which must be :func:`bench.reserve.reserved`.
 
     A run that is interrupted, or loses its server, ends early: its report says so. The same run started again goes on
     where that one stopped, as whatever it finished is in the cache.
 
+    Args:
+        order: what was asked for.
+        command: the command that makes this run again.
+        listener: is told of each job.
+        say: is told, in sentences, what a person should know beside that.
+
     Raises:
         FileError: the report cannot be written.
         RunError: the server did not start.
     """
-    report = Wide(order, command, listener).run()
+    report = Wide(order, command, listener, say).run()
     final = order.out / "report.json"
     with suppress(OSError):  # it shows another report than the one written now
         (order.out / "index.html").unlink(missing_ok=True)
@@ -372,9 +394,9 @@ def _note(case: Case) -> tuple[StrategyNote, tuple[str, str] | None]:
     return note_from(strategy, client_library=case.client_library), None
 
 
-def _notes(states: Iterable[_CaseState], pairs: Iterable[tuple[str, str]]) -> tuple[StrategyNote, ...]:
+def _notes(states: Iterable[_CaseState], probes: Iterable[Probe]) -> tuple[StrategyNote, ...]:
     found = {(note.name, note.client_library): note for note in (state.subject.gathered.note for state in states)}
-    for strategy in dict.fromkeys(strategy for strategy, _hazard in pairs):
+    for strategy in dict.fromkeys(probe.strategy for probe in probes):
         if (strategy, "httpx") not in found:
             found[strategy, "httpx"] = note_of(strategy)[0]
     return tuple(found.values())

@@ -235,6 +235,7 @@ SITUATIONS = (
         recipes={
             **dict.fromkeys(("client-on-loop", "loops-in-threads"), "docs/recipes/many_loops.py"),
             "thread-local": "docs/recipes/many_threads.py",
+            "shared-sync-client": "docs/recipes/shared_client.py",
         },
     ),
     Situation(

@@ -336,7 +336,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
         warmup_origins_count: how many origins those calls went to.
         warmup_amounts: what the words of a claim amounted to in them.
         wall_ns: one entry per round, as pytest-benchmark measured it.
-        thread_time_ns: CPU time per round, summed over the threads that made calls.
+        thread_time_ns: CPU time per round, summed over the threads that made calls, in child processes too.
         latency_ns: per round, the latency of each call in order.
         ledger: what the server saw, warm-up included.
     """

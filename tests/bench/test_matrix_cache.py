@@ -13,6 +13,7 @@ from bench.wide import sources
 from bench.wide.cache import Cache, KeptCase, KeptCell, key_of
 from bench.wide.interpreters import Interpreter, own_interpreter
 from bench.wide.keys import Keys
+from bench.wide.plan import Probe
 from bench.wide.sources import closure, installed
 from connprof.model import Case, HazardOutcome, SafetyCell
 from tests import samples
@@ -60,7 +61,7 @@ def keys_of(project, interpreter=None, rounds_count=1):
     keys = Keys(project)
     here = interpreter or own_interpreter()
     return {case.key: keys.case(case, here, rounds_count=rounds_count) for case in CASES} | {
-        "/".join(cell): keys.cell(*cell) for cell in CELLS
+        "/".join(cell): keys.cell(Probe(*cell), here) for cell in CELLS
     }
 
 

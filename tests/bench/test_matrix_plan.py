@@ -147,12 +147,12 @@ def test_what_is_not_there_is_said_in_one_sentence(axes, only, message):
 
 
 def test_all_hazards_are_probed_on_all_strategies_unless_an_axis_is_named():
-    everything = {(strategy, hazard) for strategy in FOUND.strategies for hazard in FOUND.hazards}
+    everything = {(strategy, hazard, "httpx") for strategy in FOUND.strategies for hazard in FOUND.hazards}
     assert set(probes(asked(), FOUND)) == everything
     assert probes(asked("rtt=20"), FOUND) == ()
     assert set(probes(asked("rtt=20", hazards=True), FOUND)) == everything
     assert probes(asked(hazards=False), FOUND) == ()
-    assert set(probes(asked(only=("floor",)), FOUND)) == {("floor", hazard) for hazard in FOUND.hazards}
+    assert set(probes(asked(only=("floor",)), FOUND)) == {("floor", hazard, "httpx") for hazard in FOUND.hazards}
 
 
 def test_a_quick_run_is_small_needs_no_environment_and_still_has_the_verdicts_cases():

@@ -37,6 +37,13 @@ def test_what_children_do_is_collected_and_only_those_that_make_calls_are_counte
     assert "CONNPROF_OFFSPRING" not in os.environ
 
 
+def test_a_timing_pass_takes_their_cpu_time_and_nothing_else():
+    with followed("timing") as children:
+        child(end="sum(range(1_000_000))")
+    assert [each.keys() - {"is_worker"} for each in children.all] == [{"cpu_ns"}]
+    assert 1_000_000 < children.all[0]["cpu_ns"] < 10_000_000_000
+
+
 def test_a_child_that_does_not_say_what_it_did_is_an_error():
     with pytest.raises(OffspringError, match="1 child processes ended without saying"), followed("counts"):
         child(end="os._exit(0)")

@@ -39,6 +39,14 @@ def test_an_unknown_strategy_is_named_with_those_that_exist():
         load("none")
 
 
+def test_a_strategy_whose_package_is_not_installed_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "celery", None)
+    for module in ("bench.celery_worker", "bench.celery_files", "bench.strategies.celery_worker_init"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(StrategyError, match="'celery-worker-init' needs celery, which is not installed here"):
+        load("celery-worker-init")
+
+
 def test_a_name_that_is_not_the_files_is_refused():
     with pytest.raises(StrategyError, match=r"test_registry\.py registers the strategy 'floor'"):
 

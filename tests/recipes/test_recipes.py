@@ -100,8 +100,9 @@ def test_many_loops(server, since):
     assert (seen.handshakes_full_count, seen.requests_per_connection) == (7, (5,) * 7)
 
 
-def test_many_threads(server, since):
-    printed, cost = run(server, "many_threads.py")
+@pytest.mark.parametrize("name", ["many_threads.py", "shared_client.py"])
+def test_many_threads(server, since, name):
+    printed, cost = run(server, name)
     seen = since()
     assert printed == ["40 calls answered"]
     assert cost["contexts"] == 1

@@ -15,6 +15,8 @@ from tests import samples, wide_samples
 from tests.report.test_page import outline
 from tests.wide_samples import flipped
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def made():
@@ -64,7 +66,7 @@ def test_rows_are_safest_first_and_hazards_in_order(made):
     assert [each.id for each in made.safety.hazards] == list(wide_samples.TITLES)
     assert made.safety.rows[-1].tally == "4 silent harms, 2 hung, 12 broke"
     assert made.safety.rows[0].price == "40 contexts, 40 handshakes, 288.2 MB"
-    assert "4 were spared by all that could be probed, the cheapest of them per-call-client" in made.safety.sentence
+    assert "4 were spared by all that was probed, the cheapest of them per-call-client" in made.safety.sentence
     assert made.safety.tally == ("378 cells: 212 held, 96 broke, 6 hung, 34 did silent harm, 30 do not apply")
 
 
@@ -197,7 +199,7 @@ def test_the_picture_in_handshakes_and_without_any_price():
     made = build(stripped(memory=None, counts=None))
     assert made.safety.picture.series is None
     assert "nothing to draw" in made.safety.picture.takeaway
-    assert {row.price for row in made.safety.rows} == {"\N{EN DASH}"}
+    assert {row.price for row in made.safety.rows} == {"no price measured"}
 
 
 @pytest.mark.parametrize("size", plots.SIZES)
@@ -424,6 +426,28 @@ def test_the_summary_in_a_terminal(terminal):
     assert "A web app: asgi-lifespan" in flat
     assert "63 of 379 safety cells" in flat
     assert flat.endswith("Page: /tmp/out/index.html")
+
+
+def test_without_any_recommendation_a_terminal_says_it_once():
+    base = wide_samples.matrix()
+    made = build(replace(base, safety=tuple(each for each in base.safety if each.hazard == "H7")))
+    assert [name for name, _ in made.wide] == ["Safety", "Unlike declared", "Recommendations", "From the cache"]
+
+
+def test_many_interrupted_cases_are_one_problem():
+    base = wide_samples.matrix()
+    stopped = samples.Failed(stage="interrupted", message="the run was interrupted before this case was complete")
+
+    def with_stopped(count):
+        records = [replace(each, outcome=stopped) for each in base.records[-count:]]
+        return build(replace(base, records=(*base.records[:-count], *records)))
+
+    assert len(with_stopped(8).problems.rows) == 8
+    (row,) = with_stopped(9).problems.rows
+    assert (row.cells[0].text, row.cells[1].mark.word) == ("9 cases", "interrupted")
+    assert row.cells[2].text.endswith(" and 1 more")
+    other = axis(with_stopped(20), "rhythm")
+    assert (other.sentence, other.plots) == ("No case of this section was measured to its end.", ())
 
 
 def test_a_case_that_fails_as_its_strategy_declares_is_no_alarm():

@@ -50,12 +50,13 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
     target = Path(folder)
     pictures: dict[str, bytes] = {}
     drawings: dict[str, tuple[str, str]] = {}
-    for plot in view.every_plot:
+    for number, plot in enumerate(view.every_plot):
         if plot.series is not None:
             pictures[plot.file_name] = plots.png(plot.series, plot.title, view.stamp)
             drawings[plot.key] = (
-                plots.svg(plot.series, "wide", prefix=f"{plot.key}-wide"),
-                plots.svg(plot.series, "narrow", prefix=f"{plot.key}-narrow"),
+                # The prefix stands before each of thousands of letters, so it is short.
+                plots.svg(plot.series, "wide", prefix=f"w{number}"),
+                plots.svg(plot.series, "narrow", prefix=f"n{number}"),
             )
     page = html.page(view, drawings)
     for name, content in pictures.items():

@@ -122,13 +122,19 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
         tables.append(hazards)
     # That another protocol was spoken makes a case invalid, and is part of the answer.
     answering = points if section.key == "protocol" else whole
-    sentence = section.answer(answering) if answering else ""
+    answers = any(not point.is_base for point in answering)
+    sentence = section.answer(answering) if answers else ""
     return AxisView(
         key=section.key,
         short=section.short,
         title=section.title,
-        sentence=sentence or "The cases measured here do not answer the question; see the table.",
-        plots=section.plots(whole),
+        sentence=sentence
+        or (
+            "The cases measured here do not answer the question; see the table."
+            if answers
+            else "No case of this section was measured to its end."
+        ),
+        plots=section.plots(whole) if answers else (),
         tables=tuple(tables),
     )
 

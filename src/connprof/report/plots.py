@@ -834,6 +834,8 @@ def png(series: Series, title: str, footer: str = "") -> bytes:
 
 
 _PLACEHOLDERS = {name: f"#0a0b{k:02x}" for k, name in enumerate(LIGHT, start=1)}
+# Places are exact to a hundredth of a pixel; a letter's scale needs all of its digits.
+_EXCESS = re.compile(r"scale\([^)]*\)|(?<![\d.])(-?\d+\.\d\d)\d+")
 _NOT_NEEDED = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 
 
@@ -854,6 +856,7 @@ def svg(series: Series, size: Size, *, prefix: str) -> str:
     text = _NOT_NEEDED.sub("", sink.getvalue())
     for name, placeholder in _PLACEHOLDERS.items():
         text = text.replace(placeholder, f"var(--{name})")
+    text = _EXCESS.sub(lambda found: found[1] or found[0], text.replace("DejaVuSans-", "g"))
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'\b(?:xlink:)?href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)

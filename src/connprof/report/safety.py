@@ -73,9 +73,9 @@ def outcome_phrase(cell: SafetyCell) -> str:
 
 
 def price_text(price: Price | None) -> str:
-    """``1 context, 5 handshakes, 18.8 MB``; a dash where no price was measured."""
+    """``1 context, 5 handshakes, 18.8 MB``."""
     if price is None:
-        return words.ABSENT
+        return "no price measured"
     parts = [words.plural(price.contexts_count, "context"), words.plural(price.handshakes_count, "handshake")]
     if price.ssl_bytes is not None:
         parts.append(words.bytes_text(price.ssl_bytes))
@@ -258,14 +258,16 @@ def _sentence(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappi
         if any(cell.outcome is HazardOutcome.HARM for cell in cells.values())
     ]
     over = f"Of {words.plural(len(by_strategy), 'strategy', 'strategies')} under {words.plural(hazards, 'hazard')}"
-    if spared:
+    if not spared:
+        first = f"{over}, none was spared by all"
+    elif len(spared) == 1:
+        first = f"{over}, only {words.plain(spared[0])} was spared by all that was probed"
+    else:
         cheapest = min(spared, key=lambda name: (_cost(priced.get(name)), name))
         first = (
-            f"{over}, {words.count(len(spared))} {'was' if len(spared) == 1 else 'were'} spared by all that could be "
-            f"probed, the cheapest of them {words.plain(cheapest)}"
+            f"{over}, {words.count(len(spared))} were spared by all that was probed, the cheapest of them "
+            f"{words.plain(cheapest)}"
         )
-    else:
-        first = f"{over}, none was spared by all"
     return f"{first}; {words.count(len(harmful))} did silent harm under at least one."
 
 

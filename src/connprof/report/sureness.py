@@ -21,6 +21,7 @@ __all__ = ["assurance_views", "banner_views", "problem_table"]
 
 _ENOUGH_HEADROOM = 3.0
 _CALM_SPREAD = 0.15
+_MOST_STOPPED = 8
 
 
 def assurance_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[Assurance, ...]:
@@ -192,8 +193,11 @@ def banner_views(report: Report) -> tuple[Banner, ...]:
 
 def problem_table(all_seen: tuple[Seen, ...]) -> Table:
     """The cases that failed or are invalid, and why."""
+    stopped = [one for one in all_seen if one.state is State.INTERRUPTED]
     rows: list[Row] = []
     for one in all_seen:
+        if one.state is State.INTERRUPTED and len(stopped) > _MOST_STOPPED:
+            continue
         if one.state in {State.FAILED, State.FORESEEN, State.INTERRUPTED}:
             rows.extend(_problem(one.place, STATE_MARKS[one.state], sentence) for sentence in one.sentences)
         else:
@@ -214,6 +218,10 @@ def problem_table(all_seen: tuple[Seen, ...]) -> Table:
                 _problem(one.place, warn_mark("not seen by the client's counts"), words.plain(text))
                 for text in one.counts.blind_spots
             )
+    if len(stopped) > _MOST_STOPPED:
+        names = ", ".join(one.place for one in stopped[:_MOST_STOPPED])
+        sentence = f"not complete when the run ended: {names} and {words.count(len(stopped) - _MOST_STOPPED)} more"
+        rows.append(_problem(words.plural(len(stopped), "case"), STATE_MARKS[State.INTERRUPTED], sentence))
     return Table(
         caption="Cases that failed or whose figures must not be trusted",
         columns=(

@@ -115,7 +115,10 @@ def _wide(
         lines.append(
             ("Unlike declared", f"{len(unlike)}: {'; '.join(unlike[:_MOST_NAMED])}{more}" if unlike else "none")
         )
-    lines += [(each.title, each.lead) for each in advised]
+    if any(each.mark.tone == "good" for each in advised):
+        lines += [(each.title, each.lead) for each in advised]
+    elif advised:
+        lines.append(("Recommendations", "none: this run probed too few strategies for all hazards that decide"))
     if cached or safety_of is not None:
         lines.append(("From the cache", cached or "nothing"))
     return tuple(lines)
