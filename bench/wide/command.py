@@ -7,6 +7,7 @@ import random
 import shlex
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from bench.registry import names as strategy_names
 from bench.reserve import interrupt_once, reserved
 from bench.wide.asking import axes_from
 from bench.wide.cache import Cache, KeptCase, KeptCell
-from bench.wide.interpreters import OWN_PYTHON, existing, interpreter_for, pythons
+from bench.wide.interpreters import OWN_PYTHON, SUPPORTED, existing, interpreter_for, pythons
 from bench.wide.keys import Keys
 from bench.wide.plan import AXIS_NAMES, Asked, Found, plan, probes, seconds_of
 from bench.wide.run import ROUNDS_COUNT, Order, run_wide
@@ -43,7 +44,6 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _OUT = _PROJECT / "reports" / "matrix"
 _CACHE = _PROJECT / "reports" / ".cache"
 _SEEDS = 1_000_000
-_SUPPORTED = ("3.11", "3.12", "3.13")
 _SECONDS_PER_PROBE = 1.5
 _LANES_COUNT = 2
 
@@ -143,10 +143,10 @@ def matrix(  # noqa: PLR0917 - click passes them by name
             f"connprof matrix: {len(order.cases)} cases, {len(order.probes)} probes, seed {order.seed}", soft_wrap=True
         )
         with progress_on(console) as listener:
-            report = run_wide(order, command=_command(order.seed), listener=listener)
+            report = run_wide(order, command=_command(order.seed), listener=listener, say=partial(_say, console))
         page = pages.write(report, order.out)
     pages.print_summary(report, console, page=page)
-    console.print(_came_from(report), markup=False, soft_wrap=True)
+    _say(console, _came_from(report))
     return matrix_exit_code(report)
 
 
@@ -166,7 +166,7 @@ def _absent(found: Found, asked: Asked) -> tuple[str, ...]:
     """What is not on this machine, in words: it is left out, and no fault."""
     if asked.quick or asked.axes:
         return ()
-    missing = [version for version in _SUPPORTED if version not in {found.own_python, *found.pythons}]
+    missing = [version for version in SUPPORTED if version not in {found.own_python, *found.pythons}]
     return tuple(f"Python {version} was not found here." for version in missing)
 
 
@@ -187,12 +187,13 @@ def _came_from(report: Report) -> str:
     )
 
 
+def _say(console: Console, sentence: str) -> None:
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
 def _list(order: Order, found: Found, console: Console) -> None:
     """What would run, axis by axis."""
-
-    def say(text: str = "") -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
+    say = partial(_say, console)
     keys, cache = Keys(), Cache(order.cache, say, fresh=order.fresh)
     counts, known, seconds = Counter[str](), Counter[str](), 0.0
     for each in order.cases:

@@ -16,18 +16,28 @@ from typing import TYPE_CHECKING
 
 from bench.environments import Requirements, environment
 from bench.libraries import split
+from bench.wide.sources import installed
 from connprof.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "OWN_PYTHON", "Interpreter", "existing", "interpreter_for", "needs_environment", "own_interpreter", "pythons",
+    "OWN_PYTHON",
+    "SUPPORTED",
+    "Interpreter",
+    "existing",
+    "interpreter_for",
+    "needs_environment",
+    "own_interpreter",
+    "pythons",
     "requirements_for",
-]  # fmt: skip
+]
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_VERSIONS = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13")
+"""The Pythons that are measured where they are found."""
+
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _LIMIT_S = 30.0
 _SPEAK_HTTP2 = {"httpx", "httpx2"}
@@ -69,7 +79,7 @@ def pythons() -> dict[str, str]:
     """Other supported Pythons that are on the path or installed by pyenv: ``3.12`` -> the interpreter's file."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     found: dict[str, str] = {}
-    for version in _VERSIONS:
+    for version in SUPPORTED:
         if version == OWN_PYTHON:
             continue
         on_path = [Path(folder, f"python{version}") for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
@@ -135,8 +145,13 @@ def needs_environment(client_library: str, python: str) -> bool:
 
 
 def requirements_for(client_library: str, python: str) -> Requirements:
-    """What the environment of a case is made of: its library, memray, and the suite's pins for all else."""
-    pins = (_PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    """What the environment of a case is made of: its library, memray, and pins for all that they require.
+
+    Of the suite's own pins only those count that can come into it, so that a new version of a tool makes no new one.
+    """
+    needed = installed(("httpx", "memray", "h2"))
+    lines = (_PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() in needed]
     extra = (_PROJECT / "bench" / "libraries" / "constraints.txt").read_text(encoding="utf-8").splitlines()
     name, version = split(client_library)
     by_name = {line.partition("==")[0].lower(): line for line in (*pins, *extra) if "==" in line}

@@ -34,7 +34,7 @@ from connprof.store import save_report
 from connprof.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from bench.matrix import Job
     from bench.wide.interpreters import Interpreter
@@ -98,7 +98,7 @@ class _CaseState:
 class Wide:
     """One wide run. Not for reuse."""
 
-    def __init__(self, order: Order, command: str, listener: Listener) -> None:
+    def __init__(self, order: Order, command: str, listener: Listener, say: Callable[[str], None]) -> None:
         self.order = order
         self._command = command
         self._listener = listener
@@ -108,7 +108,8 @@ class Wide:
         self._environment: Environment | None = None
         self._server_requests_per_s: float | None = None
         self._workers = Workers(_PROJECT, order.limit_s)
-        self._cache = Cache(order.cache, lambda sentence: listener.finished("cache", sentence), fresh=order.fresh)
+        self._say = say
+        self._cache = Cache(order.cache, say, fresh=order.fresh)
         self._keys = Keys()
         self._states = [_state(number, each) for number, each in enumerate(order.cases)]
         self._by_key = {state.planned.case.key: state for state in self._states}
@@ -149,7 +150,7 @@ class Wide:
             target = where[0].server(ServerKind()).target
             self._environment = describe(target, child_variables(target)[1])
             for sentence in self.order.absent:
-                self._listener.finished("left out", sentence)
+                self._say(sentence)
             self._make_environments(where)
             for state in self._states:
                 self._recall(state)
@@ -351,17 +352,23 @@ class Wide:
         )
 
 
-def run_wide(order: Order, *, command: str, listener: Listener) -> Report:
+def run_wide(order: Order, *, command: str, listener: Listener, say: Callable[[str], None]) -> Report:
     """Run ``order`` and write ``report.json`` into its folder, which must be :func:`bench.reserve.reserved`.
 
     A run that is interrupted, or loses its server, ends early: its report says so. The same run started again goes on
     where that one stopped, as whatever it finished is in the cache.
 
+    Args:
+        order: what was asked for.
+        command: the command that makes this run again.
+        listener: is told of each job.
+        say: is told, in sentences, what a person should know beside that.
+
     Raises:
         FileError: the report cannot be written.
         RunError: the server did not start.
     """
-    report = Wide(order, command, listener).run()
+    report = Wide(order, command, listener, say).run()
     final = order.out / "report.json"
     with suppress(OSError):  # it shows another report than the one written now
         (order.out / "index.html").unlink(missing_ok=True)
