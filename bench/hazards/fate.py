@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["CALLS_COUNT", "Fate", "shared_fate"]
 
 CALLS_COUNT = 20
-TIMEOUT_S = 1.0
-_HUNG_S = 2.2
+TIMEOUT_S = 1.2
+_HUNG_S = 2.4
 _PATIENT_S = 6.0
 _SETTLE_S = 0.4
 
@@ -53,8 +53,8 @@ def shared_fate(subject: Subject, stage: Stage, *, impatient: bool = False) -> I
     """``subject`` with HTTP/2 switched on and one call made; or why that does not apply.
 
     HTTP/2 is switched on by the probe, in every httpx transport of this process, whether or not the strategy asks for
-    it: the question is what would happen if it did. For an ``impatient`` one every timeout is cut to 1 s, so that what
-    has not ended long after that hangs past all of them.
+    it: the question is what would happen if it did. For an ``impatient`` one every timeout is cut to 1.2 s, so that
+    what has not ended long after that hangs past all of them.
     """
     if at_once(subject, CALLS_COUNT) < CALLS_COUNT:
         yield does_not_apply("Its users make one call at a time.")

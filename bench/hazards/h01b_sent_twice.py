@@ -21,6 +21,7 @@ LOOPS_COUNT = 10
         "lazy-service": "silent harm 5 of 10: RuntimeError",
         "module-client": "silent harm 5 of 10: RuntimeError",
         "shared-transport": "silent harm 5 of 10: RuntimeError",
+        "celery-global-client": "silent harm 5 of 10: RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -30,6 +30,7 @@ EXPIRY_FACTOR, PAUSE_S, PATIENCE_S = 0.001, 0.05, 0.15
         "shared-transport on httpx2": "broke 8 of 16: RuntimeError",
         "module-client": "broke 12 of 16: PoolTimeout, RuntimeError",
         "shared-transport": "broke 12 of 16: PoolTimeout, RuntimeError",
+        "celery-global-client": "broke 12 of 16: PoolTimeout, RuntimeError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
@@ -57,6 +58,6 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     first = next((number for number, error in enumerate(starved) if error.startswith("PoolTimeout")), None)
     dead = "" if first is None else f" From the {first + 1}th loop on no call gets a connection."
     return tally.finding(
-        f"{LOOPS_COUNT} event loops with {CONNECTIONS_COUNT} connections: {tally.failed_count} calls failed, "
+        f"{LOOPS_COUNT} batches of one call, {CONNECTIONS_COUNT} connections: {tally.failed_count} calls failed, "
         f"{starved_count} of them because the pool had no slot left.{dead}"
     )

@@ -25,6 +25,7 @@ PATIENCE_S = 2.0
         "shared-sync-client": "broke 2 of 3: RemoteProtocolError",
         "shared-transport": "broke 3 of 3: RuntimeError",
         "thread-local": "broke 2 of 3: RemoteProtocolError",
+        "loops-in-threads": "hung",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:
@@ -33,6 +34,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     Parent and children inherit one TLS connection and its state. The second to write on it uses a record number that
     the server has seen: the server ends the connection, and with it all that was under way on it.
     Then the parent finds it closed, and opens another.
+
+    A strategy that hands its calls to a thread waits for ever in a child: threads are not forked.
 
     An asynchronous client fails sooner, and in the parent too: the event loop of its connection ended before the fork.
     Each process runs its call under ``asyncio.run``, as Celery tasks and gunicorn workers do.

@@ -25,6 +25,7 @@ PATIENCE_S, ARRIVAL_S = 2.0, 1.0
         "shared-sync-client": "silent harm 2 of 2",
         "shared-transport": "broke 2 of 2: RuntimeError",
         "thread-local": "silent harm 2 of 2",
+        "loops-in-threads": "hung",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -23,7 +23,11 @@ _PAUSE_S = 0.02
     title="An idle connection is closed just as it is used again",
     raised_by="the server closes each connection on its second request, unanswered; 20 calls one after another",
     signatures={
+        "asgi-lifespan": "broke 10 of 20: RemoteProtocolError",
         "base-url-loop": "broke 10 of 20: RemoteProtocolError",
+        "celery-global-client": "broke 10 of 20: RuntimeError",
+        "celery-persistent-loop": "broke 10 of 20: RemoteProtocolError",
+        "celery-worker-init": "broke 10 of 20: RemoteProtocolError",
         "client-on-loop": "broke 10 of 20: RemoteProtocolError",
         "client-per-helper": "broke 10 of 20: RemoteProtocolError",
         "floor": "broke 19 of 20: ConnectionError, SSLZeroReturnError",
@@ -31,12 +35,15 @@ _PAUSE_S = 0.02
         "lazy-service-mended": "broke 10 of 20: RemoteProtocolError",
         "loop-registry": "broke 10 of 20: RemoteProtocolError",
         "loop-weak-registry": "broke 10 of 20: RemoteProtocolError",
+        "loops-in-threads": "broke 10 of 20: RemoteProtocolError",
         "module-client": "broke 10 of 20: RemoteProtocolError",
         "one-client": "broke 10 of 20: RemoteProtocolError",
+        "process-pool": "broke 10 of 20: RemoteProtocolError",
         "shared-sync-client": "broke 10 of 20: RemoteProtocolError",
         "shared-transport": "broke 10 of 20: RemoteProtocolError",
         "sync-client": "broke 10 of 20: RemoteProtocolError",
         "thread-local": "broke 10 of 20: RemoteProtocolError",
+        "tuned-client": "broke 10 of 20: RemoteProtocolError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

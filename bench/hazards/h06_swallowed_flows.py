@@ -23,7 +23,11 @@ _HUNG_S = 2.0
     title="A middlebox forgets idle connections",
     raised_by="four connections are used at once, then a TCP proxy swallows all that is sent on them; six calls more",
     signatures={
+        "asgi-lifespan": "broke 4 of 6: ReadTimeout",
         "base-url-loop": "broke 1 of 6: ReadTimeout",
+        "celery-global-client": "broke 3 of 6: RuntimeError",
+        "celery-persistent-loop": "broke 1 of 6: ReadTimeout",
+        "celery-worker-init": "broke 1 of 6: ReadTimeout",
         "client-on-loop": "broke 4 of 6: ReadTimeout",
         "client-per-helper": "broke 4 of 6: ReadTimeout",
         "floor": "hung",
@@ -31,12 +35,15 @@ _HUNG_S = 2.0
         "lazy-service-mended": "broke 4 of 6: ReadTimeout",
         "loop-registry": "broke 4 of 6: ReadTimeout",
         "loop-weak-registry": "broke 4 of 6: ReadTimeout",
+        "loops-in-threads": "broke 4 of 6: ReadTimeout",
         "module-client": "broke 4 of 6: ReadTimeout",
         "one-client": "broke 4 of 6: ReadTimeout",
+        "process-pool": "broke 1 of 6: ReadTimeout",
         "shared-sync-client": "broke 4 of 6: ReadTimeout",
         "shared-transport": "broke 4 of 6: ReadTimeout",
         "sync-client": "broke 1 of 6: ReadTimeout",
         "thread-local": "broke 4 of 6: ReadTimeout",
+        "tuned-client": "broke 4 of 6: ReadTimeout",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

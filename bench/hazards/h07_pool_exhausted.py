@@ -27,6 +27,7 @@ PATIENCE_S = 0.3
     title="The pool is exhausted",
     raised_by="30 calls at once that take 600 ms each, on pools of at most 10 connections and 0.3 s of patience",
     signatures={
+        "asgi-lifespan": "broke 20 of 30: PoolTimeout",
         "client-on-loop": "broke 20 of 30: PoolTimeout",
         "client-per-helper": "broke 20 of 30: PoolTimeout",
         "gather": "broke 30 of 30: PoolTimeout",
@@ -34,11 +35,13 @@ PATIENCE_S = 0.3
         "lazy-service-mended": "broke 20 of 30: PoolTimeout",
         "loop-registry": "broke 20 of 30: PoolTimeout",
         "loop-weak-registry": "broke 20 of 30: PoolTimeout",
+        "loops-in-threads": "broke 20 of 30: PoolTimeout",
         "module-client": "broke 20 of 30: PoolTimeout",
         "one-client": "broke 20 of 30: PoolTimeout",
         "shared-sync-client": "broke 20 of 30: PoolTimeout",
         "shared-transport": "broke 20 of 30: PoolTimeout",
         "task-group": "broke 30 of 30: ExceptionGroup",
+        "tuned-client": "broke 20 of 30: PoolTimeout",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -23,16 +23,19 @@ LIMITS_FACTOR = 0.4
     title="Fewer connections are kept alive than are used at once",
     raised_by="five rounds of 20 calls at once, on pools cut to 40 connections of which 8 are kept alive",
     signatures={
+        "asgi-lifespan": "broke",
         "client-on-loop": "broke",
         "client-per-helper": "broke",
         "lazy-service": "broke",
         "lazy-service-mended": "broke",
         "loop-registry": "broke",
         "loop-weak-registry": "broke",
+        "loops-in-threads": "broke",
         "module-client": "broke",
         "one-client": "broke",
         "shared-sync-client": "broke",
         "shared-transport": "broke",
+        "tuned-client": "broke",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

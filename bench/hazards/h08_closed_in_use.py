@@ -31,9 +31,13 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
         "lazy-service": "silent harm 4 of 20: ReadError",
         "loop-registry": "silent harm 10 of 20: ReadError",
         "one-client": "silent harm 10 of 20: ReadError",
-        "shared-sync-client": "broke 10 of 10: RemoteProtocolError",
+        # The latter since Python 3.13.
+        "shared-sync-client": "broke 10 of 10: RemoteProtocolError or broke 10 of 10: ReadError",
         "shared-transport": "silent harm 10 of 20: ReadError",
         "tuned-client": "silent harm 10 of 20: ReadError",
+        "loops-in-threads": "broke 10 of 10: ReadError",
+        "shared-client on aiohttp": "broke 20 of 20: ClientConnectionError",
+        "shared-client on httpx2": "silent harm 10 of 20: ReadError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

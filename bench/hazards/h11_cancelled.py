@@ -30,6 +30,7 @@ PATIENCE_S, QUEUED_S, ARRIVAL_S, HUNG_S = 0.3, 0.1, 2.0, 2.0
         "one-client": "broke 3 of 3: PoolTimeout",
         "shared-transport": "broke 3 of 3: PoolTimeout",
         "tuned-client": "broke 3 of 3: PoolTimeout",
+        "asgi-lifespan": "broke 3 of 3: PoolTimeout",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     title="All calls share one HTTP/2 connection's end",
     raised_by="20 calls at once over HTTP/2; the server resets one stream, and then, with 20 more, aborts a connection",
     signatures={
+        "asgi-lifespan": "broke 20 of 20: RemoteProtocolError",
         "client-on-loop": "broke 20 of 20: RemoteProtocolError",
         "client-per-helper": "broke 20 of 20: RemoteProtocolError",
         "gather": "broke 20 of 20: RemoteProtocolError",
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
         "lazy-service-mended": "broke 20 of 20: RemoteProtocolError",
         "loop-registry": "broke 20 of 20: RemoteProtocolError",
         "loop-weak-registry": "broke 20 of 20: RemoteProtocolError",
+        "loops-in-threads": "broke 20 of 20: RemoteProtocolError",
         "module-client": "broke 20 of 20: RemoteProtocolError",
         "one-client": "broke 20 of 20: RemoteProtocolError",
         "shared-sync-client": "broke 20 of 20: RemoteProtocolError",
         "shared-transport": "broke 20 of 20: RemoteProtocolError",
         "task-group": "broke 20 of 20: ExceptionGroup",
+        "tuned-client": "broke 20 of 20: RemoteProtocolError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     title="A graceful end of an HTTP/2 connection fails calls that are finished",
     raised_by="20 calls at once over HTTP/2; the server sends GOAWAY without an error, and then answers all of them",
     signatures={
+        "asgi-lifespan": "silent harm 20 of 20: RemoteProtocolError",
         "client-on-loop": "silent harm 20 of 20: RemoteProtocolError",
         "client-per-helper": "silent harm 20 of 20: RemoteProtocolError",
         "context-variable": "silent harm 1 of 20: RemoteProtocolError",
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         "lazy-service-mended": "silent harm 20 of 20: RemoteProtocolError",
         "loop-registry": "silent harm 20 of 20: RemoteProtocolError",
         "loop-weak-registry": "silent harm 20 of 20: RemoteProtocolError",
+        "loops-in-threads": "silent harm 20 of 20: RemoteProtocolError",
         "module-client": "silent harm 20 of 20: RemoteProtocolError",
         "one-client": "silent harm 20 of 20: RemoteProtocolError",
         "per-call-async": "silent harm 1 of 20: RemoteProtocolError",
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
         "shared-transport": "silent harm 20 of 20: RemoteProtocolError",
         "task-group": "silent harm 20 of 20: ExceptionGroup",
         "thread-local": "silent harm 1 of 20: RemoteProtocolError",
+        "tuned-client": "silent harm 20 of 20: RemoteProtocolError",
+        "tuned-per-call": "silent harm 1 of 20: RemoteProtocolError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -6,16 +6,17 @@ import re
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.hazards.finding import Finding, does_not_apply, error_text
 from bench.hazards.registry import hazard
-from bench.hazards.subject import Subject, ask, ask_async, call_of
-from bench.registry import SyncStrategy, load
+from bench.hazards.subject import ask, ask_async, call_of, subject_of
+from bench.registry import SyncStrategy
 from connprof_server.target import Target
 
 if TYPE_CHECKING:
-    from bench.hazards.stage import Scripted, Stage
+    from bench.hazards.stage import Stage
+    from bench.hazards.subject import Subject
 
 CALLS = [call_of(f"call-{number}") for number in range(3)]
 LIMIT_S = 15.0
@@ -50,13 +51,14 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     if subject.hands_over:
         return does_not_apply("Its clients live in processes of their own, which end with their owner.")
     server = stage.start()
-    _said, complaints, code = _run(subject.name, server, "program")
+    asked = {"strategy": subject.name, "client_library": stage.client_library, "target": server.target.to_dict()}
+    _said, complaints, code = _run(asked | {"part": "program"})
     opened_count = server.ask("settled")["opened"]
     unclosed_count = unclosed(complaints)
     observed = {"exit code": code}
     elsewhere = ""
     if subject.is_async and subject.scope == "process" and not unclosed_count:
-        raised, _complaints, _code = _run(subject.name, server, "elsewhere")
+        raised, _complaints, _code = _run(asked | {"part": "elsewhere"})
         observed["closing in another loop raises"] = int(bool(raised))
         elsewhere = f" Closed in another event loop it raises {raised}." if raised else ""
     return Finding(
@@ -86,11 +88,10 @@ def unclosed(complaints: str) -> int:
     return found_count
 
 
-def _run(strategy: str, server: Scripted, part: str) -> tuple[str, str, int]:
+def _run(asked: dict[str, Any]) -> tuple[str, str, int]:
     """Run a program of this file under ``-X dev``: what it said, what the interpreter complained of, its exit code."""
-    job = json.dumps({"strategy": strategy, "target": server.target.to_dict(), "part": part})
     ended = subprocess.run(
-        [sys.executable, "-X", "dev", "-m", "bench.hazards.h13_never_closed", job],
+        [sys.executable, "-X", "dev", "-m", "bench.hazards.h13_never_closed", json.dumps(asked)],
         capture_output=True,
         text=True,
         check=False,
@@ -140,7 +141,7 @@ def _closed_elsewhere(subject: Subject, target: Target) -> str:
 
 def _main() -> None:
     job = json.loads(sys.argv[1])
-    subject, target = Subject(load(job["strategy"])), Target(**job["target"])
+    subject, target = subject_of(job["strategy"], job["client_library"]), Target(**job["target"])
     if job["part"] == "elsewhere":
         sys.stdout.write(f"done {_closed_elsewhere(subject, target)}")
     else:

@@ -28,17 +28,17 @@ _LONGEST_S = 10.0
     timed=True,
     limit_s=30.0,
     signatures={
+        "asgi-lifespan": "broke",
         "base-url-loop": "broke",
+        "celery-persistent-loop": "broke",
+        "celery-worker-init": "broke",
         "client-on-loop": "broke",
         "client-per-helper": "broke",
         "loop-registry": "broke",
         "loop-weak-registry": "broke",
+        "loops-in-threads": "broke",
         "module-client": "broke",
         "one-client": "broke",
-        "shared-sync-client": "broke",
-        "shared-transport": "broke",
-        "sync-client": "broke",
-        "thread-local": "broke",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

@@ -30,6 +30,8 @@ ARRIVAL_S, HUNG_S = 3.0, 2.0
         "gather": "silent harm 9 of 10: ReadError",
         "one-client": "silent harm 9 of 10: ReadError",
         "tuned-client": "silent harm 9 of 10: ReadError",
+        "shared-client on aiohttp": "silent harm 9 of 10: ClientConnectionError",
+        "shared-client on httpx2": "silent harm 9 of 10: ReadError",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

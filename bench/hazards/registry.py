@@ -44,8 +44,8 @@ class Hazard:
         timed: its outcome depends on when things happen, so that nothing else may run beside it.
         limit_s: after that long the probe is killed, and has hung. A probe ends in a fraction of it, also where it
             finds that something hangs.
-        signatures: strategy -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it. What a
-            strategy's own file says comes first.
+        signatures: strategy -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it; with
+            " or " between, where Pythons differ. What a strategy's own file says comes first.
         source: its file, relative to the project.
         probe: the probe.
     """

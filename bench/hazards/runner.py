@@ -37,6 +37,7 @@ __all__ = ["Prober", "as_expected", "expected_signature", "notes", "probe_all", 
 _PROJECT = Path(__file__).resolve().parents[2]
 _LANES_COUNT = 2
 _WORKERS_START_S = 20.0
+_OR = " or "
 _HOSTS = ("localhost", "127.0.0.1", "::1")
 _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 
@@ -44,15 +45,26 @@ _UNDECLARED = frozenset({HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY})
 def expected_signature(hazard: Hazard, strategy: str, client_library: str = "httpx") -> str | None:
     """What is declared for ``strategy``: in its own file, else in the hazard's, else nothing.
 
-    What is declared is of httpx; of another library only the hazard's file says something: ``one-client on httpx2``.
+    What is declared is of httpx; of another library only the hazard's file says something: ``one-client on httpx2``, or
+    of one version ``one-client on httpx2==2.2.0``.
     """
     if client_library != "httpx":
-        return hazard.signatures.get(f"{strategy} on {split(client_library)[0]}")
+        of_all = hazard.signatures.get(f"{strategy} on {split(client_library)[0]}")
+        return hazard.signatures.get(f"{strategy} on {client_library}", of_all)
     try:
         own = load_strategy(strategy).signatures
     except StrategyError:
         own = {}
     return own.get(hazard.id, hazard.signatures.get(strategy))
+
+
+def _declared(cell: SafetyCell) -> SafetyCell:
+    """``cell`` with what is expected of it; where several signatures are, and it has one of them, that one."""
+    hazard = load(cell.hazard)
+    expected = None if hazard.statistical else expected_signature(hazard, cell.strategy, cell.client_library)
+    if expected is not None and cell.signature in expected.split(_OR):
+        expected = cell.signature
+    return msgspec.structs.replace(cell, expected=expected)
 
 
 def as_expected(cell: SafetyCell) -> bool:
@@ -166,7 +178,8 @@ class Prober:
         Args:
             hazard: its id.
             strategy: the strategy's name.
-            client_library: as in :class:`connprof.model.Case`; recorded, and told to the worker.
+            client_library: as in :class:`connprof.model.Case`. One with httpx's interface takes httpx's place; of
+                another the strategy must be one of its own, see :mod:`bench.libraries`.
             python: the interpreter whose environment has that library.
 
         Raises:
@@ -258,7 +271,6 @@ class Prober:
         # What a killed probe leaves in the folder for temporary files goes with the rest.
         variables["TMPDIR"] = tempfile.mkdtemp(prefix="temporary-", dir=folder)
         limit_s = hazard.limit_s + (_WORKERS_START_S if _starts_workers(strategy) else 0.0)
-        variables["CONNPROF_CELERY_FOLDER"] = str(folder / "celery")  # gone with the probe, also one that is killed
         progress: dict[str, Any] = {}
 
         def hear(message: dict[str, Any]) -> dict[str, Any] | None:
@@ -267,6 +279,9 @@ class Prober:
                 return None
             return lane.answer(str(message.get("ask")))
 
+        if client_library != "httpx":
+            # Some read the trust bundle when they are imported, so it must be complete by then.
+            lane.answer("server")
         start_ns = time.perf_counter_ns()
         outcome: dict[str, Any]
         try:
@@ -287,11 +302,14 @@ class Prober:
             "hazard": hazard.id,
             "client_library": client_library,
             "command": f"nox -s matrix -- --probe {strategy}/{hazard.id}{other}",
-            "expected": None if hazard.statistical else expected_signature(hazard, strategy, client_library),
         }
         outcome = {"duration_ns": time.perf_counter_ns() - start_ns} | outcome
         outcome["symptom"] = plain(str(outcome["symptom"]))
-        return msgspec.convert(outcome | common, SafetyCell)
+        try:
+            return _declared(msgspec.convert(outcome | common, SafetyCell))
+        except msgspec.ValidationError as error:
+            symptom = f"The probe's finding has the wrong shape: {error}."
+            return msgspec.convert({"outcome": HazardOutcome.NOT_PROBED, "symptom": symptom} | common, SafetyCell)
 
 
 def run_probe(hazard: str, strategy: str, *, client_library: str = "httpx", python: str = sys.executable) -> SafetyCell:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bench.hazards.finding import Reply
-from bench.registry import AsyncStrategy, InParallel, Scope, Strategy, SyncStrategy, World
+from bench.registry import AsyncStrategy, InParallel, Scope, Strategy, SyncStrategy, World, load
 from bench.workloads import Call
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.registry import Answer, AsyncSend, Send
     from connprof_server.target import Target
 
-__all__ = ["Held", "Seat", "Subject", "ask", "ask_async", "call_of", "reply_to"]
+__all__ = ["Held", "Seat", "Subject", "ask", "ask_async", "call_of", "reply_to", "subject_of"]
 
 _LEAVE_S = 2.0
 _STATUS = 200
@@ -77,6 +77,22 @@ async def ask_all(send: InParallel, calls: Sequence[Call]) -> list[Reply]:
     except Exception as error:  # noqa: BLE001 - what a caller sees is what is being looked at
         return [Reply.failed(call, error) for call in calls]
     return [reply_to(call, answer) for call, answer in zip(calls, answers, strict=True)]
+
+
+def subject_of(strategy: str, client_library: str) -> Subject:
+    """The strategy of that name, or one of the library's own; a library with httpx's interface may take its place.
+
+    Raises:
+        StrategyError: there is none, or it cannot be imported.
+    """
+    if client_library != "httpx":
+        from bench.libraries import PER_CALL, SHARED, stand_in
+        from bench.libraries import load as load_from_library
+
+        if strategy in {PER_CALL, SHARED}:
+            return Subject(load_from_library(client_library, strategy))
+        stand_in(client_library)
+    return Subject(load(strategy))
 
 
 class Subject:

@@ -75,12 +75,9 @@ def main() -> None:
     try:
         from bench.hazards.registry import load as load_hazard
         from bench.hazards.stage import Stage
-        from bench.hazards.subject import Subject
-        from bench.libraries import stand_in
-        from bench.registry import load as load_strategy
+        from bench.hazards.subject import subject_of
 
-        stand_in(job["client_library"])
-        hazard, subject = load_hazard(job["hazard"]), Subject(load_strategy(job["strategy"]))
+        hazard, subject = load_hazard(job["hazard"]), subject_of(job["strategy"], job["client_library"])
         stage = Stage(channel, job)
         start_ns = time.perf_counter_ns()
         finding = hazard.probe(subject, stage)

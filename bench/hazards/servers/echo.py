@@ -1,9 +1,9 @@
 """HTTP/1.1 over TLS or plain: each answer repeats its path, and waits for what its path says.
 
 In the last part of a path, between dashes, may stand ``wait-MS`` (answered after so many milliseconds), ``hold``
-(answered once released), ``close`` (the connection is closed after the answer) or ``cut`` (it is, instead of an
-answer). Option: ``tls`` (true). Operations: ``counts``, ``settled``, ``received``, ``release``, ``release_on``.
-Standard library only.
+(answered once released, or at once when it is asked for again), ``close`` (the connection is closed after the answer)
+or ``cut`` (it is, instead of an answer). Option: ``tls`` (true). Operations: ``counts``, ``settled``, ``received``,
+``release``, ``release_on``. Standard library only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Counts:
         self.arrived = asyncio.Event()
 
     async def hold(self, connection: _Connection, path: str) -> None:
-        if not self.is_released:
+        if not self.is_released and self.executed[path] == 1:  # a library that retries is not held again
             self.held.append((connection, path, event := asyncio.Event()))
             await event.wait()
 
