@@ -22,6 +22,7 @@ __all__ = ["JobFailed", "Overdue", "Stopped", "Workers", "plain"]
 
 _LONGEST_MESSAGE = 600
 _ENDING_S = 1.0
+_NO_OUTCOME = "its process answered something that is no outcome"
 
 
 class JobFailed(Exception):  # noqa: N818 - it is an outcome that is recorded, not a defect
@@ -98,7 +99,7 @@ class Workers:
         except (ValueError, TypeError, KeyError, RecursionError):
             outcome = None
         if not isinstance(outcome, dict):
-            raise JobFailed("its process answered something that is no outcome")
+            raise JobFailed(_NO_OUTCOME)
         return outcome
 
     def converse(
@@ -151,7 +152,7 @@ class Workers:
         if "failed" in answer:
             raise JobFailed(plain(str(answer["failed"])))
         if not isinstance(answer["outcome"], dict):
-            raise JobFailed("its process answered something that is no outcome")
+            raise JobFailed(_NO_OUTCOME)
         outcome: dict[str, Any] = answer["outcome"]
         return outcome
 
@@ -225,9 +226,12 @@ def _hear_out(
             said += received
             *lines, said = said.split(b"\n")
             for line in lines:
-                message = json.loads(line)
+                try:
+                    message = dict(json.loads(line))
+                except (ValueError, TypeError, RecursionError):
+                    raise JobFailed(_NO_OUTCOME) from None
                 if "outcome" in message or "failed" in message:
-                    return dict(message)
+                    return message
                 if (answer := hear(message)) is not None:
                     tell(answer)
 

@@ -305,7 +305,11 @@ class Prober:
         }
         outcome = {"duration_ns": time.perf_counter_ns() - start_ns} | outcome
         outcome["symptom"] = plain(str(outcome["symptom"]))
-        return _declared(msgspec.convert(outcome | common, SafetyCell))
+        try:
+            return _declared(msgspec.convert(outcome | common, SafetyCell))
+        except msgspec.ValidationError as error:
+            symptom = f"The probe's finding has the wrong shape: {error}."
+            return msgspec.convert({"outcome": HazardOutcome.NOT_PROBED, "symptom": symptom} | common, SafetyCell)
 
 
 def run_probe(hazard: str, strategy: str, *, client_library: str = "httpx", python: str = sys.executable) -> SafetyCell:

@@ -55,6 +55,18 @@ def probe(subject, stage):
     except RuntimeError as error:
         return tally.finding(str(error))
 """,
+    "h95_babbles": """
+@hazard("H95", title="babbles", raised_by="babbling")
+def probe(subject, stage):
+    "What it tells is no message."
+    stage._channel.tell(["x"])
+""",
+    "h96_misshapen": """
+@hazard("H96", title="misshapen", raised_by="a count that is none")
+def probe(subject, stage):
+    "Its finding has the wrong shape."
+    return Finding("held", "x", attempts_count="many")
+""",
     "h94_rate": """
 @hazard("H94", title="rate", raised_by="chance", statistical=True)
 def probe(subject, stage):
@@ -103,7 +115,7 @@ def run(root, *arguments, **variables):
 @pytest.fixture(scope="module")
 def cells(root):
     """Exit code, cells by hazard, and what was left running."""
-    wanted = [f"per-call-get/H{number}" for number in range(90, 95)]
+    wanted = [f"per-call-get/H{number}" for number in range(90, 97)]
     code, out, err = run(root, "--json", *wanted, HAZARD_TEST="what-is-left-behind")
     assert err == ""
     found = {cell["hazard"]: cell for cell in map(json.loads, out.splitlines())}
@@ -124,9 +136,11 @@ def test_a_probe_that_hangs_is_killed_with_all_that_it_started_and_what_it_knew_
 def test_a_probe_that_does_not_work_says_nothing_about_the_strategy(cells):
     code, found, _left_running = cells
     assert code == 3
-    assert {found[name]["outcome"] for name in ("H91", "H92")} == {"not probed"}
+    assert {found[name]["outcome"] for name in ("H91", "H92", "H95", "H96")} == {"not probed"}
     assert found["H91"]["symptom"] == "The probe did not work: ValueError: nothing to see [31m"
     assert "was killed by SIGKILL without an answer" in found["H92"]["symptom"]
+    assert "answered something that is no outcome" in found["H95"]["symptom"]
+    assert "wrong shape: Expected `int`, got `str`" in found["H96"]["symptom"]
 
 
 @pytest.mark.once

@@ -16,6 +16,9 @@ ORDER = [
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",
     "bench/driver.py", "bench/worker.py", "bench/turns.py", "server/connprof_server/target.py",
+    "bench/hazards/crowd.py", "bench/hazards/dials.py", "bench/hazards/finding.py", "bench/hazards/forks.py",
+    "bench/hazards/registry.py", "bench/hazards/stage.py", "bench/hazards/subject.py", "bench/hazards/worker.py",
+    *(f"bench/hazards/{file.name}" for file in sorted((ROOT / "bench" / "hazards").glob("h[0-9][0-9]*.py"))),
 ]  # fmt: skip
 
 
@@ -77,6 +80,7 @@ def test_what_workers_load_needs_the_standard_library_only(place):
 def test_a_worker_can_load_its_modules_without_any_package():
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]; import connprof.observe, bench.driver, bench.worker, bench.passes\n"
+        "import bench.hazards.stage, bench.hazards.subject, bench.hazards.worker\n"
         "print([name for name in ('msgspec', 'click', 'rich', 'httpx', 'uvicorn', 'trustme') if name in sys.modules])"
     )
     paths = [str(ROOT), str(ROOT / "src"), str(ROOT / "server")]

@@ -224,11 +224,11 @@ def _by_parameters(function: Function) -> Way:
 def _by_name(function: Function) -> Way:
     if function.own_class is None and function.name in _MAIN:
         return Way(Role.ONCE, f"{function.name}() by its name")
-    bare = function.name.lstrip("_")
+    bare = function.name.strip("_")
     needed = [each for each in function.parameters if each not in {"self", "cls"}]
-    if any(bare == start or bare.startswith(f"{start}_") for start in _STARTS) and (
-        not needed or bare in _STARTS or bare.startswith(("async_setup", "setup", "init", "start", "run"))
-    ):
+    runs = bare == "run" and function.own_class is None
+    prepares = runs or bare.startswith(("async_setup", "setup", "init", "start"))
+    if any(bare == start or bare.startswith(f"{start}_") for start in _STARTS) and (prepares or not needed):
         return Way(Role.START, f"{function.title} reads as if it were called once")
     return Way(Role.UNKNOWN)
 

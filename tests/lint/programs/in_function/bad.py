@@ -29,3 +29,13 @@ class Api:
     def fetch(self, path):
         with httpx.Client(base_url=self.base) as client:  # expect: CP001 likely
             return client.get(path)
+
+
+class Search:
+    def run(self, query):
+        with httpx.Client() as client:  # expect: CP001 likely
+            return client.get("https://api.example", params={"q": query})
+
+    def setup(self):
+        with httpx.Client() as client:  # expect: CP001 guess
+            client.get("https://api.example")

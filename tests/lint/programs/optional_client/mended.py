@@ -29,3 +29,27 @@ def use(url):
 async def main():
     await every([])
     await fetch("https://api.example")
+
+
+def chosen(given=None):
+    return given or httpx.Client()
+
+
+def ask(url):
+    return chosen(http).get(url)
+
+
+async def fetch_own(url, client=None):
+    own = client is None
+    if own:
+        client = httpx.AsyncClient()
+    try:
+        return await client.get(url)
+    finally:
+        if own:
+            await client.aclose()
+
+
+async def all_of(urls, client):
+    for url in urls:
+        await fetch_own(url, client)
