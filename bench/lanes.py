@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -16,14 +16,15 @@ from connprof.errors import RunError
 from connprof_server import RunningServer, ServerError, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bench.children import Workers
     from connprof.model import Case, Ended
 
-__all__ = ["Ending", "Lane", "Listener", "ServerKind", "lanes", "run_alone", "run_beside", "run_to_its_end"]
+__all__ = ["Ending", "Lane", "Listener", "ServerKind", "lanes", "run_alone", "run_beside", "run_to_its_end", "wait_for"]
 
 _LANES_COUNT = 2
+_LOOK_UP_EVERY_S = 0.25
 
 T = TypeVar("T")
 
@@ -105,13 +106,23 @@ def run_beside(work: Callable[[T, Lane], None], jobs: Sequence[T], where: Sequen
 
     with ThreadPoolExecutor(len(where)) as pool:
         try:
-            futures = [pool.submit(one_after_another, lane) for lane in where]
-            for future in as_completed(futures):
-                future.result()
+            wait_for([pool.submit(one_after_another, lane) for lane in where])
         except BaseException:
             waiting.clear()
             workers.stop()
             raise
+
+
+def wait_for(futures: Iterable[Future[None]]) -> None:
+    """Wait for all ``futures``; the first exception of one of them is raised at once.
+
+    Now and then the main thread looks up: a Ctrl-C that the kernel hands to another thread would not wake it.
+    """
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=_LOOK_UP_EVERY_S, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
 
 
 def run_alone(work: Callable[[T, Lane], None], jobs: Sequence[T], where: Sequence[Lane]) -> None:

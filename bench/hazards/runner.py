@@ -20,6 +20,7 @@ import trustme
 
 from bench.children import JobFailed, Overdue, Workers, plain
 from bench.hazards.registry import Hazard, load, names
+from bench.lanes import wait_for
 from bench.libraries import split
 from bench.registry import StrategyError
 from bench.registry import load as load_strategy
@@ -251,10 +252,8 @@ class Prober:
                 run(lane, pair)
 
         with ThreadPoolExecutor(len(self._lanes)) as pool:
-            futures = [pool.submit(work, lane) for lane in self._lanes]
             try:
-                for future in futures:
-                    future.result()
+                wait_for([pool.submit(work, lane) for lane in self._lanes])
             except BaseException:
                 waiting.clear()
                 self._workers.stop()

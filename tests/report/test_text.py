@@ -61,3 +61,21 @@ def test_an_output_that_knows_only_ascii(terminal):
     print_summary(samples.failed_cases(), Console(file=sink, force_terminal=terminal, width=80))
     sink.flush()
     assert b"Reproduced and fixed" in raw.getvalue()
+
+
+@pytest.mark.parametrize(("count", "said"), [(5, "- case-4: failed: "), (6, "- 6 cases: failed: ")])
+def test_a_problem_that_many_cases_have_in_common_is_said_once(count, said):
+    from msgspec.structs import replace
+
+    from connprof.model import Failed
+
+    report = samples.report()
+    failed = tuple(
+        replace(report.records[0], case=samples.case(f"case-{number}"), outcome=Failed(stage="load", message="stopped"))
+        for number in range(count)
+    )
+    sink = io.StringIO()
+    print_summary(replace(report, records=(*report.records, *failed)), Console(file=sink, width=80))
+    lines = [line for line in sink.getvalue().splitlines() if "stopped" in line]
+    assert lines[-1].startswith(said)
+    assert len(lines) == (count if count == 5 else 1)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 _STYLES: dict[Tone, str] = {"good": "bold green", "bad": "bold red", "warn": "bold yellow", "none": "dim"}
+_MOST_ALIKE = 5
 _WIDTH = 80
 
 
@@ -124,11 +125,16 @@ def _before_after(view: View) -> list[tuple[str, str]]:
 
 
 def _problems(view: View) -> list[tuple[str, str, str]]:
-    found = []
+    """Case, kind and sentence of each problem; one that many cases have in common is said once for all of them."""
+    found: dict[tuple[str, str], list[str]] = {}
     for row in view.problems.rows:
         case, kind, sentence = row.cells
-        found.append((case.text, kind.mark.word if kind.mark else kind.text, sentence.text))
-    return found
+        found.setdefault((kind.mark.word if kind.mark else kind.text, sentence.text), []).append(case.text)
+    return [
+        (case, kind, sentence)
+        for (kind, sentence), cases in found.items()
+        for case in (cases if len(cases) <= _MOST_ALIKE else [f"{len(cases)} cases"])
+    ]
 
 
 def _wrapped(text: str, *, indent: str = "") -> list[str]:
