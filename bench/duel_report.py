@@ -36,8 +36,8 @@ _WORDS = {"thread_time_ns": "CPU", "unhindered_ns": "wall"}
 class Turns(Frozen, frozen=True, kw_only=True):
     """The samples of one process, one of each for each session, in nanoseconds; the k-th are of the k-th round.
 
-    ``delay_ns`` is how long the threads of worker and server were ready to run and had to wait for a core; 0 where the
-    system does not tell.
+    ``delay_ns`` is how long the session was held up because there was no core to run on (:class:`bench.turns.Delay`); 0
+    where the system does not tell.
     """
 
     wall_ns: tuple[int, ...]

@@ -19,13 +19,14 @@ import asyncio
 import json
 import os
 import queue
+import selectors
 import sys
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import bench
 from bench.driver import run_session
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from bench.registry import AsyncSend, Send
 
-__all__ = ["delays_ns", "main", "slowed"]
+__all__ = ["Delay", "delays_ns", "main", "slowed", "watch_selectors"]
 
 _WARMUP_CALLS_COUNT = 5
 
@@ -83,7 +84,7 @@ def _slowed_sync(strategy: SyncStrategy, burn_share: float, wait_share: float) -
 
 
 def _undelayed_ns() -> int:
-    return time.perf_counter_ns() - delays_ns([os.getpid()])
+    return time.perf_counter_ns() - delays_ns(os.getpid())
 
 
 def _burn(cpu_ns: float) -> None:
@@ -101,12 +102,13 @@ def _turns(lines: queue.SimpleQueue[str], answer: Callable[[dict[str, Any]], Non
         strategy = slowed(strategy, **options)
     workload = WORKLOADS[case["workload"]]
     steps = workload.steps(case["calls_count"])
-    partners = [os.getpid(), *job.get("partners", ())]
+    partners = job.get("partners", ())
+    watch_selectors()
     run_session(strategy, workload.steps(min(_WARMUP_CALLS_COUNT, case["calls_count"])), target, nullcontext)
     answer({"ready": str(Path(bench.__file__).resolve().parent.parent)})
     while True:
         lines.get()
-        delay = _Delay(partners)
+        delay = Delay(partners)
         session = run_session(strategy, steps, target, lambda delay=delay: delay)
         answer(
             {
@@ -117,31 +119,77 @@ def _turns(lines: queue.SimpleQueue[str], answer: Callable[[dict[str, Any]], Non
         )
 
 
-class _Delay:
-    """The window of one session: how long those who work on it had to wait for a core meanwhile."""
-
-    def __init__(self, processes: Sequence[int]) -> None:
-        self._processes = processes
-        self.ns = 0
-
-    def __enter__(self) -> None:
-        self.ns = -delays_ns(self._processes)
-
-    def __exit__(self, *_error: object) -> None:
-        self.ns += delays_ns(self._processes)
-
-
-def delays_ns(processes: Sequence[int]) -> int:
-    """How long the threads of ``processes`` have been ready to run, and had to wait for a core, since they started.
+def delays_ns(process: int) -> int:
+    """How long the threads of ``process`` have been ready to run, and had to wait for a core, since they started.
 
     Linux tells it (Documentation/scheduler/sched-stats.rst, the second number); elsewhere it is always 0.
     """
     found = 0
-    for process in processes:
-        for file in Path(f"/proc/{process}/task").glob("*/schedstat"):
-            with suppress(OSError):  # a thread that has just ended
-                found += int(file.read_bytes().split()[1])
+    for file in _schedules(process):
+        with suppress(OSError):  # a thread that has just ended
+            found += int(file.read_bytes().split()[1])
     return found
+
+
+def _schedules(process: int) -> list[Path]:
+    return list(Path(f"/proc/{process}/task").glob("*/schedstat"))
+
+
+class Delay:
+    """The window of one session: how long it was held up because there was no core to run on.
+
+    That is what this process's own threads had to wait, and while its event loop waited for an answer, what the
+    partners' had to. What they waited at other times held up nobody. A client without an event loop does not say when
+    it waits, so that only its own delay is known.
+
+    Attributes:
+        ns: the sum, when the window has closed.
+    """
+
+    current: ClassVar[Delay | None] = None
+
+    def __init__(self, partners: Sequence[int]) -> None:
+        self._partners = partners
+        self._files: list[int] = []
+        self.ns = 0
+
+    def __enter__(self) -> None:
+        for file in (file for process in self._partners for file in _schedules(process)):
+            with suppress(OSError):
+                self._files.append(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+        self.ns = -delays_ns(os.getpid())
+        Delay.current = self
+
+    def __exit__(self, *_error: object) -> None:
+        Delay.current = None
+        self.ns += delays_ns(os.getpid())
+        for file in self._files:
+            os.close(file)
+
+    def partners_ns(self) -> int:
+        """What the partners have waited by now."""
+        found = 0
+        for file in self._files:
+            with suppress(OSError):
+                found += int(os.pread(file, 100, 0).split()[1])
+        return found
+
+
+def watch_selectors() -> None:
+    """Tell the window that is open while an event loop waits."""
+    wait = selectors.DefaultSelector.select
+
+    def select(self: selectors.DefaultSelector, timeout: float | None = None) -> Any:
+        delay = Delay.current
+        if delay is None or (timeout is not None and timeout <= 0):
+            return wait(self, timeout)
+        before_ns = delay.partners_ns()
+        try:
+            return wait(self, timeout)
+        finally:
+            delay.ns += delay.partners_ns() - before_ns
+
+    selectors.DefaultSelector.select = select  # type: ignore[method-assign]
 
 
 def _read(channel: IO[str], lines: queue.SimpleQueue[str]) -> None:

@@ -39,6 +39,12 @@ _LONGEST_S = 10.0
         "loops-in-threads": "broke",
         "module-client": "broke",
         "one-client": "broke",
+        "process-pool": "broke",
+        "shared-sync-client": "broke",
+        "shared-transport": "broke",
+        "sync-client": "broke",
+        "thread-local": "broke",
+        "tuned-client": "broke",
     },
 )
 def probe(subject: Subject, stage: Stage) -> Finding:

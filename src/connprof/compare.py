@@ -29,6 +29,7 @@ __all__ = [
     "LARGEST_FIGURE",
     "METRICS",
     "OUTCOMES",
+    "PEAK_PACKAGES",
     "SENSITIVE_TO",
     "Comparison",
     "Difference",
@@ -88,6 +89,10 @@ incomparable. The one table of this kind; METHODOLOGY.md gives the reasons.
 ``python`` is compared up to its minor version. ``client_library`` and its version are in no row: comparing two
 versions of a client is what many comparisons are for. They are named where they differ.
 """
+
+PEAK_PACKAGES = ("h2",)
+"""Packages that are imported during a session wherever they are installed (httpcore does that with h2): peak bytes are
+incomparable between an environment that has one of them and one that has not."""
 
 _COUNT, _BYTES, _RATIO = "count", "bytes", "ratio"
 _EXACT, _BANDED, _NOISY = MetricClass.EXACT, MetricClass.BANDED, MetricClass.NOISY
@@ -150,6 +155,7 @@ CELLS = {
 neither better nor worse: there may be more of them."""
 
 _BY_NAME = {metric.name: metric for metric in (*METRICS, *CELL_METRICS)}
+_PEAK = _BY_NAME["peak_bytes"]
 _COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:7], METRICS[7:10], METRICS[10], METRICS[11:]
 
 
@@ -307,6 +313,12 @@ class _Side:
         for record in report.records:
             if record.case.strategy in wanted:
                 self._references.setdefault(record.case.strategy, {})[_axes(record.case)] = record.case
+
+    def packages_behind_the_peak(self, other: _Side) -> str:
+        """What an import during the session depends on, and so its peak, where only one side has it."""
+        ours, theirs = self.report.environment.packages, other.report.environment.packages
+        found = [name for name in PEAK_PACKAGES if (name in ours) != (name in theirs)]
+        return f"{', '.join(found)} installed on one side only" if found else ""
 
     def note(self, case: Case) -> StrategyNote | None:
         """What the strategy says of itself."""
@@ -485,10 +497,11 @@ def _figures(
         for metric, one, other in zip(_COUNTS, _counts(ours), _counts(theirs), strict=True):
             yield pair(subject, metric, one, other, why)
     why = hindrances[MetricClass.BANDED]
+    sides_differ = base.packages_behind_the_peak(head)
     if ours.memory is not None or theirs.memory is not None:
         anything = True
         for metric, one, other in zip(_MEMORY, _memory(ours), _memory(theirs), strict=True):
-            yield pair(subject, metric, one, other, why)
+            yield pair(subject, metric, one, other, why or (sides_differ if metric is _PEAK else ""))
     if ours.retained is not None or theirs.retained is not None:
         anything = True
         if theirs.retained is None and head.report.run.quick and not base.report.run.quick:

@@ -1,9 +1,12 @@
 """Duels, run as their users run them, in a small git repository that holds a copy of the suite."""
 
+import asyncio
 import contextlib
+import itertools
 import json
 import os
 import random
+import selectors
 import shutil
 import signal
 import subprocess
@@ -20,6 +23,7 @@ from bench.checkouts import commit_of, requirements, worktrees
 from bench.duel import DuelSettings, Sampled
 from bench.duel_report import DuelReport, Trio, Turns, answered, paired_test
 from bench.environments import Requirements, environment
+from bench.turns import Delay, watch_selectors
 from connprof.cli import cli, guarded
 from connprof.cli.exits import duel_exit_code
 from connprof.errors import RunError, UsageError
@@ -400,6 +404,52 @@ def test_the_k_th_turns_of_a_trio_are_held_against_each_other():
 def test_what_was_waited_for_a_core_is_not_the_codes_and_something_is_always_left():
     turns = Turns(wall_ns=(100, 100, 100, 100), thread_time_ns=(40, 40, 40, 0), delay_ns=(0, 50, 95, 100))
     assert turns.unhindered_ns == (100, 50, 10, 1)
+
+
+@on_linux
+def test_the_wait_for_a_core_is_told_from_other_waiting():
+    script = """
+import os, subprocess, sys, time
+from bench.turns import Delay, delays_ns
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+burner = subprocess.Popen([sys.executable, "-c", "print(flush=True)\\nwhile True: pass"], stdout=subprocess.PIPE)
+burner.stdout.readline()
+def work():
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end: pass
+    time.sleep(0.05)
+try:
+    delay, start = Delay([]), time.perf_counter()
+    with delay:
+        work()
+    wall = time.perf_counter() - start
+finally:
+    burner.kill()
+    burner.wait()
+print(wall, delay.ns / 1e9)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    wall_s, delay_s = map(float, done.stdout.split())
+    assert delay_s > 0.03
+    assert 0.14 < wall_s - delay_s < 0.25
+
+
+def test_a_partners_wait_counts_while_the_event_loop_waits_and_only_then(monkeypatch):
+    monkeypatch.setattr(selectors.DefaultSelector, "select", selectors.DefaultSelector.select)
+    watch_selectors()
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(Delay, "partners_ns", lambda _self: next(clock))
+    monkeypatch.setattr("bench.turns.delays_ns", lambda _process: 0)
+    asyncio.run(asyncio.sleep(0.01))
+    assert next(clock) == 0, "no window is open"
+    with Delay([]) as _, selectors.DefaultSelector() as selector:
+        selector.select(0)
+    assert next(clock) == 10, "it does not wait"
+    delay = Delay([])
+    with delay, selectors.DefaultSelector() as selector:
+        selector.select(0.001)
+        selector.select(0.001)
+    assert delay.ns == 20
 
 
 def test_the_budget_is_shared_by_the_trios_that_are_left():

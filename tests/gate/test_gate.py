@@ -411,3 +411,20 @@ def test_two_cases_whose_names_read_alike_are_two():
     records = tuple(replace(BASE.records[k], case=case) for k, case in enumerate(twins))
     judgement = judged(replace(BASE, records=records), replace(candidate(), records=records[:1]))
     assert judgement.tally[Status.MISSING] == 1
+
+
+def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_a_session():
+    def with_h2(report):
+        packages = report.environment.packages | {"h2": "4.4.1"}
+        return replace(report, environment=replace(report.environment, packages=packages))
+
+    head = with_changed(candidate(), POOLED, "memory", peak_bytes=99_000_000)
+    plain = replace(BASE, environment=replace(BASE.environment, packages={}))
+    head = replace(head, environment=replace(head.environment, packages={}))
+    assert status(plain, head, POOLED, "peak_bytes") == "regressed"
+    assert status(with_h2(plain), with_h2(head), POOLED, "peak_bytes") == "regressed"
+    for base, other in ((with_h2(plain), head), (plain, with_h2(head))):
+        found = row(judged(base, other), POOLED, "peak_bytes")
+        assert found.status is Status.INCOMPARABLE
+        assert found.pair.reason == "h2 installed on one side only"
+        assert status(base, other, POOLED, "context_bytes") == "unchanged"

@@ -151,6 +151,15 @@ def test_a_history_takes_no_step_where_a_cases_own_environment_changed():
     ] == [key(POOLED)]
 
 
+def test_a_case_with_an_environment_of_its_own_hides_no_step_of_the_others():
+    later = own(candidate(), "floor", openssl="3.5")
+    for name in ("floor", POOLED):
+        later = with_changed(later, name, "memory", ssl__context_bytes=1)
+    found = history([("a", abridge(samples.report())), ("b", abridge(later))], Policy())
+    stepped = [course.subject.key for course in found.courses if course.metric.name == "context_bytes" and course.steps]
+    assert stepped == [key(POOLED)]
+
+
 @pytest.mark.parametrize(("axis", "value"), [("limits", "below"), ("python", "3.13"), ("concurrency_count", 4)])
 def test_a_time_is_held_against_the_floor_of_its_own_axes(axis, value):
     def moved(report):

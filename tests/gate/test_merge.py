@@ -116,3 +116,10 @@ def test_what_one_shard_left_out_and_another_measured_was_not_left_out():
 def test_outcomes_that_failed_survive_a_merge():
     joined = merge([("a", samples.failed_cases()), ("b", shard(0))])
     assert outcome_of(joined, "lazy-service").stage == "memory"
+
+
+def test_a_case_from_the_cache_is_the_case_that_was_measured():
+    cached = replace(
+        WHOLE, records=tuple(replace(each, cached_from="2026-11-19T00:00:00+00:00") for each in WHOLE.records)
+    )
+    assert merge([("a", WHOLE), ("b", cached)]).records == WHOLE.records

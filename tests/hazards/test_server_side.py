@@ -50,7 +50,7 @@ def test_a_graceful_end_harms_even_a_call_on_a_connection_of_its_own(prober):
 
 
 @pytest.mark.parametrize(
-    ("hazard", "strategy", "attempts_count"), [("H5s", "one-client", 200), ("H17", "per-call-shared-context", 240)]
+    ("hazard", "strategy", "attempts_count"), [("H5s", "one-client", 200), ("H17", "per-call-shared-context", 160)]
 )
 def test_a_statistical_probe_counts_attempts_and_is_never_unexpected(prober, hazard, strategy, attempts_count):
     cell = prober.probe(hazard, strategy)

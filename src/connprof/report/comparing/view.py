@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connprof.compare import OUTCOMES, MetricClass
+from connprof.compare import OUTCOMES, PEAK_PACKAGES, MetricClass
 from connprof.gate import PPM_PER_PERCENT, Answer, Status
 from connprof.report import words
 from connprof.report.comparing.payers import Payers, Place
@@ -204,8 +204,10 @@ def _packages(found: Sequence[Difference]) -> list[str]:
         for one in found[:_MOST_PACKAGES]
     ]
     more = len(found) - _MOST_PACKAGES
+    peaks = any(one.key in PEAK_PACKAGES and None in {one.baseline, one.candidate} for one in found)
     return [
-        f"packages: {', '.join(parts)}{f' and {words.count(more)} more' if more > 0 else ''} (compared all the same)"
+        f"packages: {', '.join(parts)}{f' and {words.count(more)} more' if more > 0 else ''} (compared all the same"
+        + (", but for peak bytes)" if peaks else ")")
     ]
 
 
