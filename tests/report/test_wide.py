@@ -270,7 +270,9 @@ def test_no_recommendation_says_what_is_missing():
     assert (found.lead, found.mark.word) == ("No recommendation from this run", "no recommendation")
     assert "H11 not probed" in found.sentences[-1]
     assert "Not judged: " in found.sentences[-1]
-    assert found.recipe == "An example of what is usual here: docs/recipes/cancellations.py"
+    assert found.recipe == (
+        "An example of what is usual here: docs/recipes/cancellations.py and docs/recipes/client_service.py"
+    )
     celery = [name for name in wide_samples.STRATEGIES if name.startswith("celery")]
     made = build(replace(base, strategies=tuple(note for note in base.strategies if note.name not in celery)))
     assert made.situations[2].sentences == ("It holds none of the strategies of Celery workers.",)
