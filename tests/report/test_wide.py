@@ -320,6 +320,7 @@ def test_each_section_answers_from_its_figures(made):
         ": one-client makes 5 handshakes for 40 calls (1 call at once), but 90 handshakes for 40 calls (100 calls at "
         "once)."
     )
+    assert said["trust"].startswith("What a context loads is what it costs: one-client costs ")
     assert said["library"] == (
         "Changing the library alone does not fix it: with 3 of 3 others a client per call still makes a handshake for "
         "each call, and a context for each with aiohttp 3.13.2 and requests 2.31.0; requests 2.32.4 keeps the context."

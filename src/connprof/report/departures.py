@@ -95,8 +95,11 @@ def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ..
     found = []
     for section in (*_SECTIONS, _OTHER):
         points = [point for point in by_section.get(section.key, []) if point.case not in counterparts]
+        held_against = {_counterpart(point.case, section, base) for point in points if section is not _OTHER}
         points += [
-            _Point(one, case, section.place(case), is_base=True) for case, one in beside.get(section.key, {}).items()
+            _Point(one, case, section.place(case), is_base=True)
+            for case, one in beside.get(section.key, {}).items()
+            if case in held_against or section.key == "library"
         ]
         hazards = _library_hazards(report) if section.key == "library" else None
         if any(not point.is_base for point in points) or (hazards is not None and hazards.rows):
@@ -477,7 +480,7 @@ def _rhythm_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
 def _concurrency_answer(points: Sequence[_Point]) -> str:
     return _spread_answer(
         points,
-        "More calls at once need more connections, and a pool that keeps too few opens them again",
+        "More calls at once need more connections",
         "No strategy measured here makes more or fewer handshakes per call at another concurrency.",
     )
 
@@ -495,21 +498,15 @@ def _concurrency_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
 # --- trust stores, libraries, protocols, Pythons ------------------------------------------------------------------
 
 
-def _each_context(one: Seen) -> float | None:
-    return one.ssl.context_bytes / one.contexts if one.ssl is not None and one.contexts else None
-
-
 def _trust_answer(points: Sequence[_Point]) -> str:
-    rated = sorted((size, point.place) for point in points if (size := _each_context(point.one)) is not None)
-    if not rated:
-        return ""
-    (low, least), (high, most) = rated[0], rated[-1]
-    if least == most:
-        return ""
-    return (
-        f"A context costs {words.bytes_text(high)} with {most} and {words.bytes_text(low)} with {least}: what it loads "
-        "is what it costs."
-    )
+    parts = []
+    for name, own in sorted(_by_strategy(points).items()):
+        sizes = sorted((size, point.place) for point in own if (size := point.one.ssl_bytes) is not None)
+        if len(sizes) >= _TWO_POINTS:
+            (low, least), (high, most) = sizes[0], sizes[-1]
+            dear, cheap = words.bytes_text(high), words.bytes_text(low)
+            parts.append(f"{name} costs {dear} of SSL bytes with {most} and {cheap} with {least}")
+    return f"What a context loads is what it costs: {'; '.join(parts)}." if parts else ""
 
 
 def _trust_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
