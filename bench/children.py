@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from bench.worker import SCRATCH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -182,7 +184,7 @@ class Workers:
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """A worker's folder for temporary files: what it leaves there, because it is killed, is removed after it."""
-    return tempfile.TemporaryDirectory(prefix="connprof-worker-", ignore_cleanup_errors=True)
+    return tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
 
 
 def plain(text: str) -> str:

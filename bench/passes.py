@@ -17,11 +17,11 @@ import bench
 from bench import axes, sums
 from bench.driver import Session, Window, run_session
 from bench.libraries import load as load_from_library
-from bench.offspring import USER_CODE, followed
+from bench.offspring import USER_CODE, Outcomes, followed
 from bench.registry import AsyncStrategy, Strategy, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bench.axes import Axes
     from connprof_server.target import Target
@@ -30,8 +30,10 @@ __all__ = ["PASSES", "Case", "timing_outcome"]
 
 _PROJECT = Path(bench.__file__).resolve().parent.parent
 _OURSELVES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "?"})
-_ELSEWHERE = frozenset({"celery", "loops", "processes"})
-"""The worlds in which a strategy has threads or processes of its own."""
+_WITH_PROCESSES = frozenset({"celery", "processes"})
+"""The worlds in which a strategy has processes of its own."""
+_ELSEWHERE = _WITH_PROCESSES | {"loops"}
+"""And those in which it may have threads of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Case:
         steps = self.axes.steps(calls_count)
         return run_session(self.strategy, steps, self.target, window, concurrency_count=self.axes.concurrency_count)
 
+    def children(
+        self, kind: str, read: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    ) -> AbstractContextManager[Outcomes]:
+        """:func:`bench.offspring.followed`, where the strategy has processes of its own."""
+        return followed(kind, read) if self.strategy.world in _WITH_PROCESSES else nullcontext(Outcomes())
+
     def timed(self) -> Session:
         """One session with nothing switched on; its CPU time includes the strategy's own threads and processes.
 
@@ -68,7 +76,7 @@ class Case:
         if self.strategy.world not in _ELSEWHERE:
             return self.session(nullcontext)
         before_ns = time.process_time_ns()
-        with followed("timing") as children:
+        with self.children("timing") as children:
             session = self.session(nullcontext)
         used_ns = time.process_time_ns() - before_ns + sum(child["cpu_ns"] for child in children.all)
         return replace(session, thread_time_ns=used_ns)
@@ -98,7 +106,7 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
             yield
 
     prepared = Case.of(case, target)
-    with followed("counts") as children:
+    with prepared.children("counts") as children:
         session = prepared.session(window)
     (observation,) = observations
     parts = [(observation.to_dict(relative_to=str(_PROJECT)), observation.started_ns)]
@@ -152,7 +160,7 @@ def memory(case: dict[str, Any], target: Target, options: dict[str, Any]) -> dic
         return tracked(capture)
 
     prepared = Case.of(case, target)
-    with followed("memory", lambda outcome: {"figures": read_capture(Path(outcome["capture"]))}) as children:
+    with prepared.children("memory", lambda outcome: {"figures": read_capture(Path(outcome["capture"]))}) as children:
         session = prepared.session(window)
     every = [read_capture(capture), *(child["figures"] for child in children.all)]
     functions = sums.functions(row for figures in every for row in figures.functions)
@@ -183,7 +191,7 @@ def retained(case: dict[str, Any], target: Target, options: dict[str, Any]) -> d
         return tracked(capture, live_only=True)
 
     prepared = Case.of(case, target)
-    with followed("retained", lambda outcome: {"figures": read_live(Path(outcome["capture"]))}) as children:
+    with prepared.children("retained", lambda outcome: {"figures": read_live(Path(outcome["capture"]))}) as children:
         session = prepared.session(window)
     every = [read_live(capture), *(child["figures"] for child in children.all)]
     capture.unlink()

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import traceback
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["die_with_parent", "main", "reason"]
+__all__ = ["SCRATCH", "die_with_parent", "main", "reason"]
+
+SCRATCH = "connprof-worker-"
+"""What the name of a worker's folder for temporary files starts with."""
 
 
 def die_with_parent(channel: IO[str]) -> None:
-    """End this process as soon as ``channel``, held open by the parent, ends."""
+    """End this process as soon as ``channel``, held open by the parent, ends; and clear up what it has on disk."""
 
     def wait() -> None:
         channel.read()
+        scratch = Path(os.environ.get("TMPDIR", ""))
+        if scratch.name.startswith(SCRATCH):  # the parent, which would remove it, is no more
+            shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

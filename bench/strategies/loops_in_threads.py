@@ -35,10 +35,15 @@ class LoopThread:
         """Make a call on this loop and wait for its answer, from any thread."""
         return asyncio.run_coroutine_threadsafe(self._client.request(method, url), self._loop).result()
 
+    async def _close(self) -> None:
+        await self._client.aclose()
+        # Whoever still waits for an answer is told before the loop stops, or would wait for ever.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

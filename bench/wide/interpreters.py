@@ -144,6 +144,7 @@ def needs_environment(client_library: str, python: str) -> bool:
     return bool(python) or bool(split(client_library)[1])
 
 
+@cache
 def requirements_for(client_library: str, python: str) -> Requirements:
     """What the environment of a case is made of: its library, memray, and pins for all that they require.
 

@@ -81,7 +81,8 @@ class Keys:
             | self._server
             | self._probes_servers
             | self._named(*_PROBES_PARENT)
-            | self._closure(frozenset({own, _module(probe.strategy)}))
+            | self._closure(frozenset({own}))
+            | self._closure(frozenset({_module(probe.strategy)}))
         )
         return key_of(
             {

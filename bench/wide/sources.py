@@ -41,13 +41,12 @@ def closure(modules: frozenset[str], project: Path = PROJECT) -> frozenset[Path]
 
 def foreign_names(files: Iterable[Path]) -> frozenset[str]:
     """The top-level modules that ``files`` import beside the project's own."""
-    names = {name.partition(".")[0] for file in files if file.suffix == ".py" for name in _names(file)}
-    return frozenset(names - set(_ROOTS))
+    return frozenset().union(*(_foreign(file) for file in files if file.suffix == ".py"))
 
 
 def digest_of(files: Iterable[Path], project: Path = PROJECT) -> str:
     """SHA-256 of the names and contents of ``files``."""
-    lines = sorted(f"{file.relative_to(project).as_posix()} {_digest(file)}" for file in files)
+    lines = sorted(f"{_name(file, project)} {_digest(file)}" for file in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -77,7 +76,12 @@ def _distributions() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-def _files(module: str, project: Path) -> Iterator[Path]:
+@cache
+def _files(module: str, project: Path) -> tuple[Path, ...]:
+    return tuple(_files_on_the_way(module, project))
+
+
+def _files_on_the_way(module: str, project: Path) -> Iterator[Path]:
     """The file of ``module`` and those of the packages that it lies in, which are imported with it."""
     top, *rest = module.split(".")
     folder = project / _ROOTS[top] / top
@@ -91,6 +95,16 @@ def _files(module: str, project: Path) -> Iterator[Path]:
         if not (folder / "__init__.py").is_file():
             return
         yield folder / "__init__.py"
+
+
+@cache
+def _name(file: Path, project: Path) -> str:
+    return file.relative_to(project).as_posix()
+
+
+@cache
+def _foreign(file: Path) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in _names(file)) - frozenset(_ROOTS)
 
 
 @cache  # a run reads each file once, and holds all of its results to that

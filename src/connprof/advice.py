@@ -236,6 +236,7 @@ SITUATIONS = (
             **dict.fromkeys(("client-on-loop", "loops-in-threads"), "docs/recipes/many_loops.py"),
             "thread-local": "docs/recipes/many_threads.py",
             "shared-sync-client": "docs/recipes/shared_client.py",
+            "lazy-service-mended": "docs/recipes/client_service.py",
         },
     ),
     Situation(
@@ -269,7 +270,10 @@ SITUATIONS = (
         belongs_told="asynchronous strategies",
         decides=("H11", "H16"),
         minds={**_POOLS, "H9": _RESTART, "H10": _COOKIES, "H13": _CLOSED, **_ONE_CONNECTION},
-        recipes=dict.fromkeys(_PER_CALL, "docs/recipes/cancellations.py"),
+        recipes={
+            **dict.fromkeys(_PER_CALL, "docs/recipes/cancellations.py"),
+            "lazy-service-mended": "docs/recipes/client_service.py",
+        },
     ),
     Situation(
         name="tenants",

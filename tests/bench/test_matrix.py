@@ -8,6 +8,8 @@ import time
 import pytest
 
 from bench.wide.cache import Cache, KeptCase
+from bench.wide.command import matrix
+from connprof.cli.exits import guarded
 from connprof.model import Failed, Measured
 from connprof.store import load_report
 from tests.bench.conftest import ROOT, Suite, processes_of
@@ -46,41 +48,41 @@ def wait_for(condition, seconds=60):
 
 
 @on_linux
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_was_stopped_half_way_goes_on_where_it_was(wide, tmp_path, number):
+def test_a_run_that_was_killed_and_then_interrupted_goes_on_where_it_was(wide, tmp_path):
     out, cache, temporary = tmp_path / "out", tmp_path / "cache", tmp_path / "temporary"
     temporary.mkdir()
     places = ("--out", out, "--cache", cache)
-    process = wide.start(*SMALL, *places, TEST_RUN=f"wide-{number}", TMPDIR=str(temporary))
-    wait_for(lambda: cache.exists() and kept_jobs_count(cache) >= 3)
-    process.send_signal(number)
-    printed, complaints = process.communicate(timeout=60)
-    assert "Traceback" not in complaints
-    wait_for(lambda: processes_of(f"TEST_RUN=wide-{number}") == [], 15)
-    if number == signal.SIGINT:
-        assert process.returncode == 130, printed + complaints
-        report = load_report(out)
-        assert report.run.interrupted.startswith("Interrupted after ")
-        assert len(report.records) == 4
-        assert any(isinstance(record.outcome, Failed) for record in report.records)
-        assert list(temporary.iterdir()) == []
+
+    def stopped(number, jobs_count):
+        """Start a run, send it a signal once so many passes are kept, and wait until nothing of it is left."""
+        marker = f"TEST_RUN=wide-{number}"
+        process = wide.start(*SMALL, *places, TEST_RUN=f"wide-{number}", TMPDIR=str(temporary))
+        wait_for(lambda: cache.exists() and kept_jobs_count(cache) >= jobs_count)
+        process.send_signal(number)
+        printed, complaints = process.communicate(timeout=60)
+        assert "Traceback" not in complaints
+        wait_for(lambda: processes_of(marker) == [], 15)
+        return process.returncode, printed
+
+    stopped(signal.SIGKILL, 2)
+    killed = kept_jobs_count(cache)
+    code, printed = stopped(signal.SIGINT, killed + 3)
+    assert code == 130, printed
+    interrupted = load_report(out)
+    assert interrupted.run.interrupted.startswith("Interrupted after ")
+    assert len(interrupted.records) == 4
+    assert any(isinstance(record.outcome, Failed) for record in interrupted.records)
     known = kept_jobs_count(cache)
-    assert 3 <= known < JOBS_COUNT
+    assert len(interrupted.run.order) == known - killed
+    assert killed + 3 <= known < JOBS_COUNT
 
     code, printed, complaints = wide.run(*SMALL, *places)
     assert (code, complaints) == (0, ""), printed
-    second = load_report(out)
-    assert len(second.run.order) == JOBS_COUNT - known
-    assert all(isinstance(record.outcome, Measured) and not record.outcome.problems for record in second.records)
-    assert all(len(record.outcome.timing) == 2 for record in second.records)
-
-    code, printed, complaints = wide.run(*SMALL, *places)
-    assert (code, complaints) == (0, ""), printed
-    assert "From the cache: 4 of 4 cases" in printed
-    third = load_report(out)
-    assert third.run.order == ()
-    assert all(record.cached_from for record in third.records)
-    assert [record.outcome for record in third.records] == [record.outcome for record in second.records]
+    finished = load_report(out)
+    assert len(finished.run.order) == JOBS_COUNT - known
+    assert not set(finished.run.order) & set(interrupted.run.order)
+    assert all(isinstance(record.outcome, Measured) and not record.outcome.problems for record in finished.records)
+    assert all(len(record.outcome.timing) == 2 for record in finished.records)
 
 
 def test_only_what_has_changed_or_is_damaged_is_measured_again(copied_suite, tmp_path):
@@ -93,7 +95,9 @@ def test_only_what_has_changed_or_is_damaged_is_measured_again(copied_suite, tmp
         assert (code, complaints) == (0, ""), printed
         report = load_report(out)
         assert len(report.records) == 3
-        return {label.rpartition(" of ")[2].partition("/")[0] for label in report.run.order}, printed
+        ran = {label.rpartition(" of ")[2].partition("/")[0] for label in report.run.order}
+        assert {record.case.strategy for record in report.records if record.cached_from is None} == ran
+        return ran, printed
 
     assert strategies_run()[0] == {"floor", "per-call-client", "per-call-get"}
     with (copied_suite.root / "bench" / "strategies" / "per_call_get.py").open("a") as file:
@@ -103,6 +107,7 @@ def test_only_what_has_changed_or_is_damaged_is_measured_again(copied_suite, tmp
     again, printed = strategies_run()
     assert again == {"floor", "per-call-get"}
     assert f"{damaged.name} in the cache is damaged; it is measured again." in printed
+    assert "From the cache: 1 of 3 cases" in printed
 
 
 def test_a_library_that_cannot_be_installed_fails_its_cases_in_words_and_no_others(wide, tmp_path):
@@ -136,16 +141,15 @@ def test_a_library_that_cannot_be_installed_fails_its_cases_in_words_and_no_othe
         (["--limit", "nan"], "nan is no number of seconds"),
     ],
 )
-def test_wrong_use_is_one_sentence_and_exit_code_two(wide, arguments, message):
-    code, _printed, complaints = wide.run(*arguments)
-    assert code == 2
+def test_wrong_use_is_one_sentence_and_exit_code_two(capsys, arguments, message):
+    assert guarded(matrix, arguments) == 2
+    complaints = capsys.readouterr().err
     assert message in complaints
-    assert "Traceback" not in complaints
 
 
-def test_list_tells_what_would_run_and_runs_nothing(wide, tmp_path):
-    code, printed, complaints = wide.run("--list", "--cache", tmp_path / "cache", "--out", tmp_path / "out")
-    assert (code, complaints) == (0, "")
+def test_list_tells_what_would_run_and_runs_nothing(capsys, tmp_path):
+    assert guarded(matrix, ["--list", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
     for word in ("default case", "client_library", "0 of them known", "minutes", "requests==2.31.0", "H16"):
         assert word in printed
     assert list(tmp_path.iterdir()) == []

@@ -41,6 +41,7 @@ from bench.driver import AnswerError, Session, run_session
 from bench.matrix import Job, Settings, growth_points, plan
 from bench.registry import AsyncStrategy, SyncStrategy
 from bench.surroundings import child_variables, describe
+from bench.worker import SCRATCH
 from bench.workloads import ORIGINS, WORKLOADS, Call, Step
 from connprof.cli.exits import guarded
 from connprof.errors import FileError, UsageError
@@ -558,6 +559,8 @@ def test_a_worker_ends_when_its_parent_closes_the_channel():
 @pytest.mark.parametrize("module", ["bench.worker", "bench.headroom"])
 def test_every_kind_of_worker_ends_with_its_parent(module, tmp_path):
     """A server that accepts and says nothing keeps the worker at work."""
+    scratch = tmp_path / f"{SCRATCH}of-a-test"
+    scratch.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = Target({name: f"https://127.0.0.1:{silent.getsockname()[1]}" for name in ORIGINS}, "", "", 1, "")
         job = {
@@ -573,7 +576,8 @@ def test_every_kind_of_worker_ends_with_its_parent(module, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
-            env={name: value for name, value in variables.items() if name != "SSL_CERT_FILE"},
+            env={name: value for name, value in variables.items() if name != "SSL_CERT_FILE"}
+            | {"TMPDIR": str(scratch)},
         )
         try:
             process.stdin.write(json.dumps(job).encode() + b"\n")
@@ -583,6 +587,7 @@ def test_every_kind_of_worker_ends_with_its_parent(module, tmp_path):
             process.stdin.close()
             assert process.wait(30) == 1
             assert process.stdout.read() == b""  # it did not come to an answer of its own
+            assert not scratch.exists()
             accepted.close()
         finally:
             process.kill()

@@ -92,12 +92,13 @@ def test_script(server, since, name, handshakes):
     assert len(printed) == 20
 
 
-def test_many_loops(server, since):
-    printed, cost = run(server, "many_loops.py")
+@pytest.mark.parametrize(("name", "loops"), [("many_loops.py", 7), ("client_service.py", 8)])
+def test_many_loops(server, since, name, loops):
+    printed, cost = run(server, name)
     seen = since()
-    assert printed == ["35 calls answered in 7 loops"]
-    assert cost == {"contexts": 7, "handshakes": 7}
-    assert (seen.handshakes_full_count, seen.requests_per_connection) == (7, (5,) * 7)
+    assert printed == [f"{5 * loops} calls answered in {loops} loops"]
+    assert cost == {"contexts": loops, "handshakes": loops}
+    assert (seen.handshakes_full_count, seen.requests_per_connection) == (loops, (5,) * loops)
 
 
 @pytest.mark.parametrize("name", ["many_threads.py", "shared_client.py"])

@@ -121,6 +121,14 @@ def test_the_first_screen_says_whether_hazards_came_out_as_declared(made, surpri
     assert not [each for each in build(samples.report()).assurances if "Hazards" in each.label]
 
 
+def test_a_long_list_of_surprises_is_cut():
+    base = wide_samples.matrix()
+    cells = tuple(replace(each, expected="hung") for each in base.safety)
+    table = build(replace(base, safety=cells)).safety.unlike
+    assert len(table.rows) == 30
+    assert re.fullmatch(r"\d{3} more, marked in the matrix\.", table.note)
+
+
 def test_an_absent_cell_and_one_not_probed(surprising):
     absent = cell_of(surprising, "gather", "H12")
     assert (absent.mark.word, absent.symptom, absent.command) == ("not probed", "This run holds no such probe.", "")
@@ -181,9 +189,13 @@ def test_silent_harm_counts_more_and_looks_larger():
         for outcome in (HazardOutcome.HELD, HazardOutcome.BROKE, HazardOutcome.HUNG, HazardOutcome.HARM)
     ]
     assert found == [(0, "spared"), (1, "broke"), (2, "broke"), (3, "harm")]
-    sizes = [plots._HARMS[harm][1] for harm in ("spared", "broke", "harm")]
+    sheet = plots._Sheet(plots._LOOKS["wide"], 100, plots.LIGHT)
+    sizes = [
+        plots._harm_mark(sheet, harm, 0, 0, harms_count=count).get_markersize()
+        for harm, count in (("spared", 0), ("broke", 0), ("harm", 1), ("harm", 4))
+    ]
     assert sizes == sorted(sizes)
-    assert sizes[-1] > 1.3 * sizes[0]
+    assert sizes[3] > 1.4 * sizes[2] > 1.4 * sizes[0]
 
 
 def test_the_picture_in_handshakes_and_without_any_price():
@@ -258,7 +270,9 @@ def test_no_recommendation_says_what_is_missing():
     assert (found.lead, found.mark.word) == ("No recommendation from this run", "no recommendation")
     assert "H11 not probed" in found.sentences[-1]
     assert "Not judged: " in found.sentences[-1]
-    assert found.recipe == "An example of what is usual here: docs/recipes/cancellations.py"
+    assert found.recipe == (
+        "An example of what is usual here: docs/recipes/cancellations.py and docs/recipes/client_service.py"
+    )
     celery = [name for name in wide_samples.STRATEGIES if name.startswith("celery")]
     made = build(replace(base, strategies=tuple(note for note in base.strategies if note.name not in celery)))
     assert made.situations[2].sentences == ("It holds none of the strategies of Celery workers.",)

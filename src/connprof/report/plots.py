@@ -734,8 +734,9 @@ def _span(
 _HARMS: dict[Harm, tuple[str, float, str]] = {
     "spared": ("o", 8.5, "after"),
     "broke": ("^", 9.5, "handshake"),
-    "harm": ("D", 12.5, "before"),
+    "harm": ("D", 9.5, "before"),
 }
+_EACH_HARM, _MOST_HARMS = 1.6, 5
 
 
 def _strip(series: Strip, look: _Look, palette: dict[str, str]) -> Figure:
@@ -747,7 +748,7 @@ def _strip(series: Strip, look: _Look, palette: dict[str, str]) -> Figure:
     heights = [lane * len(band.dots) + 2 * pad for band in series.bands]
     sheet = _Sheet(look, head + sum(heights) + foot, palette)
     for key, word, x, y in legend:
-        sheet.figure.add_artist(_harm_mark(sheet, key, x + 8, y + 8))
+        sheet.figure.add_artist(_harm_mark(sheet, key, x + 8, y + 8, harms_count=1 if key == "harm" else 0))
         sheet.text(x + 22, y + 8, word)
     sheet.text(0, head - 14, series.y_label, color="soft", size=look.small)
     plot_width = look.width - left - _right(series.axis, look, 14)
@@ -768,13 +769,13 @@ def _strip(series: Strip, look: _Look, palette: dict[str, str]) -> Figure:
     return sheet.figure
 
 
-def _harm_mark(sheet: _Sheet, harm: str, x: float, y: float) -> mpl.lines.Line2D:
+def _harm_mark(sheet: _Sheet, harm: str, x: float, y: float, *, harms_count: int) -> mpl.lines.Line2D:
     marker, size, color = next(style for name, style in _HARMS.items() if name == harm)
     return mpl.lines.Line2D(
         [x / sheet.look.width],
         [1 - y / sheet.height],
         marker=marker,
-        markersize=size,
+        markersize=size + _EACH_HARM * min(harms_count, _MOST_HARMS),
         color=sheet.color(color),
         markeredgecolor=sheet.color("card"),
         markeredgewidth=0.8,
@@ -787,11 +788,11 @@ def _harm_mark(sheet: _Sheet, harm: str, x: float, y: float) -> mpl.lines.Line2D
 def _dot(sheet: _Sheet, dot: Dot, x: float, y: float, *, left: float, right: float) -> None:
     """A dot with its name on the side that has more room for it."""
     look = sheet.look
-    sheet.figure.add_artist(_harm_mark(sheet, dot.harm, x, y))
+    sheet.figure.add_artist(_harm_mark(sheet, dot.harm, x, y, harms_count=dot.harms_count))
     text = dot.short if look.labels_above else dot.label
     after = right - x >= x - left
-    text = _short(text, look.text, (right - x if after else x - left) - 12)
-    sheet.text(x + 11 if after else x - 11, y, text, ha="left" if after else "right", size=look.small)
+    text = _short(text, look.text, (right - x if after else x - left) - 14)
+    sheet.text(x + 13 if after else x - 13, y, text, ha="left" if after else "right", size=look.small)
 
 
 # --- output -------------------------------------------------------------------------------------------------------

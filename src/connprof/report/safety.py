@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connprof.advice import prices
 from connprof.model import Case, HazardNote, HazardOutcome
 from connprof.report import series, words
+from connprof.report.cases import FLOOR
 from connprof.report.marks import part_of
 from connprof.report.shapes import (
     Cell,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from connprof.model import Report, SafetyCell
 
 __all__ = ["MARKS", "PICTURE", "library_cells", "outcome_phrase", "price_text", "safety_view"]
+
+_MOST_UNLIKE = 30
 
 PICTURE = "price-and-safety"
 """The key of the picture."""
@@ -272,6 +275,8 @@ def _sentence(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappi
 
 
 def _unlike_table(cells: Iterable[SafetyCell]) -> Table:
+    shown = list(cells)
+    more = len(shown) > _MOST_UNLIKE
     return Table(
         caption="Cells unlike their declared signature",
         columns=tuple(
@@ -292,8 +297,9 @@ def _unlike_table(cells: Iterable[SafetyCell]) -> Table:
                 ),
                 tone="before",
             )
-            for cell in cells
+            for cell in shown[:_MOST_UNLIKE]
         ),
+        note=f"{words.count(len(shown) - _MOST_UNLIKE)} more, marked in the matrix." if more else "",
     )
 
 
@@ -335,7 +341,7 @@ def _picture(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappin
         legend=(
             ("spared", "spared by every hazard"),
             ("broke", "broke or hung"),
-            ("harm", "did silent harm"),
+            ("harm", "did silent harm, the larger the more often"),
         ),
     )
     named = {name for some in points.values() for _, name in some}
@@ -365,7 +371,13 @@ def _dot(amount: float, name: str, cells: Iterable[SafetyCell]) -> series.Dot:
         harm = "broke"
     tally = _tally(found, "")
     plain = words.plain(name)
-    return series.Dot(value=amount, label=f"{plain}: {tally}" if tally else plain, short=plain, harm=harm)
+    return series.Dot(
+        value=amount,
+        label=f"{plain}: {tally}" if tally else plain,
+        short=plain,
+        harm=harm,
+        harms_count=sum(cell.outcome is HazardOutcome.HARM for cell in found),
+    )
 
 
 def _takeaway(
@@ -375,6 +387,8 @@ def _takeaway(
     in_bytes: bool,
 ) -> str:
     every = [(amount, score, name) for score, some in points.items() for amount, name in some]
+    # The floor is raw sockets, which nobody is advised to write.
+    every = [one for one in every if one[2] != FLOOR] or every
     cheapest = min(every)
     safest = min(every, key=lambda one: (one[1], one[0], one[2]))
 

@@ -213,12 +213,16 @@ Harm: TypeAlias = Literal["spared", "broke", "harm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """One strategy at its price. ``short`` is its label where there is little room."""
+    """One strategy at its price.
+
+    ``short`` is its label where there is little room, ``harms_count`` under how many hazards it did silent harm.
+    """
 
     value: float
     label: str
     short: str
     harm: Harm
+    harms_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
