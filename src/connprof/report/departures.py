@@ -121,7 +121,7 @@ def _view(section: _Section, points: list[_Point], hazards: Table | None) -> Axi
     if hazards is not None and hazards.rows:
         tables.append(hazards)
     # That another protocol was spoken makes a case invalid, and is part of the answer.
-    answering = points if section.key == "protocol" else whole
+    answering = [point for point in points if point.one.ledger] if section.key == "protocol" else whole
     answers = any(not point.is_base for point in answering)
     sentence = section.answer(answering) if answers else ""
     return AxisView(
