@@ -102,8 +102,9 @@ class _Calibration:
                 self._compare_reports(condition)
         for condition in _CONDITIONS:
             with self._neighbours(condition), serve(origins=ORIGINS) as server:
-                for strategy in self.settings.strategies:
-                    self._draw_duels(condition, strategy, server, draw)
+                pools = [self._take_pool(condition, strategy, server, draw) for strategy in self.settings.strategies]
+            for pool in pools:  # with the neighbours gone
+                self._draw_duels(pool, draw)
         for condition in _CONDITIONS if self.settings.duels_count else ():
             with self._neighbours(condition), serve(origins=ORIGINS) as server:
                 for change in _WHOLE * self.settings.duels_count:
@@ -152,7 +153,7 @@ class _Calibration:
         self.counts += count_comparisons(reports, condition, flagged)
         self._written()
 
-    def _draw_duels(self, condition: Condition, strategy: str, server: RunningServer, draw: random.Random) -> None:
+    def _take_pool(self, condition: Condition, strategy: str, server: RunningServer, draw: random.Random) -> Pool:
         settings = self.settings
         self._stage(f"time, {condition}: {strategy}, {settings.groups_count} groups of processes")
         variables, done = child_variables(server.target)
@@ -166,7 +167,7 @@ class _Calibration:
                 listener.started(f"group {groups_count + 1}")
                 return groups_count < settings.groups_count
 
-            pool = collect(
+            return collect(
                 strategy,
                 condition,
                 tree=_PROJECT,
@@ -177,8 +178,11 @@ class _Calibration:
                 draw=draw,
                 wanted=wanted,
             )
+
+    def _draw_duels(self, pool: Pool, draw: random.Random) -> None:
+        self.console.print(f"drawing duels of {pool.strategy}, {pool.condition}", soft_wrap=True)
         self.pools.append(pool)
-        self.counts += count_duels(pool, draws_count=settings.draws_count, draw=draw)
+        self.counts += count_duels(pool, draws_count=self.settings.draws_count, draw=draw)
         self._written()
 
     def _run_duel(self, condition: Condition, change: str, server: RunningServer, draw: random.Random) -> None:
@@ -256,7 +260,7 @@ class _Calibration:
 @click.option("--calls", type=click.IntRange(1, 1000), default=10, show_default=True, help="Calls per session.")
 @click.option("--reports", type=click.IntRange(2, 1000), help="Runs to compare both ways.  [default: 33, quick: 4]")
 @click.option(
-    "--groups", type=click.IntRange(DUEL.trios_count, 10_000), help="Groups in each pool.  [default: 18, quick: 14]"
+    "--groups", type=click.IntRange(DUEL.trios_count, 10_000), help="Groups in each pool.  [default: 16, quick: 14]"
 )
 @click.option("--draws", type=click.IntRange(100), help="Duels drawn per line.  [default: 10000, quick: 1000]")
 @click.option("--duels", type=click.IntRange(0, 100), help="Whole duels per line.  [default: 1, quick: 0]")
@@ -289,7 +293,7 @@ def calibrate(  # noqa: PLR0917 - click passes them by name
         strategies=names or (("one-client",) if quick else ("per-call-async", "one-client")),
         calls_count=calls,
         reports_count=reports or (4 if quick else 33),
-        groups_count=groups or (DUEL.trios_count if quick else 18),
+        groups_count=groups or (DUEL.trios_count if quick else 16),
         draws_count=draws or (1000 if quick else 10_000),
         duels_count=(0 if quick else 1) if duels is None else duels,
         seed=seed,

@@ -13,7 +13,7 @@ from bench.hazards.finding import Reply
 from bench.hazards.subject import Held, Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from bench.hazards.subject import Subject
@@ -68,11 +68,13 @@ class Crowd:
     at_once_count: int
     hung_count: int = 0
 
-    def play(self, *callers: Sequence[Call], limit_s: float = 10.0) -> list[Reply]:
+    def play(
+        self, *callers: Sequence[Call], limit_s: float = 10.0, started: Callable[[int], None] = lambda _count: None
+    ) -> list[Reply]:
         """Each of ``callers`` makes its calls one after another, all callers at once; returns the replies by caller.
 
         Where each has one call, a strategy that makes several at once by itself is left to it. After ``limit_s`` those
-        calls that have not ended have hung.
+        calls that have not ended have hung. ``started`` is told each time how many callers have been started.
         """
         if len(self.seats) == 1 and all(len(calls) == 1 for calls in callers):
             calls = [call for (call,) in callers]
@@ -80,8 +82,9 @@ class Crowd:
                 return self._all_of(batch, calls, limit_s)
         chains = [_Chain(self.seats[number % len(self.seats)], calls) for number, calls in enumerate(callers)]
         deadline = time.monotonic() + limit_s
-        for chain in chains:
+        for count, chain in enumerate(chains, start=1):
             chain.start()
+            started(count)
         for chain in chains:
             chain.ended.wait(max(0.0, deadline - time.monotonic()))
         replies = [reply for chain in chains for reply in chain.so_far()]

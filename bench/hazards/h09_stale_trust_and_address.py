@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.hazards.dials import Dials
-from bench.hazards.finding import Finding, Reply, Tally
+from bench.hazards.finding import Finding, Reply, Tally, does_not_apply
 from bench.hazards.registry import hazard
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     A strategy whose clients live for a batch begins a new batch after each change; an application's live on.
     The name is moved by what ``socket.getaddrinfo`` says in the processes of the probe.
     """
+    if "SSL_CERT_FILE" not in os.environ:
+        return does_not_apply("Its library takes its CA certificates from elsewhere.")
     name = _Name(stage)
     bundle = _Bundle(stage)
     server = stage.start(

@@ -29,6 +29,7 @@ __all__ = [
     "LARGEST_FIGURE",
     "METRICS",
     "OUTCOMES",
+    "PEAK",
     "PEAK_PACKAGES",
     "SENSITIVE_TO",
     "Comparison",
@@ -39,6 +40,7 @@ __all__ = [
     "State",
     "Subject",
     "barred",
+    "behind_the_peak",
     "compare",
     "figures",
     "metric_named",
@@ -155,7 +157,7 @@ CELLS = {
 neither better nor worse: there may be more of them."""
 
 _BY_NAME = {metric.name: metric for metric in (*METRICS, *CELL_METRICS)}
-_PEAK = _BY_NAME["peak_bytes"]
+PEAK = _BY_NAME["peak_bytes"]
 _COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:7], METRICS[7:10], METRICS[10], METRICS[11:]
 
 
@@ -258,6 +260,12 @@ def unlike(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[Differen
     return tuple(found)
 
 
+def behind_the_peak(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Why peaks cannot be compared between environments with these packages, whatever is equal otherwise."""
+    found = [name for name in PEAK_PACKAGES if (name in ours) != (name in theirs)]
+    return f"{', '.join(found)} installed on one side only" if found else ""
+
+
 def _unlike_packages(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[Difference, ...]:
     return tuple(
         Difference(name, ours.get(name), theirs.get(name), ())
@@ -313,12 +321,6 @@ class _Side:
         for record in report.records:
             if record.case.strategy in wanted:
                 self._references.setdefault(record.case.strategy, {})[_axes(record.case)] = record.case
-
-    def packages_behind_the_peak(self, other: _Side) -> str:
-        """What an import during the session depends on, and so its peak, where only one side has it."""
-        ours, theirs = self.report.environment.packages, other.report.environment.packages
-        found = [name for name in PEAK_PACKAGES if (name in ours) != (name in theirs)]
-        return f"{', '.join(found)} installed on one side only" if found else ""
 
     def note(self, case: Case) -> StrategyNote | None:
         """What the strategy says of itself."""
@@ -497,11 +499,11 @@ def _figures(
         for metric, one, other in zip(_COUNTS, _counts(ours), _counts(theirs), strict=True):
             yield pair(subject, metric, one, other, why)
     why = hindrances[MetricClass.BANDED]
-    sides_differ = base.packages_behind_the_peak(head)
+    behind = behind_the_peak(base.report.environment.packages, head.report.environment.packages)
     if ours.memory is not None or theirs.memory is not None:
         anything = True
         for metric, one, other in zip(_MEMORY, _memory(ours), _memory(theirs), strict=True):
-            yield pair(subject, metric, one, other, why or (sides_differ if metric is _PEAK else ""))
+            yield pair(subject, metric, one, other, why or (behind if metric is PEAK else ""))
     if ours.retained is not None or theirs.retained is not None:
         anything = True
         if theirs.retained is None and head.report.run.quick and not base.report.run.quick:

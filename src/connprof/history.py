@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connprof.compare import MetricClass, barred, figures, pair, unlike
+from connprof.compare import PEAK, MetricClass, barred, behind_the_peak, figures, pair, unlike
 from connprof.errors import FileError
 from connprof.gate import Row, Status, judge_pair
 
@@ -118,9 +118,10 @@ class _Judge:
         for (start, one), (end, other) in itertools.pairwise(values):
             if one == other:
                 continue
-            row = judge_pair(
-                pair(subject, metric, one, other, self._why(start, end, subject.key)[metric.kind]), self._policy
-            )
+            why = self._why(start, end, subject.key)[metric.kind]
+            if metric is PEAK:
+                why = why or behind_the_peak(*(self._reports[k].environment.packages for k in (start, end)))
+            row = judge_pair(pair(subject, metric, one, other, why), self._policy)
             if row.status in {Status.REGRESSED, Status.IMPROVED}:
                 found.append(Step(start, end, row))
         return tuple(found)

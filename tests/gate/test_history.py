@@ -147,3 +147,13 @@ def test_more_lines_than_can_be_told_apart_are_left_out_and_counted():
     plot = past._plot(found, metric_named("contexts"))
     assert len(plot.series.lines) == past.MOST_LINES
     assert plot.left_out == "8 more cases not drawn."
+
+
+def test_peaks_take_no_step_where_only_one_side_has_what_is_imported_during_a_session():
+    def on_packages(day, names, **changes):
+        report = on(day, with_changed(samples.report(), POOLED, "memory", **changes) if changes else None)
+        return replace(report, environment=replace(report.environment, packages=dict.fromkeys(names, "1")))
+
+    for names, steps_count in (((), 1), (("h2",), 0)):
+        found = over(on_packages(1, ()), on_packages(2, names, peak_bytes=99_000_000))
+        assert len(course(found, "peak_bytes").steps) == steps_count
