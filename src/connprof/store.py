@@ -154,19 +154,26 @@ def save_report(report: Report, path: Path) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Put ``content`` into ``path`` so that a reader sees the old file or the new one, never a part.
 
+    A link stays one, and what is there but is no file (``/dev/stdout``, a pipe) is written to, not replaced.
+
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
     temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as stream:
+                stream.write(content)
+            return
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        Path(temporary).replace(target)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:

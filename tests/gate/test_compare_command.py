@@ -1,6 +1,7 @@
 """``connprof compare`` from the command line: exit codes, files, options."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -170,6 +171,27 @@ def test_several_outputs_in_one_call(compare, tmp_path):
     assert "::error file=bench/helpers/" in out
     for name in names:
         assert (tmp_path / "out" / name).read_text(encoding="utf-8") == compare(BASE, regressed(), "--format", name)[1]
+
+
+@pytest.mark.parametrize(
+    "other", ["./sub/../out", "{tmp_path}/out", "link", "base.json", "{tmp_path}/sub/../head.json"]
+)
+def test_outputs_overwrite_neither_each_other_nor_a_report(compare, tmp_path, other):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    code, out, err = compare(BASE, candidate(), "--json", "out", "--junit", other.format(tmp_path=tmp_path))
+    assert (code, out) == (2, "")
+    assert "would be written" in err
+    assert not (tmp_path / "out").exists()
+    assert load_abridged(tmp_path / "base.json") == abridge(BASE)
+
+
+def test_a_files_name_need_not_be_text(tmp_path, capsys):
+    file = tmp_path / os.fsdecode(b"\xff.json")
+    save_report(BASE, file)
+    for kind in ("text", "markdown", "json", "html", "junit", "github"):
+        assert guarded(cli, ["compare", str(file), str(file), "--format", kind]) == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_junit_lists_what_passes_too(compare):
