@@ -30,6 +30,7 @@ LARGEST_FILE_BYTES = 512_000_000
 """A larger file is refused unread: no run of the suite writes a hundredth of it."""
 
 _NAME, _VERSION = SCHEMA.split("/")
+_LONGEST_VERSION = 9
 
 T = TypeVar("T")
 R = TypeVar("R", Report, AbridgedReport)
@@ -184,7 +185,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _check_schema(schema: str, *, name: str) -> None:
     kind, _, version = schema.partition("/")
-    if kind != _NAME or not version.isdecimal():
+    # Python reads digits of any script as a number, and of thousands of digits none.
+    if kind != _NAME or not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
         raise FileError(f"{name} is not a connprof report: its schema is {schema[:40]!r}.")
     if int(version) > int(_VERSION):
         raise FileError(f"{name} was written by a newer connprof (schema {schema}); this one reads up to {SCHEMA}.")
@@ -201,4 +203,4 @@ def _lower(error: Exception) -> str:
     if len(message) > _LONGEST_REASON:
         # The end tells the place.
         message = f"{message[: _LONGEST_REASON // 2]}…{message[-_LONGEST_REASON // 2 :]}"
-    return message[:1].lower() + message[1:]
+    return message if message[:2].isupper() else message[:1].lower() + message[1:]  # "JSON is ..."

@@ -219,6 +219,27 @@ def test_taking_only_the_floors_times_away_is_seen():
     assert status(BASE, head, POOLED, "cpu_over_floor") == "missing"
 
 
+def test_the_times_of_an_invalid_floor_divide_nothing():
+    problem = Problem(code="passes", sentence="They disagree.")
+    broken = replace(outcome_of(candidate(), "floor"), problems=(problem,))
+    judgement = judged(BASE, samples.with_outcome(candidate(), "floor", broken))
+    assert row(judgement, "floor", None).status is Status.INVALID
+    assert row(judgement, POOLED, "cpu_over_floor").status is Status.INCOMPARABLE
+
+
+def test_a_time_is_the_median_over_processes_of_the_fastest_rounds():
+    def timed(name, *processes):
+        outcome = outcome_of(candidate(), name)
+        one = outcome.timing[0]
+        timing = tuple(replace(one, thread_time_ns=rounds) for rounds in processes)
+        return samples.with_outcome(head, name, replace(outcome, timing=timing))
+
+    head = candidate()
+    head = timed("floor", (1_000, 900_000))
+    head = timed(POOLED, (9_000, 2_000), (3_000, 70_000), (500_000, 400_000))
+    assert row(judged(BASE, head), POOLED, "cpu_over_floor").pair.candidate == pytest.approx(3)
+
+
 # --- what is not there ----------------------------------------------------------------------------------------------
 
 
@@ -372,10 +393,12 @@ def test_another_version_of_the_client_is_what_is_compared():
     assert status(BASE, head, POOLED, "ssl_bytes") == "unchanged"
 
 
-def test_an_environment_that_neither_side_recorded_is_not_taken_for_the_same():
-    base, head = (with_identity(report, openssl=None) for report in (BASE, candidate()))
+@pytest.mark.parametrize("name", BYTES_KEYS)
+@pytest.mark.parametrize("value", [None, "unknown"])
+def test_an_environment_that_neither_side_recorded_is_not_taken_for_the_same(name, value):
+    base, head = (with_identity(report, **{name: value}) for report in (BASE, candidate()))
     found = row(judged(base, head), POOLED, "context_bytes")
-    assert (found.status, found.pair.reason) == (Status.INCOMPARABLE, "openssl not recorded")
+    assert (found.status, found.pair.reason) == (Status.INCOMPARABLE, f"{name} not recorded")
 
 
 # --- order, names ---------------------------------------------------------------------------------------------------
