@@ -393,7 +393,7 @@ def test_another_version_of_the_client_is_what_is_compared():
     assert status(BASE, head, POOLED, "ssl_bytes") == "unchanged"
 
 
-@pytest.mark.parametrize("name", BYTES_KEYS)
+@pytest.mark.parametrize("name", ["python", *BYTES_KEYS])
 @pytest.mark.parametrize("value", [None, "unknown"])
 def test_an_environment_that_neither_side_recorded_is_not_taken_for_the_same(name, value):
     base, head = (with_identity(report, **{name: value}) for report in (BASE, candidate()))

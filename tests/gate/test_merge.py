@@ -123,3 +123,18 @@ def test_a_case_from_the_cache_is_the_case_that_was_measured():
         WHOLE, records=tuple(replace(each, cached_from="2026-11-19T00:00:00+00:00") for each in WHOLE.records)
     )
     assert merge([("a", WHOLE), ("b", cached)]).records == WHOLE.records
+
+
+def test_what_only_a_later_shard_tells_is_kept():
+    parts = [shard(0, run=samples.run(in_quick=("floor",))), shard(7, run=samples.run(in_quick=("x",), quick=True))]
+    joined = merge([("a", parts[0]), ("b", parts[1])])
+    assert joined.run.in_quick == ("floor", "x")
+    assert joined.run.quick
+
+
+def test_of_several_headrooms_the_smallest_is_kept():
+    assert WHOLE.headroom is not None
+    least = replace(WHOLE.headroom, server_requests_per_s=WHOLE.headroom.server_requests_per_s / 2)
+    parts = [("a", shard(0)), ("b", shard(6, headroom=least)), ("c", shard(7, headroom=None))]
+    assert merge(parts).headroom == least
+    assert merge(parts[::-1]).headroom == least
