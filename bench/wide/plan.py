@@ -231,10 +231,14 @@ def jobs_of(
 
 
 def seconds_of(each: Planned, job: Job) -> float:
-    """About how long a job takes on two cores of today, in seconds: for ``--list``, measured once by hand."""
-    calls = job.calls_count
-    waits = calls * each.case.rtt_ms / 1000 * (3 if "per-call" in each.case.strategy else 1.2)
-    work = {"counts": 1.2 + calls * 0.015, "memory": 2.0 + calls * 0.06, "timing": 1.0 + calls * 0.02}
+    """About how long a job takes, in seconds, for ``--list``: CPU time on a machine of 2026, and the modelled waits."""
+    name, calls = each.case.strategy, job.calls_count
+    per_call = "per-call" in name
+    waits = calls * each.case.rtt_ms / 1000 * (3 if per_call else 1.2)
+    if per_call and "shared" not in name:  # a context for each call is most of the work
+        work = {"counts": 0.4 + calls * 0.045, "memory": 0.6 + calls * 0.2, "timing": 0.4 + calls * 0.05}
+    else:
+        work = {"counts": 0.5 + calls * 0.005, "memory": 0.8 + calls * 0.008, "timing": 0.5 + calls * 0.008}
     return work.get(job.kind, work["memory"]) + waits
 
 

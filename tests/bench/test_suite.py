@@ -388,7 +388,7 @@ def test_a_disk_that_is_full_fails_cases_but_says_so(suite, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "nothing"], "there is no strategy 'nothing'; there are: client-per-helper"),
+        (["--only", "nothing"], "there is no strategy 'nothing'; there are: asgi-lifespan, base-url-loop"),
         (["--workload", "nothing"], "'nothing' is not one of 'llm-session', 'single-origin'"),
         (["--calls", "0"], "0 is not in the range"),
         (["--rtt", "soon"], "'soon' is not a time such as 20ms or 0.1s"),
