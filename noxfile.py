@@ -84,7 +84,10 @@ def baseline(session: nox.Session) -> None:
     """Run the suite in full and write reports/baseline anew. A run that ends with anything but 0 leaves the old one."""
     install(session)
     fresh = Path("reports", "fresh")
-    run(session, "python", "-m", "bench", "--out", str(fresh), *session.posargs)
+    (fresh / "report.json").unlink(missing_ok=True)  # what an earlier run left must not be taken for this one's
+    run(session, "python", "-m", "bench", *session.posargs, "--out", str(fresh))
+    if not (fresh / "report.json").exists():
+        session.error("no report was written, so the baseline is the old one")
     target = Path("reports", "baseline")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(fresh / "report.json", target / "report.json")

@@ -397,15 +397,21 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
         if theirs is None:
             yield _gone(subject, base, head, "The case")
         else:
-            whole = _broken(subject, ours, theirs)
+            whole = _broken(subject, ours, theirs, base.note(case))
             if whole is not None:
                 yield whole
             else:
                 yield from _figures(subject, case, note, (base, head), hindrances.of(ours, theirs))
     for case, record in head.records.items():
         if case not in base.records:
-            subject = _subject(case, head.note(case))
+            note = head.note(case)
+            subject = _subject(case, note)
             state, reason = _state(record) or (State.NEW, "The case is not in the baseline.")
+            if _is_foreseen(record, note):
+                state, reason = (
+                    State.NEW,
+                    f"The case is not in the baseline; it failed as its strategy declares: {reason}",
+                )
             yield Pair(subject, None, None, None, None, state, reason)
 
 
@@ -466,19 +472,30 @@ def _state(record: OneRecord) -> tuple[State, str] | None:
     if isinstance(outcome, FailedFigures):
         return State.FAILED, f"Failed in the {outcome.stage} pass: {outcome.message}"
     if outcome.problems:
-        return State.INVALID, outcome.problems[0].sentence
+        return State.INVALID, f"Invalid: {outcome.problems[0].sentence}"
     return None
 
 
-def _broken(subject: Subject, ours: OneRecord, theirs: OneRecord) -> Pair | None:
+def _is_foreseen(record: OneRecord, note: StrategyNote | None) -> bool:
+    """Whether it failed as ``note`` says that it must: some strategies are there to show what cannot work."""
+    outcome = record.outcome
+    return (
+        note is not None and bool(note.fails) and isinstance(outcome, FailedFigures) and note.fails in outcome.message
+    )
+
+
+def _broken(subject: Subject, ours: OneRecord, theirs: OneRecord, note: StrategyNote | None) -> Pair | None:
+    """The row of a case that cannot be compared; ``note`` is the baseline's, so that no candidate excuses itself."""
     now = _state(theirs)
     if now is not None:
+        if _is_foreseen(ours, note) and _is_foreseen(theirs, note):
+            reason = f"On both sides it failed as its strategy declares: {now[1]}"
+            return Pair(subject, None, None, None, None, State.INCOMPARABLE, reason)
         return Pair(subject, None, None, None, None, *now)
     then = _state(ours)
     if then is None:
         return None
-    state, reason = then
-    return Pair(subject, None, None, None, None, State.INCOMPARABLE, f"{state} in the baseline: {reason}")
+    return Pair(subject, None, None, None, None, State.INCOMPARABLE, f"In the baseline: {then[1]}")
 
 
 def _figures(

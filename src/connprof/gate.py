@@ -276,8 +276,10 @@ def _badness(row: Row) -> tuple[int, float, float]:
 
 
 def _unknown_names(comparison: Comparison, policy: Policy) -> tuple[str, ...]:
-    named = {*policy.allow_missing, *policy.allow_failed, *policy.case_limits_ppm}
-    if not named:
+    allowed, limited = policy.allow_missing | policy.allow_failed, set(policy.case_limits_ppm)
+    if not allowed and not limited:
         return ()
-    known = {pair.subject.key for pair in comparison.pairs} | {pair.subject.strategy for pair in comparison.pairs}
-    return tuple(sorted(named - known))
+    cases = {pair.subject.key for pair in comparison.pairs}
+    strategies = {pair.subject.strategy for pair in comparison.pairs}
+    # Limits can be set for a strategy, but what may be missing or fail is named one by one.
+    return tuple(sorted((allowed - cases) | (limited - cases - strategies)))

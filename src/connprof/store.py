@@ -30,6 +30,7 @@ LARGEST_FILE_BYTES = 512_000_000
 """A larger file is refused unread: no run of the suite writes a hundredth of it."""
 
 _NAME, _VERSION = SCHEMA.split("/")
+_LONGEST_VERSION = 9
 
 T = TypeVar("T")
 R = TypeVar("R", Report, AbridgedReport)
@@ -154,19 +155,26 @@ def save_report(report: Report, path: Path) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Put ``content`` into ``path`` so that a reader sees the old file or the new one, never a part.
 
+    A link stays one, and what is there but is no file (``/dev/stdout``, a pipe) is written to, not replaced.
+
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
     temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as stream:
+                stream.write(content)
+            return
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        Path(temporary).replace(target)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
@@ -177,7 +185,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _check_schema(schema: str, *, name: str) -> None:
     kind, _, version = schema.partition("/")
-    if kind != _NAME or not version.isdecimal():
+    # Python reads digits of any script as a number, and of thousands of digits none.
+    if kind != _NAME or not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
         raise FileError(f"{name} is not a connprof report: its schema is {schema[:40]!r}.")
     if int(version) > int(_VERSION):
         raise FileError(f"{name} was written by a newer connprof (schema {schema}); this one reads up to {SCHEMA}.")
@@ -194,4 +203,4 @@ def _lower(error: Exception) -> str:
     if len(message) > _LONGEST_REASON:
         # The end tells the place.
         message = f"{message[: _LONGEST_REASON // 2]}…{message[-_LONGEST_REASON // 2 :]}"
-    return message[:1].lower() + message[1:]
+    return message if message[:2].isupper() else message[:1].lower() + message[1:]  # "JSON is ..."

@@ -201,7 +201,7 @@ def interrupted(repository, number, *, when):
         assert time.monotonic() < end, "it did not come so far"
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    os.killpg(process.pid, number)  # as a terminal does: to the command and the duel at once
+    os.killpg(process.pid, number)  # as a terminal does: to the whole group
     printed, complaints = process.communicate(timeout=60)
     assert process.returncode == 130, printed + complaints
     assert "Traceback" not in complaints
@@ -260,7 +260,7 @@ def test_the_next_duel_removes_what_a_killed_one_left(repository, monkeypatch):
     while not any("turns.py" in line for line in processes_of("TEST_RUN=duel-killed")):
         assert time.monotonic() < end, "no worker was started"
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
+    os.kill(process.pid, signal.SIGKILL)  # the command alone: the duel must not live on behind it
     process.communicate()
     end = time.monotonic() + 15
     while processes_of("TEST_RUN=duel-killed"):

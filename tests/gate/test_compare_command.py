@@ -1,6 +1,7 @@
 """``connprof compare`` from the command line: exit codes, files, options."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -172,6 +173,27 @@ def test_several_outputs_in_one_call(compare, tmp_path):
         assert (tmp_path / "out" / name).read_text(encoding="utf-8") == compare(BASE, regressed(), "--format", name)[1]
 
 
+@pytest.mark.parametrize(
+    "other", ["./sub/../out", "{tmp_path}/out", "link", "base.json", "{tmp_path}/sub/../head.json"]
+)
+def test_outputs_overwrite_neither_each_other_nor_a_report(compare, tmp_path, other):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    code, out, err = compare(BASE, candidate(), "--json", "out", "--junit", other.format(tmp_path=tmp_path))
+    assert (code, out) == (2, "")
+    assert "would be written" in err
+    assert not (tmp_path / "out").exists()
+    assert load_abridged(tmp_path / "base.json") == abridge(BASE)
+
+
+def test_a_files_name_need_not_be_text(tmp_path, capsys):
+    file = tmp_path / os.fsdecode(b"\xff.json")
+    save_report(BASE, file)
+    for kind in ("text", "markdown", "json", "html", "junit", "github"):
+        assert guarded(cli, ["compare", str(file), str(file), "--format", kind]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_junit_lists_what_passes_too(compare):
     out = compare(BASE, regressed(), "--format", "junit")[1]
     assert out.count("<testcase ") == 108
@@ -284,6 +306,9 @@ CLIENT = ("records", 5, "outcome", "counts", "client")
         (b'{"schema": "connprof/1"}', "missing required field"),
         (change(BASE, ["schema"], "connprof/2"), "was written by a newer connprof"),
         (change(BASE, ["schema"], "connprof/0"), "which no connprof has written"),
+        (change(BASE, ["schema"], "connprof/" + 5_000 * "9"), "is not a connprof report: its schema is 'connprof/999"),
+        (change(BASE, ["schema"], "connprof/\u0661"), "is not a connprof report: its schema is"),
+        (b"\xef\xbb\xbf{}", "head.json is damaged: JSON is malformed"),
         (change(BASE, ["schema"], "other/1"), "is not a connprof report: its schema is 'other/1'"),
         (b'{"version": "5", "benchmarks": []}', "is not a connprof report: object missing required field `schema`"),
         (change(BASE, [*CLIENT, "contexts_count"], ...), "missing required field `contexts_count`"),

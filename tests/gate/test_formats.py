@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from connprof.compare import compare
 from connprof.gate import Policy, judge
-from connprof.model import CallSite, ClientCounts, Failed, Record, SiteCounts
+from connprof.model import CallSite, ClientCounts, Failed, Problem, Record, SiteCounts
 from connprof.report.comparing import build, github, html, junit, markdown, text
 from connprof.report.comparing import json as figures
 from connprof.store import abridge
@@ -53,8 +53,18 @@ def view():
 def test_text_has_no_control_code_and_one_line_for_each_thing(view):
     shown = text.render(view)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", shown)
-    assert [line for line in shown.splitlines() if line.startswith("::")] == []
+    assert [line for line in shown.splitlines() if line.lstrip().startswith("::")] == []
     assert "\x1b[" in text.render(view, color=True)
+
+
+def test_no_line_of_text_is_a_command_to_a_runner():
+    problem = Problem(code="passes", sentence="::error::not so")
+    head = samples.with_outcome(candidate(), POOLED, replace(outcome_of(BASE, POOLED), problems=(problem,)))
+    for sides in ((BASE, head), (head, candidate())):
+        shown = text.render(made(*sides)[0])
+        assert "::error::not so" in shown
+        # GitHub's runner looks behind leading blanks.
+        assert [line for line in shown.splitlines() if line.lstrip().startswith("::")] == []
 
 
 def test_markdown_shows_the_name_and_nothing_of_it_works(view):

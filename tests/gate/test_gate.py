@@ -219,6 +219,27 @@ def test_taking_only_the_floors_times_away_is_seen():
     assert status(BASE, head, POOLED, "cpu_over_floor") == "missing"
 
 
+def test_the_times_of_an_invalid_floor_divide_nothing():
+    problem = Problem(code="passes", sentence="They disagree.")
+    broken = replace(outcome_of(candidate(), "floor"), problems=(problem,))
+    judgement = judged(BASE, samples.with_outcome(candidate(), "floor", broken))
+    assert row(judgement, "floor", None).status is Status.INVALID
+    assert row(judgement, POOLED, "cpu_over_floor").status is Status.INCOMPARABLE
+
+
+def test_a_time_is_the_median_over_processes_of_the_fastest_rounds():
+    def timed(name, *processes):
+        outcome = outcome_of(candidate(), name)
+        one = outcome.timing[0]
+        timing = tuple(replace(one, thread_time_ns=rounds) for rounds in processes)
+        return samples.with_outcome(head, name, replace(outcome, timing=timing))
+
+    head = candidate()
+    head = timed("floor", (1_000, 900_000))
+    head = timed(POOLED, (9_000, 2_000), (3_000, 70_000), (500_000, 400_000))
+    assert row(judged(BASE, head), POOLED, "cpu_over_floor").pair.candidate == pytest.approx(3)
+
+
 # --- what is not there ----------------------------------------------------------------------------------------------
 
 
@@ -372,10 +393,12 @@ def test_another_version_of_the_client_is_what_is_compared():
     assert status(BASE, head, POOLED, "ssl_bytes") == "unchanged"
 
 
-def test_an_environment_that_neither_side_recorded_is_not_taken_for_the_same():
-    base, head = (with_identity(report, openssl=None) for report in (BASE, candidate()))
+@pytest.mark.parametrize("name", BYTES_KEYS)
+@pytest.mark.parametrize("value", [None, "unknown"])
+def test_an_environment_that_neither_side_recorded_is_not_taken_for_the_same(name, value):
+    base, head = (with_identity(report, **{name: value}) for report in (BASE, candidate()))
     found = row(judged(base, head), POOLED, "context_bytes")
-    assert (found.status, found.pair.reason) == (Status.INCOMPARABLE, "openssl not recorded")
+    assert (found.status, found.pair.reason) == (Status.INCOMPARABLE, f"{name} not recorded")
 
 
 # --- order, names ---------------------------------------------------------------------------------------------------
@@ -399,6 +422,8 @@ def test_names_in_a_policy_that_fit_nothing_are_told():
         allow_missing=frozenset({"a"}), allow_failed=frozenset({key(POOLED)}), case_limits_ppm={POOLED: {}, "b": {}}
     )
     assert judged(BASE, candidate(), policy).unknown_names == ("a", "b")
+    # What may be missing is named by case: a strategy's name would allow nothing.
+    assert judged(BASE, candidate(), Policy(allow_missing=frozenset({POOLED}))).unknown_names == (POOLED,)
 
 
 def test_every_metric_that_is_not_exact_has_a_stated_limit():
@@ -428,3 +453,39 @@ def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_
         assert found.status is Status.INCOMPARABLE
         assert found.pair.reason == "h2 installed on one side only"
         assert status(base, other, POOLED, "context_bytes") == "unchanged"
+
+
+FORESEEN = Failed(stage="counts", message="RuntimeError: Event loop is closed")
+
+
+def declared(report, fails="RuntimeError: Event loop is closed"):
+    """The pooled strategy as one that is there to show how it fails."""
+    return replace(
+        report,
+        strategies=tuple(replace(note, fails=fails) if note.name == POOLED else note for note in report.strategies),
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_declares", "base_outcome", "message", "status"),
+    [
+        (True, FORESEEN, FORESEEN.message, Status.INCOMPARABLE),
+        (True, FORESEEN, "OSError: refused", Status.FAILED),
+        (True, outcome_of(BASE, POOLED), FORESEEN.message, Status.FAILED),
+        (True, Failed(stage="counts", message="OSError: refused"), FORESEEN.message, Status.FAILED),
+        (False, FORESEEN, FORESEEN.message, Status.FAILED),
+    ],
+)
+def test_a_strategy_that_fails_as_the_baseline_declares_it_is_no_failure(base_declares, base_outcome, message, status):
+    base = samples.with_outcome(declared(BASE) if base_declares else BASE, POOLED, base_outcome)
+    head = samples.with_outcome(declared(candidate()), POOLED, Failed(stage="counts", message=message))
+    judgement = judged(base, head)
+    assert row(judgement, POOLED, None).status is status
+    assert judgement.answer is (Answer.PASSED if status is Status.INCOMPARABLE else Answer.UNTRUSTED)
+
+
+def test_a_new_strategy_may_fail_as_it_declares():
+    head = samples.with_outcome(declared(candidate()), POOLED, FORESEEN)
+    assert row(judged(without(BASE, POOLED), head), POOLED, None).status is Status.NEW
+    other = samples.with_outcome(declared(candidate()), POOLED, Failed(stage="counts", message="OSError: refused"))
+    assert row(judged(without(BASE, POOLED), other), POOLED, None).status is Status.FAILED

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 
 import msgspec
@@ -116,3 +117,25 @@ def test_the_file_is_json_that_other_tools_can_read():
     assert content["verdict"]["regression"]["status"] == "reproduced"
     assert content["verdict"]["fix"]["status"] == "confirmed"
     assert msgspec.json.decode(encode(samples.report())) == content
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, b"said")
+        assert os.read(reader, 10) == b"said"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there/file")
+    for content in (b"new", b"newer"):
+        write_atomically(tmp_path / "link", content)
+        assert (tmp_path / "there" / "file").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "link", "there"]

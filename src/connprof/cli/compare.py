@@ -107,9 +107,7 @@ def _compare(
     annotations: bool,
     show_all: bool,
 ) -> ExitCode:
-    files = [path for path in (output, *also.values()) if path is not None]
-    if len(set(files)) < len(files):
-        raise UsageError("two outputs would be written into one file.")
+    _check_outputs(sides, [path for path in (output, *also.values()) if path is not None])
     baseline, candidate = ((str(side), _loaded(side)) for side in sides)
     comparison = put_beside(baseline[1], candidate[1])
     judgement = judge(comparison, policy)
@@ -148,6 +146,16 @@ def _compare(
     for path, content in written.items():
         write_atomically(path, content.encode())
     return code
+
+
+def _check_outputs(sides: tuple[Path, Path], outputs: list[Path]) -> None:
+    """By what the names lead to: one file has many names. What is no file, a terminal say, can take several."""
+    files = [os.path.realpath(path) for path in outputs if not path.exists() or path.is_file()]
+    if len(set(files)) < len(files):
+        raise UsageError("two outputs would be written into one file.")
+    for side in sides:
+        if not set(files).isdisjoint(map(os.path.realpath, report_files(side))):
+            raise UsageError(f"an output would be written over the report {side}.")
 
 
 def _print(text: str) -> None:

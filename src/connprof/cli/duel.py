@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +18,7 @@ _SUITE = Path("bench") / "duel.py"
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[BASE_REF [HEAD_REF]] [OPTIONS]")
-def duel(arguments: tuple[str, ...]) -> int:
+def duel(arguments: tuple[str, ...]) -> None:
     """Is HEAD_REF slower than BASE_REF? In paired processes, in the suite's checkout.
 
     `connprof duel --help`, in the checkout, tells all options and exit codes.
@@ -32,8 +30,6 @@ def duel(arguments: tuple[str, ...]) -> int:
         raise MissingPackageError("the suite", extra="bench", purpose="run a duel")
     paths = [str(project / part) for part in ("", "src", "server")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])}
-    process = subprocess.Popen([sys.executable, "-m", "bench.duel", *arguments], cwd=project, env=variables)
-    # Ctrl-C reaches the duel as well, which then cleans up: it is waited for, however long that takes.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _frame: process.send_signal(received))
-    return process.wait()
+    os.chdir(project)
+    # It takes this process's place: a child would go on, unseen, where only its parent is killed.
+    os.execve(sys.executable, [sys.executable, "-m", "bench.duel", *arguments], variables)  # noqa: S606

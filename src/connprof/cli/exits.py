@@ -151,14 +151,6 @@ def matrix_exit_code(report: Report) -> ExitCode:
     return ExitCode.PASS
 
 
-def _is_broken(report: Report, record: Record) -> bool:
-    """Whether a case failed, but for those of strategies that say so of themselves, or cannot be trusted."""
-    if not isinstance(record.outcome, Failed):
-        return bool(record.outcome.problems)
-    foreseen = (note.foresees(record.outcome) for note in report.strategies if note.name == record.case.strategy)
-    return not any(foreseen)
-
-
 def _as_declared(cell: SafetyCell) -> bool:
     if cell.expected is None:
         return cell.outcome in {HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY}

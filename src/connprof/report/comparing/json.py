@@ -91,7 +91,10 @@ def _difference(one: Difference) -> _Difference:
 
 
 def _side(name: str, report: AbridgedReport) -> _Side:
-    return _Side(name, report.run.started_at, report.run.commit, report.environment.identity)
+    # A file's name may hold bytes that are no text.
+    return _Side(
+        name.encode(errors="replace").decode(), report.run.started_at, report.run.commit, report.environment.identity
+    )
 
 
 def _row(row: Row) -> _Row:
