@@ -369,7 +369,7 @@ def _side(ref: str, commit: str, packages: tuple[str, ...], key: str) -> DuelSid
     type=click.IntRange(1, 1000),
     default=14,
     show_default=True,
-    help="Groups of processes per case, at most.",
+    help="Groups of processes per case, at most; too few cannot decide, and are refused.",
 )
 @click.option("--budget", type=click.FloatRange(1), default=60, show_default=True, help="Seconds of sampling per case.")
 @click.option(
@@ -382,15 +382,18 @@ def _side(ref: str, commit: str, packages: tuple[str, ...], key: str) -> DuelSid
 )
 @click.option("--seed", type=click.IntRange(0), help="Of every coin.  [default: drawn and recorded]")
 @click.option(
-    "--limit", type=click.FloatRange(1, 3600), default=60, show_default=True, help="Seconds until a worker hangs."
+    "--limit",
+    type=click.FloatRange(1, 3600),
+    default=60,
+    show_default=True,
+    help="Seconds after which a worker counts as hung.",
 )
 @click.option(
     "--json",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     default=_PROJECT / "reports" / "duel.json",
-    show_default="reports/duel.json",
-    help="Write every sample and answer there.",
+    help="Write every sample and answer there.  [default: reports/duel.json]",
 )
 def duel(  # noqa: PLR0917 - click passes them by name
     base_ref: str,
@@ -441,8 +444,10 @@ def duel(  # noqa: PLR0917 - click passes them by name
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
     console = Console(highlight=False)
+    compared = "1 strategy" if len(names) == 1 else f"{len(names)} strategies"
     console.print(
-        f"connprof duel: {base_ref} against {head_ref}, {len(names)} strategies, seed {settings.seed}", soft_wrap=True
+        f"connprof duel: {base_ref} against {head_ref}, {compared}, seed {settings.seed}",
+        soft_wrap=True,
     )
     with progress_on(console) as listener:
         report = run_duel(settings, command=_command(settings.seed), listener=listener)
@@ -450,7 +455,7 @@ def duel(  # noqa: PLR0917 - click passes them by name
     console.print()
     for line in lines(report):
         console.print(line, markup=False, soft_wrap=True)
-    console.print(f"\n{file}", markup=False, soft_wrap=True)
+    console.print(f"\nSamples: {file}", markup=False, soft_wrap=True)
     return ExitCode.INTERRUPTED if report.interrupted else duel_exit_code([found.answer for found in report.cases])
 
 
@@ -470,8 +475,8 @@ def _as_interrupt(_signal: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """Entry point of ``python -m bench.duel``."""
-    sys.exit(guarded(duel))
+    """Entry point of ``python -m bench.duel``, which is what ``connprof duel`` starts."""
+    sys.exit(guarded(duel, prog_name="connprof duel"))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["VARIABLE", "Dials", "inherit"]
+__all__ = ["VARIABLE", "Dials", "inherit", "reach"]
 
 VARIABLE = "CONNPROF_DIALS"
 _LIBRARIES = ("httpx", "httpx2")
@@ -109,6 +109,11 @@ def inherit() -> None:
 
 
 _inherited: list[Dials] = []
+
+
+def reach(client_library: str) -> bool:
+    """Whether limits, expiry, timeouts and HTTP/2 of this library's clients can be turned; ``requests==2.34.2``: no."""
+    return client_library.partition("==")[0] in _LIBRARIES
 
 
 def _lead_to(file: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bench.workloads import Call
 
-__all__ = ["Finding", "Outcome", "Reply", "Tally", "does_not_apply", "error_text"]
+__all__ = ["Finding", "Outcome", "Reply", "Tally", "does_not_apply", "error_text", "of_an_earlier_loop"]
 
 Outcome: TypeAlias = Literal["held", "broke", "hung", "silent harm", "does not apply"]
 """As :class:`connprof.model.HazardOutcome` has them; a probe that did not work itself raises instead."""
@@ -22,6 +22,8 @@ _OBJECT = re.compile(r"<([\w.]+)[^<>]*>")
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _PORT = re.compile(r"(?<=[\w\]]:)\d{4,5}\b|(?<=port[ =])\d{4,5}\b")
 _NESTING = 5
+_LOOP_CLOSED = "RuntimeError: Event loop is closed"
+_OF_LOOPS = frozenset({"H1", "H1b", "H1c", "H2", "H2s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ class Finding:
 def does_not_apply(why: str) -> Finding:
     """The strategy cannot meet the hazard, for this reason."""
     return Finding("does not apply", why)
+
+
+def of_an_earlier_loop(hazard: str, finding: Finding) -> Finding:
+    """``finding`` under ``hazard``; failures of event loops that had ended are told as what they are."""
+    count = finding.errors.get(_LOOP_CLOSED, 0)
+    if not count or hazard in _OF_LOOPS:
+        return finding
+    return replace(finding, symptom=f"{finding.symptom} {count} failed as under H1, of an event loop that had ended.")
 
 
 def error_text(error: BaseException) -> str:

@@ -27,13 +27,20 @@ class Child:
         call: what it asks.
     """
 
-    def __init__(self, held: Held, name: str) -> None:
+    def __init__(self, held: Held, name: str, *, gate: tuple[int, int] | None = None) -> None:
+        """Fork.
+
+        Args:
+            held: the strategy.
+            name: of the resource that it asks for.
+            gate: both ends of a pipe: it makes its call when the parent closes its own copy of the second one.
+        """
         self.call = call_of(name)
         self._is_gone = False
         self._answers, answer = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            _be_the_child(held, name, answer)
+            _be_the_child(held, name, answer, gate)
         os.close(answer)
 
     def suspend(self) -> None:
@@ -65,9 +72,12 @@ class Child:
         return Reply(self.call, answer["error"], answer["wrong"])
 
 
-def _be_the_child(held: Held, name: str, answer: int) -> None:
+def _be_the_child(held: Held, name: str, answer: int, gate: tuple[int, int] | None) -> None:
     """Never returns, and leaves nothing to the interpreter's end: what was inherited is the parent's to end."""
     try:
+        if gate is not None:
+            os.close(gate[1])
+            os.read(gate[0], 1)  # ends when nobody can write any more
         reply = asdict(held.call(name))
         os.write(answer, json.dumps({"error": reply["error"], "wrong": reply["wrong"]}).encode())
     finally:

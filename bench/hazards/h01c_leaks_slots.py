@@ -21,6 +21,7 @@ EXPIRY_FACTOR, PAUSE_S, PATIENCE_S = 0.001, 0.05, 0.15
     "H1c",
     title="Each failure in a later event loop leaks a slot of the pool",
     raised_by="pools of 4 connections that expire within 30 ms; sixteen asyncio.run, one call in each, 50 ms apart",
+    by_dials=True,
     signatures={
         "client-per-helper": "broke 12 of 16: PoolTimeout, RuntimeError",
         "lazy-service": "broke 8 of 16: RuntimeError",

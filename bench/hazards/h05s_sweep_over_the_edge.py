@@ -26,6 +26,7 @@ _STEP_S = 0.002
     "H5s",
     title="The client's expiry is the server's: how often a call meets the end of its connection",
     raised_by="20 callers call at once, again and again after about as long as both sides keep connections idle",
+    by_dials=True,
     statistical=True,
     limit_s=30.0,
 )

@@ -22,6 +22,7 @@ _HUNG_S = 2.0
     "H6",
     title="A middlebox forgets idle connections",
     raised_by="four connections are used at once, then a TCP proxy swallows all that is sent on them; six calls more",
+    by_dials=True,
     signatures={
         "asgi-lifespan": "broke 4 of 6: ReadTimeout",
         "base-url-loop": "broke 1 of 6: ReadTimeout",

@@ -26,6 +26,7 @@ PATIENCE_S = 0.3
     "H7",
     title="The pool is exhausted",
     raised_by="30 calls at once that take 600 ms each, on pools of at most 10 connections and 0.3 s of patience",
+    by_dials=True,
     signatures={
         "asgi-lifespan": "broke 20 of 30: PoolTimeout",
         "client-on-loop": "broke 20 of 30: PoolTimeout",

@@ -22,6 +22,7 @@ LIMITS_FACTOR = 0.4
     "H7b",
     title="Fewer connections are kept alive than are used at once",
     raised_by="five rounds of 20 calls at once, on pools cut to 40 connections of which 8 are kept alive",
+    by_dials=True,
     signatures={
         "asgi-lifespan": "broke",
         "client-on-loop": "broke",

@@ -21,6 +21,7 @@ PATIENCE_S, QUEUED_S, ARRIVAL_S, HUNG_S = 0.3, 0.1, 2.0, 2.0
     "H11",
     title="A cancelled request keeps its slot",
     raised_by="pools of one connection: a second call is cancelled at the moment in which it gets the first one's slot",
+    by_dials=True,
     signatures={
         "client-on-loop": "broke 3 of 3: PoolTimeout",
         "client-per-helper": "broke 3 of 3: PoolTimeout",

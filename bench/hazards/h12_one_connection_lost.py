@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     "H12",
     title="All calls share one HTTP/2 connection's end",
     raised_by="20 calls at once over HTTP/2; the server resets one stream, and then, with 20 more, aborts a connection",
+    by_dials=True,
     signatures={
         "asgi-lifespan": "broke 20 of 20: RemoteProtocolError",
         "client-on-loop": "broke 20 of 20: RemoteProtocolError",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     "H12b",
     title="A graceful end of an HTTP/2 connection fails calls that are finished",
     raised_by="20 calls at once over HTTP/2; the server sends GOAWAY without an error, and then answers all of them",
+    by_dials=True,
     signatures={
         "asgi-lifespan": "silent harm 20 of 20: RemoteProtocolError",
         "client-on-loop": "silent harm 20 of 20: RemoteProtocolError",

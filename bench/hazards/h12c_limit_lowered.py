@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     "H12c",
     title="An HTTP/2 server lowers its limit of streams",
     raised_by="20 calls at once over HTTP/2; the server answers ten, allows five streams at once, and answers the rest",
+    by_dials=True,
     timed=True,
     signatures={
         "asgi-lifespan": "hung",

@@ -25,6 +25,7 @@ _LONGEST_S = 10.0
     "H14",
     title="Calls are sparser than the keep-alive expiry",
     raised_by="six calls 0.35 s apart and six calls 0.12 s apart, with every expiry cut to a twentieth: 5 s to 0.25 s",
+    by_dials=True,
     timed=True,
     limit_s=30.0,
     signatures={

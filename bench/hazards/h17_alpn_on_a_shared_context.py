@@ -24,6 +24,7 @@ _ASKS_HTTP2, _DOES_NOT = "/asks-", "/plain-"
     "H17",
     title="An SSL context shared by HTTP/1.1 and HTTP/2 clients mixes them up",
     raised_by="two threads with HTTP/2 and two without make 40 calls each through the same strategy",
+    by_dials=True,
     statistical=True,
     limit_s=30.0,
 )

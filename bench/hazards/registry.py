@@ -42,6 +42,8 @@ class Hazard:
         raised_by: what the probe does to raise it, in a sentence.
         statistical: its outcome is a rate: it is reported, and never held against a signature.
         timed: its outcome depends on when things happen, so that nothing else may run beside it.
+        by_dials: it is raised by limits, expiry, timeouts or HTTP/2 that :mod:`bench.hazards.dials` turns, and so does
+            not apply to client libraries that dials do not reach.
         limit_s: after that long the probe is killed, and has hung. A probe ends in a fraction of it, also where it
             finds that something hangs.
         signatures: strategy -> the outcome that it is expected to have, as :attr:`SafetyCell.signature` says it; with
@@ -55,6 +57,7 @@ class Hazard:
     raised_by: str
     statistical: bool
     timed: bool
+    by_dials: bool
     limit_s: float
     signatures: Mapping[str, str]
     source: str
@@ -71,6 +74,7 @@ def hazard(
     raised_by: str,
     statistical: bool = False,
     timed: bool = False,
+    by_dials: bool = False,
     limit_s: float = 20.0,
     signatures: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[_F], _F]:
@@ -88,7 +92,7 @@ def hazard(
             raise HazardError(f"{file.name}: the probe needs a docstring that says what it does.")
         source = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
         _registry[id] = Hazard(
-            id, title, raised_by, statistical, timed or statistical, limit_s,
+            id, title, raised_by, statistical, timed or statistical, by_dials, limit_s,
             MappingProxyType(dict(signatures)), source, function,  # type: ignore[arg-type]  # a probe, as registered
         )  # fmt: skip
         return function

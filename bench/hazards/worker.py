@@ -73,6 +73,8 @@ def main() -> None:
     job = channel.receive()
     stage = None
     try:
+        from bench.hazards.dials import reach
+        from bench.hazards.finding import does_not_apply, of_an_earlier_loop
         from bench.hazards.registry import load as load_hazard
         from bench.hazards.stage import Stage
         from bench.hazards.subject import subject_of
@@ -80,7 +82,14 @@ def main() -> None:
         hazard, subject = load_hazard(job["hazard"]), subject_of(job["strategy"], job["client_library"])
         stage = Stage(channel, job)
         start_ns = time.perf_counter_ns()
-        finding = hazard.probe(subject, stage)
+        library = job["client_library"]
+        if hazard.by_dials and not reach(library):
+            finding = does_not_apply(
+                f"It is raised by turning limits, expiry, timeouts or HTTP/2 inside httpx's pools, which reaches no "
+                f"client of {library}: nothing is known of it."
+            )
+        else:
+            finding = of_an_earlier_loop(hazard.id, hazard.probe(subject, stage))
         outcome = finding.to_dict() | {"duration_ns": time.perf_counter_ns() - start_ns}
         line: dict[str, Any] = {"outcome": outcome}
         code = 0

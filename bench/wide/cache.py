@@ -4,7 +4,7 @@ A case is written again after each of its passes, so that a run that is killed l
 
 What failed is not kept: a process that was killed, a full disk or a missing network are of the moment, and a result
 that would come out the same costs one more try. Nor are cases kept whose figures contradict each other, nor probes that
-did not work.
+did not work, or hung where that was not declared, nor what was measured after its source was edited in the same run.
 """
 
 from __future__ import annotations

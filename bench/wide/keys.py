@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +17,9 @@ import msgspec
 from bench.hazards.registry import load as load_hazard
 from bench.libraries import find
 from bench.registry import StrategyError
-from bench.surroundings import cpu_model
+from bench.surroundings import CLEARED, cpu_model
 from bench.wide.cache import key_of
-from bench.wide.sources import PROJECT, closure, digest_of, foreign_names, installed
+from bench.wide.sources import PROJECT, closure, digest_of, foreign_names, installed, is_as_read
 
 if TYPE_CHECKING:
     from bench.wide.interpreters import Interpreter
@@ -30,9 +30,13 @@ __all__ = ["Keys"]
 
 _WORKERS = frozenset({"bench.worker", "bench.passes", "bench.axes", "connprof.observe", "connprof.memory"})
 _PROBES = frozenset({"bench.hazards.worker", "bench.hazards.subject", "bench.hazards.stage"})
-# Of what runs in the parent, those that decide how a process is started and what its surroundings are.
-_PARENT = ("surroundings.py", "lanes.py", "measuring.py", "children.py")
-_PROBES_PARENT = ("surroundings.py", "hazards/runner.py")
+# Of what runs in the parent, those that decide how a process is started, what its surroundings are and how it is read.
+_PARENT = ("surroundings.py", "lanes.py", "measuring.py", "children.py", "gathered.py")
+_PROBES_PARENT = ("surroundings.py", "children.py", "hazards/runner.py")
+# Variables that workers inherit and that change what is allocated, how long it takes or how TLS is spoken.
+_SWITCHES = ("PYTHON", "MALLOC_", "GLIBC_", "LD_", "OPENSSL_", "SSL", "HTTPX_", "AIOHTTP_", "CELERY_")
+_SET_BY_US = {"PYTHONPATH", "PYTHONHASHSEED", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_CHANGE_NOTHING = {"PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"}
 # Beside what is imported by name: what the server is made of, and what clients use when they find it installed.
 _ALSO = (
     "memray", "certifi", "cryptography", "httptools", "starlette", "trustme", "uvicorn", "zttp", "h2", "hpack",
@@ -49,6 +53,14 @@ class Keys:
     """
 
     project: Path = PROJECT
+    _files: dict[str, frozenset[Path]] = field(default_factory=dict)
+
+    def is_current(self, key: str) -> bool:
+        """Whether all source that ``key`` stands for is as it was when the key was made.
+
+        It is not when somebody edits during a run: what is measured from then on is of other source than its key says.
+        """
+        return all(map(is_as_read, self._files.get(key, ())))
 
     def case(self, case: Case, interpreter: Interpreter, *, rounds_count: int) -> str:
         """The key of a case that runs under ``interpreter``.
@@ -57,15 +69,15 @@ class Keys:
             OSError: a file of the project cannot be read.
         """
         files = self._closure(_WORKERS) | self._server | self._named(*_PARENT) | self._strategy(case)
-        return key_of(
+        return self._key(
+            files,
             {
                 "case": msgspec.to_builtins(case),
                 "rounds_count": rounds_count,
-                "source": digest_of(files, self.project),
                 "packages": [interpreter.packages, self._packages(files)],
                 "store": self._system_store if case.trust_store.startswith("system-") else "",
                 **self._place(interpreter),
-            }
+            },
         )
 
     def cell(self, probe: Probe, interpreter: Interpreter) -> str:
@@ -84,14 +96,19 @@ class Keys:
             | self._closure(frozenset({own}))
             | self._closure(frozenset({_module(probe.strategy)}))
         )
-        return key_of(
+        return self._key(
+            files,
             {
                 "cell": list(probe),
-                "source": digest_of(files, self.project),
                 "packages": [interpreter.packages, self._packages(files)],
                 **self._place(interpreter),
-            }
+            },
         )
+
+    def _key(self, files: frozenset[Path], depends_on: dict[str, object]) -> str:
+        key = key_of(depends_on | {"source": digest_of(files, self.project)} | _switches())
+        self._files[key] = files
+        return key
 
     def _strategy(self, case: Case) -> frozenset[Path]:
         if case.client_library == "httpx":
@@ -149,6 +166,16 @@ class Keys:
 
 def _module(strategy: str) -> str:
     return f"bench.strategies.{strategy.replace('-', '_')}"
+
+
+def _switches() -> dict[str, object]:
+    """Those of this process's variables that its workers inherit and that may change results; mostly there are none."""
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_SWITCHES) and name not in {*CLEARED, *_SET_BY_US, *_CHANGE_NOTHING}
+    }
+    return {"variables": found} if found else {}
 
 
 @cache

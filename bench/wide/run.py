@@ -14,7 +14,7 @@ import msgspec
 import connprof
 from bench.children import Workers
 from bench.gathered import Gathered, note_from, note_of
-from bench.hazards.runner import Prober
+from bench.hazards.runner import Prober, as_expected
 from bench.hazards.runner import notes as hazard_notes
 from bench.incidents import INCIDENTS
 from bench.lanes import Lane, Listener, ServerKind, lanes, run_alone, run_beside, run_to_its_end
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bench.wide.plan import Planned
     from connprof.model import Case, Ended, Environment, StrategyNote, TimingPass
 
-__all__ = ["Order", "Wide", "run_wide"]
+__all__ = ["Order", "Wide", "is_lasting", "run_wide"]
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _HEADROOM_S = 0.6
@@ -115,9 +115,11 @@ class Wide:
         self._by_key = {state.planned.case.key: state for state in self._states}
         self._by_subject = {id(state.subject): state for state in self._states}
         self._cells: dict[Probe, SafetyCell] = {}
+        self._cell_keys: dict[Probe, str] = {}
         self._places: dict[str, Interpreter] = {}
         self._labels: list[str] = []
         self._jobs_count = 0
+        self._is_edited = False
         self._done_count = 0
         self._measuring = Measuring(
             self._workers,
@@ -192,8 +194,16 @@ class Wide:
             kept = KeptCase(
                 measured_at=state.measured_at, counts=gathered.counts, memory=gathered.memory, timing=state.timing
             )
-            self._cache.keep(state.key, kept)
+            self._keep(state.key, kept)
         self._save_now_and_then()
+
+    def _keep(self, key: str, kept: KeptCase | KeptCell) -> None:
+        """Keep a result for later runs, unless it is of source that was edited after its key was made."""
+        if self._keys.is_current(key):
+            self._cache.keep(key, kept)
+        elif not self._is_edited:
+            self._is_edited = True
+            self._say("Source was changed during the run: what depends on it is measured again next time.")
 
     # --- environments -----------------------------------------------------------------------------------------
 
@@ -255,7 +265,8 @@ class Wide:
             interpreter = self._places.get(probe.client_library)
             if interpreter is None:  # its library cannot be installed, which has been said
                 continue
-            kept = self._cache.load(self._keys.cell(probe, interpreter), KeptCell)
+            key = self._cell_keys[probe] = self._keys.cell(probe, interpreter)
+            kept = self._cache.load(key, KeptCell)
             if kept is None:
                 missing.append(probe)
             else:
@@ -267,9 +278,8 @@ class Wide:
             probe = Probe(cell.strategy, cell.hazard, cell.client_library)
             self._cells[probe] = cell
             worked = cell.outcome is not HazardOutcome.NOT_PROBED
-            if worked:
-                key = self._keys.cell(probe, self._places[probe.client_library])
-                self._cache.keep(key, KeptCell(measured_at=_now(), cell=cell))
+            if is_lasting(cell):
+                self._keep(self._cell_keys[probe], KeptCell(measured_at=_now(), cell=cell))
             self._done_count += 1
             self._labels.append(f"probe {cell.key}")
             self._listener.finished(f"probe {cell.key}", None if worked else cell.symptom)
@@ -377,6 +387,16 @@ def run_wide(order: Order, *, command: str, listener: Listener, say: Callable[[s
     save_report(report, final)
     partial_file(order.out).unlink(missing_ok=True)
     return report
+
+
+def is_lasting(cell: SafetyCell) -> bool:
+    """Whether a cell says something of its strategy that would come out the same another time.
+
+    A hang that nobody declared may be that of a machine that was too busy; it is looked at once more the next time.
+    """
+    if cell.outcome is HazardOutcome.NOT_PROBED:
+        return False
+    return cell.outcome is not HazardOutcome.HUNG or as_expected(cell)
 
 
 def _state(number: int, planned: Planned) -> _CaseState:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["closure", "digest_of", "foreign_names", "installed"]
+__all__ = ["closure", "digest_of", "foreign_names", "installed", "is_as_read"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 _ROOTS = {"bench": "", "connprof": "src", "connprof_server": "server"}
@@ -48,6 +48,15 @@ def digest_of(files: Iterable[Path], project: Path = PROJECT) -> str:
     """SHA-256 of the names and contents of ``files``."""
     lines = sorted(f"{_name(file, project)} {_digest(file)}" for file in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def is_as_read(file: Path) -> bool:
+    """Whether ``file``, of which a digest was taken, is still the same file, by its size and time."""
+    _digest(file)
+    try:
+        return _stamps[file] == _stamp(file)
+    except OSError:
+        return False
 
 
 def installed(modules: Iterable[str], also: Iterable[str] = ()) -> dict[str, str]:
@@ -107,8 +116,17 @@ def _foreign(file: Path) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in _names(file)) - frozenset(_ROOTS)
 
 
+_stamps: dict[Path, tuple[int, int]] = {}
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
 @cache  # a run reads each file once, and holds all of its results to that
 def _digest(file: Path) -> str:
+    _stamps[file] = _stamp(file)  # before it is read, so that a change in between is seen
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

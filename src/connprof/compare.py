@@ -400,13 +400,17 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
             whole = _broken(subject, ours, theirs, base.note(case))
             if whole is not None:
                 yield whole
-            else:
-                yield from _figures(subject, case, note, (base, head), hindrances.of(ours, theirs))
+                continue
+            found = list(_figures(subject, case, note, (base, head), hindrances.of(ours, theirs)))
+            yield from found
+            broken_claim = _trouble(theirs)
+            if broken_claim is not None and not any(_is_worse_count(one) for one in found):
+                yield Pair(subject, None, None, None, None, *broken_claim)
     for case, record in head.records.items():
         if case not in base.records:
             note = head.note(case)
             subject = _subject(case, note)
-            state, reason = _state(record) or (State.NEW, "The case is not in the baseline.")
+            state, reason = _trouble(record) or (State.NEW, "The case is not in the baseline.")
             if _is_foreseen(record, note):
                 state, reason = (
                     State.NEW,
@@ -466,14 +470,36 @@ def _subject(case: Case, note: StrategyNote | None) -> Subject:
     )
 
 
-def _state(record: OneRecord) -> tuple[State, str] | None:
-    """Why nothing of this record may be compared."""
+def _trouble(record: OneRecord) -> tuple[State, str] | None:
+    """What is wrong with this record."""
     outcome = record.outcome
     if isinstance(outcome, FailedFigures):
         return State.FAILED, f"Failed in the {outcome.stage} pass: {outcome.message}"
     if outcome.problems:
         return State.INVALID, f"Invalid: {outcome.problems[0].sentence}"
     return None
+
+
+def _state(record: OneRecord) -> tuple[State, str] | None:
+    """Why nothing of this record may be compared.
+
+    That a strategy makes more than it declares is no reason: client, server and passes agree on how much, and churn
+    that came back is just that. It is to be a regression with its figures and its place, not a case without any.
+    """
+    return None if _breaks_its_claim_alone(record.outcome) else _trouble(record)
+
+
+def _breaks_its_claim_alone(outcome: MeasuredFigures | FailedFigures) -> bool:
+    return isinstance(outcome, MeasuredFigures) and all(problem.code == "claim" for problem in outcome.problems)
+
+
+def _is_worse_count(pair: Pair) -> bool:
+    return (
+        pair.state is State.COMPARABLE
+        and pair.metric is not None
+        and pair.metric.kind is MetricClass.EXACT
+        and (pair.candidate or 0) > (pair.baseline or 0)
+    )
 
 
 def _is_foreseen(record: OneRecord, note: StrategyNote | None) -> bool:
@@ -646,14 +672,14 @@ def _cell_figures(subject: Subject, ours: CellFigures, theirs: CellFigures, *, i
 
 
 def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
-    """Every figure of every case that is neither failed nor invalid, in the report's order.
+    """Every figure of every case that may be compared, in the report's order.
 
     Then how many hazard probes have come out how.
     """
     side = _Side(report)
     for case, record in side.records.items():
         outcome = record.outcome
-        if isinstance(outcome, FailedFigures) or outcome.problems:
+        if isinstance(outcome, FailedFigures) or _state(record) is not None:
             continue
         note = side.note(case)
         subject = _subject(case, note)

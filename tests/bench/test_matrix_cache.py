@@ -14,6 +14,7 @@ from bench.wide.cache import Cache, KeptCase, KeptCell, key_of
 from bench.wide.interpreters import Interpreter, own_interpreter
 from bench.wide.keys import Keys
 from bench.wide.plan import Probe
+from bench.wide.run import is_lasting
 from bench.wide.sources import closure, installed
 from connprof.model import Case, HazardOutcome, SafetyCell
 from tests import samples
@@ -82,6 +83,7 @@ def unchanged(project):
         ("bench/hazards/servers/http1.py", {"/".join(cell) for cell in CELLS}),
         ("bench/hazards/subject.py", {"/".join(cell) for cell in CELLS}),
         ("bench/measuring.py", {case.key for case in CASES}),
+        ("bench/gathered.py", {case.key for case in CASES}),
         ("src/connprof/report/words.py", set()),
         ("bench/wide/run.py", set()),
         ("bench/hazards/runner.py", {"/".join(cell) for cell in CELLS}),
@@ -118,6 +120,38 @@ def test_another_python_openssl_package_or_number_of_rounds_is_another_key(uncha
         now = keys_of(ROOT, other)
         assert all(now[case.key] != unchanged[case.key] for case in CASES)
     assert all(keys_of(ROOT, rounds_count=2)[case.key] != unchanged[case.key] for case in CASES)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_another"),
+    [
+        ("MALLOC_ARENA_MAX", True),
+        ("PYTHONGC", True),
+        ("OPENSSL_MODULES", True),
+        ("PYTHONMALLOC", False),
+        ("PS1", False),
+    ],
+)
+def test_a_variable_that_workers_inherit_and_may_heed_is_another_key(unchanged, monkeypatch, name, is_another):
+    monkeypatch.setenv(name, "1")
+    now = keys_of(ROOT)
+    assert {now[each] != key for each, key in unchanged.items()} == {is_another}
+
+
+def test_what_is_edited_during_a_run_is_noticed_and_concerns_what_depends_on_it_alone(project):
+    keys, here = Keys(project), own_interpreter()
+    one, other = (keys.cell(Probe(name, "H1"), here) for name in ("one-client", "lazy-service"))
+    assert keys.is_current(one)
+    file = project / "bench/strategies/one_client.py"
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + b"\n# edited\n")
+        assert [keys.is_current(key) for key in (one, other)] == [False, True]
+        file.unlink()
+        assert not keys.is_current(one)
+    finally:
+        file.write_bytes(before)
+        sources._digest.cache_clear()
 
 
 def test_where_an_interpreter_lies_changes_no_key(unchanged):
@@ -164,6 +198,24 @@ def test_packages_are_those_that_are_imported_and_what_they_require():
 
 
 CELL = SafetyCell(strategy="floor", hazard="H1", outcome=HazardOutcome.HELD, symptom="Nothing.", command="x")
+
+
+@pytest.mark.parametrize(
+    ("hazard", "outcome", "expected", "is_kept"),
+    [
+        ("H1", HazardOutcome.HELD, None, True),
+        ("H1", HazardOutcome.BROKE, None, True),
+        ("H3", HazardOutcome.HUNG, "hung", True),
+        ("H3", HazardOutcome.HUNG, None, False),
+        ("H2s", HazardOutcome.HUNG, None, True),
+        ("H1", HazardOutcome.NOT_PROBED, None, False),
+    ],
+)
+def test_a_cell_is_kept_unless_it_may_be_of_a_busy_moment(hazard, outcome, expected, is_kept):
+    cell = SafetyCell(
+        strategy="floor", hazard=hazard, outcome=outcome, symptom="What happened.", command="x", expected=expected
+    )
+    assert is_lasting(cell) is is_kept
 
 
 @pytest.fixture

@@ -137,6 +137,7 @@ def test_annotations_stand_at_the_line_whose_share_grew():
     shown = github.render(made(BASE, head)[0])
     assert shown.startswith("::error file=bench/helpers/crawler_api.py,line=39,title=connprof%3A fetch_json pays more")
     assert "SSL contexts 5 -> 14" in shown
+    assert "once and share it" in shown
 
 
 def test_annotations_are_no_more_than_github_shows():

@@ -295,6 +295,45 @@ def test_an_invalid_case_fails_the_gate_and_its_figures_are_not_compared():
     assert judged(BASE, invalid(candidate()), Policy(allow_failed=frozenset({key(POOLED)}))).answer is Answer.PASSED
 
 
+def off_its_claim(report, **changes):
+    """The candidate with other counts, which its strategy's file does not declare."""
+    report = with_changed(report, POOLED, "counts", **changes)
+    problem = Problem(code="claim", sentence="It is declared to make 5, but made another number.")
+    return samples.with_outcome(report, POOLED, replace(outcome_of(report, POOLED), problems=(problem,)))
+
+
+def test_churn_that_came_back_is_a_regression_with_figures_although_no_file_declares_it():
+    judgement = judged(BASE, off_its_claim(candidate(), client__contexts_count=40))
+    found = row(judgement, POOLED, "contexts")
+    assert (found.status, found.pair.baseline, found.pair.candidate) == (Status.REGRESSED, 5, 40)
+    assert judgement.answer is Answer.REGRESSED
+    assert not judgement.tally[Status.INVALID]
+
+
+@pytest.mark.parametrize(("contexts_count", "status"), [(4, Status.IMPROVED), (5, Status.UNCHANGED)])
+def test_a_case_off_its_claim_is_invalid_where_no_count_went_up(contexts_count, status):
+    head = off_its_claim(candidate(), client__contexts_count=contexts_count)
+    judgement = judged(BASE, head)
+    assert row(judgement, POOLED, None).status is Status.INVALID
+    assert row(judgement, POOLED, "contexts").status is status
+    assert judgement.answer is Answer.UNTRUSTED
+    assert judged(BASE, head, Policy(allow_failed=frozenset({key(POOLED)}))).answer is Answer.PASSED
+
+
+def test_a_case_off_its_claim_with_any_other_trouble_is_not_compared():
+    head = off_its_claim(candidate(), client__contexts_count=40)
+    outcome = outcome_of(head, POOLED)
+    passes = Problem(code="passes", sentence="They disagree.")
+    head = samples.with_outcome(head, POOLED, replace(outcome, problems=(*outcome.problems, passes)))
+    judgement = judged(BASE, head)
+    assert [one.status for one in judgement.rows if one.pair.subject.strategy == POOLED] == [Status.INVALID]
+
+
+def test_a_new_case_off_its_claim_is_invalid():
+    head = off_its_claim(candidate(), client__contexts_count=40)
+    assert judged(without(BASE, POOLED), head).answer is Answer.UNTRUSTED
+
+
 def test_what_was_broken_in_the_baseline_cannot_be_compared():
     for base in (invalid(BASE), samples.with_outcome(BASE, POOLED, Failed(stage="counts", message="It died."))):
         judgement = judged(base, candidate())

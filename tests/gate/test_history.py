@@ -5,11 +5,11 @@ from connprof.cli import cli, guarded
 from connprof.errors import FileError
 from connprof.gate import Policy
 from connprof.history import history
-from connprof.model import Failed
+from connprof.model import Failed, Problem
 from connprof.report import past
 from connprof.store import abridge, save_report
 from tests import samples
-from tests.gate.sides import POOLED, with_changed, with_identity
+from tests.gate.sides import POOLED, outcome_of, with_changed, with_identity
 
 
 def on(day, report=None):
@@ -58,6 +58,16 @@ def test_a_run_that_failed_in_between_hides_no_step():
     found = over(on(1), on(2, broken), on(3, more(6)))
     (step,) = course(found, "contexts").steps
     assert (step.start, step.end) == (0, 2)
+
+
+def test_churn_that_no_file_declares_is_a_step():
+    churn = more(40)
+    outcome = replace(
+        outcome_of(churn, POOLED), problems=(Problem(code="claim", sentence="It is declared to make 5."),)
+    )
+    found = over(on(1), on(2, samples.with_outcome(churn, POOLED, outcome)))
+    assert course(found, "contexts").points == ((0, 5), (1, 40))
+    assert len(course(found, "contexts").steps) == 1
 
 
 def test_bytes_take_no_step_where_the_environment_changed():

@@ -33,7 +33,7 @@ _FORMATS = ("text", "markdown", "json", "html", "junit", "github")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command(epilog=GATE_EXIT_CODES_HELP)
+@click.command(short_help="Hold one report against another: a gate for CI.", epilog=GATE_EXIT_CODES_HELP)
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("head", type=click.Path(path_type=Path))
 @click.option(

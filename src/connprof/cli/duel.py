@@ -16,7 +16,11 @@ __all__ = ["duel"]
 _SUITE = Path("bench") / "duel.py"
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.command(
+    short_help="Time two commits, or two dependencies, in one job.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[BASE_REF [HEAD_REF]] [OPTIONS]")
 def duel(arguments: tuple[str, ...]) -> None:
     """Is HEAD_REF slower than BASE_REF? In paired processes, in the suite's checkout.

@@ -16,7 +16,7 @@ from connprof.store import load_abridged
 __all__ = ["history"]
 
 
-@click.command()
+@click.command(short_help="Show each metric over many reports, and its steps.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--html",

@@ -25,7 +25,7 @@ __all__ = ["lint"]
 _FORMATS = {"text": text.render, "json": json.render, "sarif": sarif.render}
 
 
-@click.command(epilog=LINT_EXIT_CODES_HELP)
+@click.command(short_help="Find clients and SSL contexts made per call.", epilog=LINT_EXIT_CODES_HELP)
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--format", "kind", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Print into this file instead.")

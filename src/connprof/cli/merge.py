@@ -13,7 +13,7 @@ from connprof.store import load_report, report_files, save_report
 __all__ = ["merge"]
 
 
-@click.command()
+@click.command(short_help="Join reports of shards or machines into one.")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("reports", type=click.Path(path_type=Path), nargs=-1, required=True)
 def merge(out: Path, reports: tuple[Path, ...]) -> ExitCode:

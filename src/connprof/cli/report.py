@@ -12,7 +12,7 @@ from connprof.errors import FileError
 __all__ = ["report"]
 
 
-@click.command(epilog=RUN_EXIT_CODES_HELP)
+@click.command(short_help="Print a report's summary again, and draw its page.", epilog=RUN_EXIT_CODES_HELP)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--html",

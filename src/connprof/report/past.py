@@ -212,7 +212,7 @@ def _label(course: Course, history: History) -> str:
 
 def _takeaway(metric: Metric, steps_count: int) -> str:
     if steps_count:
-        return f"{words.plural(steps_count, 'step')}, each with a ring."
+        return f"{words.plural(steps_count, 'step')}, {'each ' if steps_count > 1 else ''}with a ring."
     if metric.shown_only:
         return "Neither more nor fewer of them are a step."
     if metric.kind is MetricClass.NOISY:

@@ -31,7 +31,11 @@ def render(view: CompareView) -> str:
 
 def _error(payer: Payer) -> str:
     properties = {"file": payer.file, "line": str(payer.line)} if payer.file else {}
-    return _command("error", {**properties, "title": f"connprof: {payer.title}"}, payer.text)
+    return _command(
+        "error",
+        {**properties, "title": f"connprof: {payer.title}"},
+        f"{payer.text}. {payer.remedy}" if payer.remedy else payer.text,
+    )
 
 
 def _command(name: str, properties: dict[str, str], message: str) -> str:

@@ -12,7 +12,7 @@ from connprof.report import words
 from connprof.report.comparing.payers import Payers, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from connprof.abridged import AbridgedReport
     from connprof.compare import Comparison, Difference, Metric, Pair
@@ -43,12 +43,16 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Payer(msgspec.Struct, frozen=True):
-    """A line of code with everything that it makes worse, in words; ``file`` is empty where no line is known."""
+    """A line of code with everything that it makes worse, in words; ``file`` is empty where no line is known.
+
+    ``remedy`` is what usually mends it, where that is known.
+    """
 
     file: str
     line: int
     title: str
     text: str
+    remedy: str = ""
 
 
 class SideView(msgspec.Struct, frozen=True):
@@ -245,6 +249,9 @@ def _left_out(judgement: Judgement) -> str:
 
 def _calls_to_action(judgement: Judgement) -> tuple[str, ...]:
     tally, found = judgement.tally, []
+    remedy = _remedy(judgement.rows) if tally[Status.REGRESSED] else ""
+    if remedy:
+        found.append(remedy)
     if tally[Status.IMPROVED]:
         number = words.plural(tally[Status.IMPROVED], "figure")
         found.append(f"{number} improved: refresh the baseline, or the gain can be lost again unseen.")
@@ -363,7 +370,13 @@ def _payers(judgement: Judgement, writer: _Writer) -> tuple[Payer, ...]:
         else:
             wrong.setdefault((place.file, place.line, place.function), []).append(row)
     found = [
-        Payer(words.plain(file), line, f"{words.plain(function)} pays more than in the baseline", _said(rows))
+        Payer(
+            words.plain(file),
+            line,
+            f"{words.plain(function)} pays more than in the baseline",
+            _said(rows),
+            _remedy(rows),
+        )
         for (file, line, function), rows in wrong.items()
     ]
     found += [Payer("", 0, f"{words.plain(key)} {rows[0].status}", _said(rows)) for key, rows in rest.items()]
@@ -371,6 +384,21 @@ def _payers(judgement: Judgement, writer: _Writer) -> tuple[Payer, ...]:
 
 
 _WRONG = frozenset({Status.FAILED, Status.INVALID, Status.UNSTABLE, Status.REGRESSED, Status.MISSING})
+
+
+_REMEDIES = (
+    (("contexts", "ca_loads"), "Make the client, or its SSL context, once and share it between calls."),
+    (
+        ("handshakes", "handshakes_full", "connections"),
+        "Connections are kept only by a client that outlives the call: keep it, and read each response to its end.",
+    ),
+)
+"""What usually mends a count that went up, by metric; the first that fits is said."""
+
+
+def _remedy(rows: Iterable[Row]) -> str:
+    names = {row.pair.metric.name for row in rows if row.status is Status.REGRESSED and row.pair.metric is not None}
+    return next((sentence for metrics, sentence in _REMEDIES if names.intersection(metrics)), "")
 
 
 def _said(rows: Sequence[Row]) -> str:
