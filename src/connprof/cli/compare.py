@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
 from connprof.compare import compare as put_beside
-from connprof.errors import UsageError
+from connprof.errors import FileError, UsageError
 from connprof.gate import judge
 from connprof.merge import merge
 from connprof.report.comparing import build
@@ -150,7 +150,10 @@ def _compare(
 
 def _check_outputs(sides: tuple[Path, Path], outputs: list[Path]) -> None:
     """By what the names lead to: one file has many names. What is no file, a terminal say, can take several."""
-    files = [os.path.realpath(path) for path in outputs if not path.exists() or path.is_file()]
+    try:
+        files = [os.path.realpath(path) for path in outputs if not path.exists() or path.is_file()]
+    except OSError as error:
+        raise FileError(f"{error.filename} cannot be written: {error.strerror}.") from None
     if len(set(files)) < len(files):
         raise UsageError("two outputs would be written into one file.")
     for side in sides:
