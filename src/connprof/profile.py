@@ -1,0 +1,312 @@
+"""What a program's run left: one snapshot for each process, and the profile they make together. No I/O.
+
+``connprof.observe`` writes a :class:`ProcessProfile` as plain JSON, without this module, because it runs under any
+interpreter; ``connprof.store`` reads it. Times are of the observed run, in nanoseconds; a figure that was not taken is
+``None`` and never 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "PROCESS_SCHEMA",
+    "PROFILE_SCHEMA",
+    "Certainty",
+    "Chain",
+    "ClientGroup",
+    "ContextGroup",
+    "Costs",
+    "Counts",
+    "Ended",
+    "Finding",
+    "Frame",
+    "OriginShare",
+    "OriginTally",
+    "Place",
+    "Price",
+    "ProcessProfile",
+    "Profile",
+    "SiteTally",
+]
+
+PROCESS_SCHEMA = "connprof-process/1"
+PROFILE_SCHEMA = "connprof-profile/1"
+
+Certainty = Literal["stack", "context", "creation", "unknown"]
+Ended = Literal["exit", "os._exit", "signal", "exec", "running"]
+"""How a process ended, as it said itself. ``running``: it left no last word (killed, or it goes on)."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What :class:`connprof.observe.Counts` has, of one process, line or origin."""
+
+    contexts_count: int = 0
+    ca_loads_count: int = 0
+    handshakes_full_count: int = 0
+    handshakes_resumed_count: int = 0
+    handshakes_failed_count: int = 0
+    connections_count: int = 0
+    connections_failed_count: int = 0
+    requests_count: int | None = None
+    """``None`` where nobody can tell whether there were any."""
+
+    @property
+    def handshakes_count(self) -> int:
+        """Handshakes that succeeded, full and resumed."""
+        return self.handshakes_full_count + self.handshakes_resumed_count
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """Time spent. Wall times of several threads or tasks add up, and may exceed the run's own."""
+
+    context_cpu_ns: int = 0
+    """CPU time (of the thread) in creating contexts and loading CA certificates into them."""
+    context_wall_ns: int = 0
+    handshake_cpu_ns: int = 0
+    """CPU time inside ``do_handshake``."""
+    handshake_wall_ns: int = 0
+    """From the first call of ``do_handshake`` to its outcome, waiting for the peer included."""
+    connect_wall_ns: int = 0
+    """TCP connects."""
+    request_wall_ns: int = 0
+    """In the client's method that sends a request and returns its response; a connect and handshake on the way count
+    here as well. 0 where the library has no such method that is known."""
+
+
+class Frame(msgspec.Struct, frozen=True, order=True):
+    """A line of the user's code. ``file`` is absolute, or empty where unknown."""
+
+    file: str
+    line: int
+    function: str
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A line of the user's code and how it was found; see :class:`connprof.observe.CallSite`."""
+
+    file: str
+    line: int
+    function: str
+    certainty: Certainty
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """One way that led to a line: the user's frames above it, innermost first, without the line itself."""
+
+    frames: tuple[Frame, ...]
+    count: int
+    """Clients, contexts and connections that were made by this way."""
+
+
+class SiteTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one line pays."""
+
+    site: Place
+    counts: Counts
+    costs: Costs
+    chains: tuple[Chain, ...] = ()
+    """The most frequent ways to it; empty where it is called from no other line of the user's."""
+    ssl_bytes: int | None = None
+    """Cumulative SSL bytes; ``None`` unless memory was recorded."""
+
+
+class OriginTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one origin (``host:port``) costs. Contexts count where their first handshake went."""
+
+    origin: str
+    counts: Counts
+    costs: Costs
+    alpn: dict[str, int] = {}
+    """Protocol agreed by ALPN (``none`` where none was) -> handshakes."""
+
+
+class OriginShare(msgspec.Struct, frozen=True, kw_only=True):
+    """One origin's share in a group of clients."""
+
+    origin: str
+    connections_count: int
+    handshakes_count: int
+    requests_count: int
+    open_peak_count: int
+    """Connections of the group that were open at once at the most."""
+
+
+class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """All clients of one class that were made at one line."""
+
+    site: Place
+    library: str
+    """The library's import name: ``httpx``."""
+    kind: str
+    """What was made, as it is called in code: ``httpx.AsyncClient``, ``requests.Session``."""
+    shortcut: str = ""
+    """The module-level function that made them, where there is one: ``httpx.get``."""
+    chains: tuple[Chain, ...] = ()
+    counts: Counts
+    """Contexts, CA loads, handshakes, connections and requests of these clients, wherever they happened."""
+    costs: Costs
+    made_count: int
+    closed_count: int
+    dropped_count: int
+    """Gone without having been closed."""
+    alive_count: int
+    """At the end, closed ones left out."""
+    alive_peak_count: int
+    """Not closed and not gone at once, at the most."""
+    used_once_count: int
+    """Of those made, how many sent exactly one request so far."""
+    unused_count: int
+    """How many sent none so far."""
+    idle_alive_count: int
+    """Of those alive at the end, how many sent nothing since half of the group had been made."""
+    plain_only_count: int
+    """How many sent requests, and none of them over TLS, and had an SSL context of their own."""
+    loops_count: int
+    """Distinct event loops that used them; 0 for synchronous ones."""
+    threads_count: int
+    in_flight_peak_count: int
+    """Requests of one client at once, at the most."""
+    gap_median_ns: int | None = None
+    """Of the times between the makings of two successive clients; ``None`` for fewer than two."""
+    origins: tuple[OriginShare, ...] = ()
+    # What was seen to go wrong; each in numbers of what its name says.
+    second_loop_count: int = 0
+    """Clients that were used from a second event loop."""
+    second_thread_count: int = 0
+    """Synchronous clients whose library does not call them thread-safe that were used from a second thread."""
+    second_process_count: int = 0
+    """Clients that were made before a fork and used in the child."""
+    expired_count: int = 0
+    """Connections that were reopened because they had been idle for longer than somebody keeps them."""
+    expired_gap_min_ns: int | None = None
+    """The shortest idle time among those."""
+    expiry_ns: int | None = None
+    """The clients' own keep-alive expiry; ``None`` where it has none or is not known."""
+    overflow_count: int = 0
+    """Connections that were closed right after use because the pool keeps fewer, and opened again later."""
+    keepalive_limit_count: int | None = None
+    """How many idle connections a client keeps; ``None`` for no limit, or not known."""
+    unread_count: int = 0
+    """Responses that were dropped, or were still open at the client's or the window's end, neither read nor closed."""
+    unread_sites: tuple[Place, ...] = ()
+    """Lines that asked for them."""
+    asked_http2_count: int = 0
+    """Clients that were told to speak HTTP/2."""
+    http2_handshakes_count: int = 0
+    not_http2_handshakes_count: int = 0
+    """Handshakes of such clients that agreed on anything else."""
+    foreign_cookie_requests_count: int = 0
+    """Requests that sent a cookie which the server had set for another caller: another task or thread that is neither
+    the sender nor one of those that started it."""
+    callers_with_cookies_count: int = 0
+    """Callers for which the server set a cookie."""
+
+
+class ContextGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """All client-side SSL contexts that were made at one line. Those made while a module is imported are not in here."""
+
+    site: Place
+    maker: str
+    """The kind of client that made them, ``httpx.Client``; empty where the user's code did."""
+    chains: tuple[Chain, ...] = ()
+    costs: Costs
+    made_count: int
+    unused_count: int
+    """Of those made, how many have shaken no hand so far."""
+    alive_count: int
+    alive_peak_count: int
+    idle_alive_count: int
+    """Of those alive at the end, how many have had no handshake since half of the group had been made."""
+    ca_loads_count: int
+    reread_count: int
+    """CA loads into a context that had been used for a handshake already, or was about to be for its second time."""
+    handshakes_count: int
+
+
+class ProcessProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """One process, from its start to its end or to the snapshot."""
+
+    schema: str
+    pid: int
+    parent_pid: int
+    argv: tuple[str, ...]
+    executable: str
+    python: str
+    started_at_ns: int
+    """Since the epoch."""
+    duration_ns: int
+    ended: Ended
+    signal: int | None = None
+    """The signal that ended it, if one did."""
+    is_fork: bool = False
+    counts: Counts
+    costs: Costs
+    sites: tuple[SiteTally, ...] = ()
+    origins: tuple[OriginTally, ...] = ()
+    clients: tuple[ClientGroup, ...] = ()
+    contexts: tuple[ContextGroup, ...] = ()
+    blind_spots: tuple[str, ...] = ()
+    """Sentences on what the counts leave out."""
+    errors: tuple[str, ...] = ()
+    """Sentences on failures of the observer itself."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What something costs, or would leave over. ``None`` is not known."""
+
+    contexts_count: int | None = None
+    handshakes_count: int | None = None
+    connections_count: int | None = None
+    cpu_ns: int | None = None
+    wall_ns: int | None = None
+    ssl_bytes: int | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a run found, at one line."""
+
+    code: str
+    """``CP001`` and so on; see :mod:`connprof.codes`."""
+    place: Place
+    chains: tuple[Chain, ...] = ()
+    what: str
+    """Who did what, as the beginning of a sentence: ``40 httpx.AsyncClient made in fetch(), one request each``."""
+    evidence: tuple[tuple[str, str], ...]
+    """Figures with their names, finished: ``("SSL contexts", "40")``."""
+    cost: Price
+    """What it cost in this run."""
+    fix: str
+    """One sentence."""
+    leaves: Price
+    """What the fix would leave over of ``cost``."""
+    processes_count: int = 1
+    related: tuple[Place, ...] = ()
+    """Other lines that belong to it: where the unread response was asked for."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A program's run."""
+
+    schema: str
+    command: tuple[str, ...]
+    started_at: str
+    """ISO 8601, UTC."""
+    duration_ns: int
+    exit_code: int | None
+    """The program's; negative for the signal that killed it; ``None`` where it is not known."""
+    counts: Counts
+    costs: Costs
+    sites: tuple[SiteTally, ...]
+    """Costliest first."""
+    origins: tuple[OriginTally, ...]
+    findings: tuple[Finding, ...]
+    """Costliest first."""
+    processes: tuple[ProcessProfile, ...]
+    blind_spots: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how it was observed."""
+    memory: bool = False
+    """Whether memory was recorded: then times are those of a slowed-down program, and are not shown."""
