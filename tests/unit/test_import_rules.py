@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
-    "errors", "codes", "model", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict",
-    "axes", "safety", "advice", "merge", "findings", "compare", "gate", "settings", "lint", "history", "report",
+    "errors", "codes", "model", "profile", "abridged", "store", "stats", "paired", "observe", "memory", "checks", "verdict",
+    "axes", "safety", "advice", "merge", "findings", "assemble", "compare", "gate", "settings", "lint", "history", "report",
     "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
