@@ -206,7 +206,7 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """All client-side SSL contexts that were made at one line. Those made while a module is imported are not in here."""
+    """All client-side SSL contexts that were made at one line, but for those made while a library is imported."""
 
     site: Place
     maker: str
