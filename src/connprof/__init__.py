@@ -1,5 +1,18 @@
 """connprof: what a Python HTTP client costs, and which line pays."""
 
+from __future__ import annotations
+
+from typing import Any
+
 __all__ = ["__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """``connprof.observe`` after a mere ``import connprof``, loaded when it is first asked for."""
+    if name == "observe":
+        from importlib import import_module
+
+        return import_module("connprof.observe")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,10 +54,13 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def never_raising(self: Recorder, *args: Any) -> Any:
         try:
-            return method(self, *args)
+            result = method(self, *args)
+            if self.on_event is not None:
+                self.on_event()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error(method.__name__, error)
             return None
+        return result
 
     return never_raising
 
@@ -114,6 +117,8 @@ class Recorder:
     def __init__(self) -> None:
         self.lock = make_lock()
         self.windows: tuple[Observation, ...] = ()
+        self.on_event: Callable[[], None] | None = None
+        """Called after something was recorded, without the lock, in whichever thread it happened."""
         self._finders: tuple[SiteFinder, ...] = ()
         self._forget()
 
@@ -230,6 +235,8 @@ class Recorder:
                 for window in self.windows:
                     window.see_requests()
                     window.add(Field.REQUESTS, _key_for(window, sites))
+            if self.on_event is not None:
+                self.on_event()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("request_sent", error)
 
