@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,43 +18,49 @@ from connprof.lint.settings import LINT_CODES
 from connprof.lint.text import sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connprof.lint.finding import Finding, Outcome, Place
 
-__all__ = ["render"]
+__all__ = ["ROOT", "artifact", "document", "fingerprint", "render"]
 
 _LEVELS: Final = {Sureness.CERTAIN: "warning", Sureness.LIKELY: "warning", Sureness.GUESS: "note"}
-_ROOT: Final = "SRCROOT"
+ROOT: Final = "SRCROOT"
+"""What relative addresses are relative to."""
 _RANKS: Final = {Sureness.CERTAIN: 90.0, Sureness.LIKELY: 60.0, Sureness.GUESS: 30.0}
 
 
 def render(outcome: Outcome) -> str:
     """One run, with a rule for each code that can be found and a notification for each file that was not checked."""
-    base = {_ROOT: {"uri": Path.cwd().as_uri() + "/"}}
+    invocation = {
+        "executionSuccessful": not outcome.problems,
+        "toolExecutionNotifications": [
+            {
+                "level": "error",
+                "message": {"text": problem.sentence},
+                "locations": [{"physicalLocation": {"artifactLocation": artifact(problem.path)}}],
+            }
+            for problem in outcome.problems
+        ],
+    }
+    return document(LINT_CODES, invocation, _results(outcome), folder=Path.cwd())
+
+
+def document(codes: Sequence[str], invocation: dict[str, Any], results: list[dict[str, Any]], *, folder: Path) -> str:
+    """The whole document: one run, whose rules are ``codes`` and whose relative addresses lie below ``folder``."""
     run: dict[str, Any] = {
         "tool": {
             "driver": {
                 "name": "connprof",
                 "version": __version__,
                 "semanticVersion": __version__,
-                "rules": [_rule(code) for code in LINT_CODES],
+                "rules": [_rule(code) for code in codes],
             }
         },
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": base,
-        "invocations": [
-            {
-                "executionSuccessful": not outcome.problems,
-                "toolExecutionNotifications": [
-                    {
-                        "level": "error",
-                        "message": {"text": problem.sentence},
-                        "locations": [{"physicalLocation": {"artifactLocation": _artifact(problem.path)}}],
-                    }
-                    for problem in outcome.problems
-                ],
-            }
-        ],
-        "results": _results(outcome),
+        "originalUriBaseIds": {ROOT: {"uri": folder.as_uri().rstrip("/") + "/"}},
+        "invocations": [invocation],
+        "results": results,
     }
     content = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -64,7 +71,10 @@ def render(outcome: Outcome) -> str:
 
 
 def _rule(code: str) -> dict[str, Any]:
-    known = BY_CODE[code]
+    """What is said of ``code`` once for all its results."""
+    known = BY_CODE.get(code)
+    if known is None:  # of a newer connprof
+        return {"id": code}
     return {
         "id": code,
         "name": "".join(part.capitalize() for part in known.name.split("-")),
@@ -94,8 +104,7 @@ def _result(finding: Finding, identity: str) -> dict[str, Any]:
         "rank": _RANKS[finding.sureness],
         "message": {"text": f"{sentence(finding)}. {finding.fix}"},
         "locations": [_location(finding.place)],
-        # Not the line: what stands above a finding may change without making it another one.
-        "partialFingerprints": {"connprof/v1": hashlib.sha256(identity.encode()).hexdigest()[:32]},
+        "partialFingerprints": fingerprint(identity),
         "properties": {"sureness": finding.sureness.value, "measuredAs": finding.measured_as},
     }
     if finding.chain:
@@ -113,10 +122,16 @@ def _location(place: Place) -> dict[str, Any]:
         "endLine": place.end_line,
         "endColumn": place.end_column,
     }
-    return {"physicalLocation": {"artifactLocation": _artifact(place.path), "region": region}}
+    return {"physicalLocation": {"artifactLocation": artifact(place.path), "region": region}}
 
 
-def _artifact(path: str) -> dict[str, Any]:
+def fingerprint(identity: str) -> dict[str, str]:
+    """``identity`` holds no line: what stands above a finding may change without making it another one."""
+    return {"connprof/v1": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:32]}
+
+
+def artifact(path: str) -> dict[str, Any]:
+    """The address of the file ``path``; a relative one is below the root."""
     if Path(path).is_absolute():
         return {"uri": Path(path).as_uri()}
-    return {"uri": quote(path), "uriBaseId": _ROOT}
+    return {"uri": quote(os.fsencode(path)), "uriBaseId": ROOT}

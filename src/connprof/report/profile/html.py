@@ -1,0 +1,110 @@
+"""A profile as a page that needs nothing else, neither a network nor JavaScript."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connprof.report import html, words
+from connprof.report.profile.view import COUNTS, TIMES
+from connprof.report.shapes import Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connprof.report.profile.view import ProfileView, Tally
+
+__all__ = ["MOST_FINDINGS", "MOST_ROWS", "render"]
+
+MOST_FINDINGS = 200
+MOST_ROWS = 500
+"""A browser can show more, but nobody reads them; the JSON file has all."""
+
+_TONES = {"found": "bad", "clean": "good", "silent": "warn", "unobserved": "warn"}
+_SIGNS = {"found": "!", "clean": "✓", "silent": "○", "unobserved": "✕"}
+
+
+def render(view: ProfileView) -> str:
+    """The whole page.
+
+    Raises:
+        MissingPackageError: if jinja2 is absent.
+    """
+    return html.rendered(
+        "profile.html",
+        view=view,
+        tone=_TONES[view.state],
+        sign=_SIGNS[view.state],
+        findings=view.findings[:MOST_FINDINGS],
+        more_findings=_more(len(view.findings) - MOST_FINDINGS, "finding"),
+        origins=_table("What each origin costs", "Origin", view.origins),
+        lines=_table("What each line pays, costliest first", "Line", view.lines),
+        processes=_processes(view),
+    )
+
+
+def _more(number: int, what: str) -> str:
+    return f"{words.plural(number, f'more {what}')} in the JSON file." if number > 0 else ""
+
+
+def _table(caption: str, first: str, rows: Sequence[Tally]) -> Table:
+    has_times = any(row.times for row in rows)
+    has_memory = any(row.megabytes for row in rows)
+    columns = [Column(title=first, is_number=False), *(Column(title=name.capitalize()) for name in ("contexts",))]
+    columns += [Column(title="CA loads"), *(Column(title=name.capitalize()) for name in COUNTS[2:7])]
+    columns.append(Column(title="Requests per connection"))
+    groups = [("", 3), ("Handshakes", 3), ("", 3)]
+    if has_times:
+        columns += [Column(title=name if name.isupper() else name.capitalize()) for name in TIMES]
+        groups.append(("Time in ms; all but CPU are wall times", len(TIMES)))
+    if has_memory:
+        columns.append(Column(title="SSL bytes", unit="MB"))
+        groups.append(("", 1))
+    return Table(
+        caption=caption,
+        columns=tuple(columns),
+        groups=tuple(groups),
+        rows=tuple(_row(row, has_memory=has_memory) for row in rows[:MOST_ROWS]),
+        note=_more(len(rows) - MOST_ROWS, first.lower()),
+        empty="None was seen.",
+    )
+
+
+def _row(row: Tally, *, has_memory: bool) -> Row:
+    place = row.place
+    if place is None:
+        head = Cell(text=row.name, note="; ".join(row.remarks))
+    else:
+        said = " ".join(part for part in (place.function, place.sureness) if part)
+        head = Cell(text=place.where, note="; ".join(part for part in (said, *row.remarks) if part), is_code=True)
+    figures = (*row.counts, *row.times, *((row.megabytes,) if has_memory else ()))
+    return Row(cells=(head, *(Cell(text=text) for text in figures)))
+
+
+def _processes(view: ProfileView) -> Table:
+    return Table(
+        caption="Processes that were observed",
+        columns=(
+            Column(title="Process"),
+            Column(title="Parent"),
+            Column(title="Command", is_number=False),
+            Column(title="Python", is_number=False),
+            Column(title="Ended", is_number=False),
+            Column(title="Contexts"),
+            Column(title="CA loads"),
+            *(Column(title=f"Handshakes {name}") for name in COUNTS[2:5]),
+            Column(title="Connections"),
+            Column(title="Requests"),
+            Column(title="Requests per connection"),
+        ),
+        rows=tuple(
+            Row(
+                cells=tuple(
+                    Cell(text=text)
+                    for text in (each.pid, each.parent, each.command, each.python, each.ended, *each.counts)
+                )
+            )
+            for each in view.processes[:MOST_ROWS]
+        ),
+        note=_more(len(view.processes) - MOST_ROWS, "process"),
+        empty="None was observed.",
+    )

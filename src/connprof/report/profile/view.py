@@ -1,0 +1,565 @@
+"""A profile -> finished strings and rows. All arithmetic of its pages is here."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from connprof.codes import BY_CODE, DOCUMENTATION
+from connprof.report import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connprof.profile import (
+        Chain,
+        Costs,
+        Counts,
+        Finding,
+        Frame,
+        OriginTally,
+        Place,
+        Price,
+        ProcessProfile,
+        Profile,
+        SiteTally,
+    )
+
+__all__ = [
+    "COUNTS",
+    "TIMES",
+    "UNKNOWN",
+    "Big",
+    "FindingView",
+    "PlaceView",
+    "ProcessView",
+    "ProfileView",
+    "Saving",
+    "Tally",
+    "build",
+    "code_title",
+    "documentation",
+    "path_below",
+]
+
+State: TypeAlias = Literal["found", "clean", "silent", "unobserved"]
+"""Whether something was found, nothing was, nothing happened that could be, or nobody looked."""
+
+UNKNOWN = "-"
+"""What stands in place of a figure that is not known."""
+
+COUNTS = ("contexts", "CA loads", "full", "resumed", "failed", "connections", "requests", "per conn.")
+"""The figures of a :class:`Tally` in order; the third to fifth are handshakes."""
+
+TIMES = ("CPU", "contexts", "connects", "handshakes", "requests")
+"""The times of a :class:`Tally` in order, in ms; all but the first are wall times."""
+
+MOST_FRAMES = 4
+MOST_WAYS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """A line of code: ``app.py:14``, ``in fetch()`` and how it is known, where that is not plain to see."""
+
+    where: str
+    function: str = ""
+    sureness: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return " ".join(part for part in (self.where, self.function, self.sureness) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """One figure of a finding: what it is here, and what the fix would leave over of it."""
+
+    name: str
+    here: str
+    left: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """One finding; ``brief`` is its cost in counts alone, ``ways`` the lines that lead to its place."""
+
+    number: str
+    code: str
+    title: str
+    place: PlaceView
+    what: str
+    evidence: tuple[tuple[str, str], ...]
+    cost: str
+    leaves: str
+    savings: tuple[Saving, ...]
+    fix: str
+    ways: tuple[str, ...]
+    related: tuple[str, ...]
+    processes: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What an origin or a line pays: :data:`COUNTS`, :data:`TIMES` (empty where they mean nothing), SSL bytes in MB."""
+
+    name: str
+    place: PlaceView | None
+    counts: tuple[str, ...]
+    times: tuple[str, ...]
+    megabytes: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessView:
+    """One process."""
+
+    pid: str
+    parent: str
+    command: str
+    python: str
+    ended: str
+    counts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Big:
+    """One of the large figures at the top."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileView:
+    """Everything that a renderer places.
+
+    ``headline`` and ``lead`` answer what happened; ``facts`` say what was run and ``ended`` how that went, ``totals``
+    what it paid altogether.
+    """
+
+    state: State
+    headline: str
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+    ended: str
+    bigs: tuple[Big, ...]
+    totals: tuple[tuple[str, str], ...]
+    findings: tuple[FindingView, ...]
+    origins: tuple[Tally, ...]
+    lines: tuple[Tally, ...]
+    has_memory: bool
+    processes: tuple[ProcessView, ...]
+    blind_spots: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def build(profile: Profile, *, folder: Path) -> ProfileView:
+    """All strings of ``profile``; paths below ``folder`` are relative to it."""
+    writer = _Writer(folder, has_times=not profile.memory)
+    state = _state(profile)
+    return ProfileView(
+        state=state,
+        headline=_headline(profile, state),
+        lead=_lead(profile, state),
+        facts=_facts(profile),
+        ended=_ended(profile),
+        bigs=writer.bigs(profile),
+        totals=writer.totals(profile),
+        findings=tuple(writer.finding(number, each) for number, each in enumerate(profile.findings, 1)),
+        origins=tuple(map(writer.origin, profile.origins)),
+        lines=tuple(map(writer.line, profile.sites)),
+        has_memory=any(site.ssl_bytes is not None for site in profile.sites),
+        processes=tuple(map(_process, profile.processes)),
+        blind_spots=_sentences(
+            [*profile.blind_spots, *(each for process in profile.processes for each in process.blind_spots)]
+        ),
+        notes=_notes(profile),
+    )
+
+
+def code_title(code: str) -> str:
+    """What is wrong, in a few words; nothing for a code that only a newer connprof knows."""
+    return BY_CODE[code].title if code in BY_CODE else ""
+
+
+def documentation(code: str) -> str:
+    """Where ``code`` is explained."""
+    return BY_CODE[code].anchor if code in BY_CODE else DOCUMENTATION
+
+
+def path_below(file: str, folder: Path) -> str | None:
+    """``file`` relative to ``folder`` with forward slashes, or ``None`` where it is not below it."""
+    path = Path(file)
+    return path.relative_to(folder).as_posix() if path.is_absolute() and path.is_relative_to(folder) else None
+
+
+# --- sentences on the whole run -------------------------------------------------------------------------------------
+
+
+def _state(profile: Profile) -> State:
+    if not profile.processes:
+        return "unobserved"
+    if profile.findings:
+        return "found"
+    counts = profile.counts
+    seen = (
+        counts.contexts_count,
+        counts.handshakes_count,
+        counts.handshakes_failed_count,
+        counts.requests_count or 0,
+    )
+    return "clean" if any(seen) else "silent"
+
+
+def _headline(profile: Profile, state: State) -> str:
+    if state == "unobserved":
+        return "Nothing was observed: no Python process reported."
+    if state == "silent":
+        plain = profile.counts.connections_count
+        beside = f", but {words.plural(plain, 'other connection')}" if plain else ""
+        return f"No TLS and no HTTP was seen{beside}."
+    paid = _paid(profile.counts)
+    if state == "clean":
+        return f"Nothing found: {paid}."
+    number = len(profile.findings)
+    return f"{words.plural(number, 'finding')}: {paid}."
+
+
+def _paid(counts: Counts) -> str:
+    parts = [
+        words.plural(counts.contexts_count, "SSL context"),
+        words.plural(counts.handshakes_count, "TLS handshake"),
+        words.plural(counts.connections_count, "connection"),
+    ]
+    if counts.requests_count is None:
+        return f"{words.joined(parts)}; requests could not be counted"
+    each = _per_connection(counts)
+    share = f", {each} per connection" if each != UNKNOWN else ""
+    return f"{words.joined(parts)} for {words.plural(counts.requests_count, 'request')}{share}"
+
+
+def _lead(profile: Profile, state: State) -> str:
+    if state != "found":
+        return ""
+    lines = len({(each.place.file, each.place.line, each.place.function) for each in profile.findings})
+    where = "one line pays" if lines == 1 else f"{words.count(lines)} lines pay"
+    return f"{where[:1].upper()}{where[1:]}; costliest first, with what the fix would leave over."
+
+
+def _facts(profile: Profile) -> tuple[tuple[str, str], ...]:
+    return (
+        ("command", words.plain(" ".join(profile.command)) or "unknown"),
+        ("started", words.moment(profile.started_at)),
+        ("run", _ended(profile)),
+    )
+
+
+def _ended(profile: Profile) -> str:
+    code = profile.exit_code
+    if code is None:
+        how = "exit code not known"
+    else:
+        how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+    number = words.plural(len(profile.processes), "process", "processes")
+    return f"{words.duration(profile.duration_ns / 1e9)}, {number} observed, {how}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _notes(profile: Profile) -> tuple[str, ...]:
+    found = list(profile.notes)
+    if profile.memory:
+        found.append("Memory was recorded, which slows a program down: no times are shown.")
+    found += [
+        f"The observer itself failed in process {process.pid}, so that counts may lack something: {error}"
+        for process in profile.processes
+        for error in process.errors
+    ]
+    return _sentences(found)
+
+
+def _sentences(found: Iterable[str]) -> tuple[str, ...]:
+    """Each one once."""
+    return tuple(dict.fromkeys(filter(None, map(words.plain, found))))
+
+
+def _process(process: ProcessProfile) -> ProcessView:
+    ended = {
+        "exit": "exit",
+        "os._exit": "os._exit()",
+        "signal": "by a signal" if process.signal is None else _signal_name(process.signal),
+        "exec": "became another program",
+        "running": "no last word",
+    }[process.ended]
+    return ProcessView(
+        pid=str(process.pid),
+        parent=str(process.parent_pid),
+        command=("fork of " if process.is_fork else "") + (words.plain(" ".join(process.argv)) or "unknown"),
+        python=words.plain(process.python),
+        ended=ended,
+        counts=_counts(process.counts),
+    )
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def _counts(counts: Counts) -> tuple[str, ...]:
+    return (
+        words.count(counts.contexts_count),
+        words.count(counts.ca_loads_count),
+        words.count(counts.handshakes_full_count),
+        words.count(counts.handshakes_resumed_count),
+        words.count(counts.handshakes_failed_count),
+        words.count(counts.connections_count),
+        UNKNOWN if counts.requests_count is None else words.count(counts.requests_count),
+        _per_connection(counts),
+    )
+
+
+def _per_connection(counts: Counts) -> str:
+    """``8.0``; unknown where no connection was opened that could have carried any."""
+    if counts.requests_count is None or not counts.connections_count:
+        return UNKNOWN
+    return f"{counts.requests_count / counts.connections_count:,.1f}"
+
+
+def _megabytes(value_bytes: int | None) -> str:
+    return UNKNOWN if value_bytes is None else words.megabytes(value_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Amount:
+    """One part of a price: ``handshakes``, ``40``, ``40 handshakes``."""
+
+    name: str
+    figure: str
+    text: str
+
+
+def _amounts(price: Price, *, has_times: bool) -> list[_Amount]:
+    """Everything that is known of a price."""
+    found = [
+        _Amount(name=f"{name}s", figure=words.count(value), text=words.plural(value, name))
+        for name, value in (
+            ("SSL context", price.contexts_count),
+            ("handshake", price.handshakes_count),
+            ("connection", price.connections_count),
+        )
+        if value is not None
+    ]
+    if has_times:
+        for name, spent in (("CPU", price.cpu_ns), ("wall", price.wall_ns)):
+            if spent is not None:
+                figure = f"{words.milliseconds(spent)} ms"
+                found.append(_Amount(name=f"{name} time", figure=figure, text=f"{figure} {name}"))
+    if price.ssl_bytes is not None:
+        figure = words.bytes_text(price.ssl_bytes)
+        found.append(_Amount(name="SSL bytes", figure=figure, text=f"{figure} of SSL bytes"))
+    return found
+
+
+def _said(amounts: list[_Amount]) -> str:
+    return words.joined([amount.text for amount in amounts]) or "not known"
+
+
+class _Writer:
+    """Writes what depends on the folder, and on whether times mean anything."""
+
+    def __init__(self, folder: Path, *, has_times: bool) -> None:
+        self._folder = folder
+        self._has_times = has_times
+
+    # places
+
+    def place(self, place: Place) -> PlaceView:
+        """``unknown`` where it is."""
+        if place.certainty == "unknown" or not place.file:
+            return PlaceView(where="unknown")
+        sureness = {
+            "context": "(by way of its task or thread)",
+            "creation": "(where its SSL context was made)",
+        }.get(place.certainty, "")
+        return PlaceView(
+            where=f"{self._path(place.file)}:{place.line}", function=_function(place.function), sureness=sureness
+        )
+
+    def _path(self, file: str) -> str:
+        return words.plain(path_below(file, self._folder) or file)
+
+    def _frame(self, frame: Frame) -> str:
+        if not frame.file:
+            return "unknown"
+        return f"{self._path(frame.file)}:{frame.line} {_function(frame.function)}"
+
+    def _ways(self, chains: tuple[Chain, ...]) -> tuple[str, ...]:
+        ways = []
+        for chain in chains[:MOST_WAYS]:
+            frames = [self._frame(frame) for frame in chain.frames[:MOST_FRAMES]]
+            more = len(chain.frames) - MOST_FRAMES
+            beyond = f", and {words.plural(more, 'line')} above" if more > 0 else ""
+            ways.append(f"{', from '.join(frames)}{beyond} ({words.count(chain.count)}x)")
+        more = len(chains) - MOST_WAYS
+        return (*ways, f"{words.plural(more, 'more way')}") if more > 0 else tuple(ways)
+
+    # findings
+
+    def finding(self, number: int, finding: Finding) -> FindingView:
+        cost = _amounts(finding.cost, has_times=self._has_times)
+        leaves = _amounts(finding.leaves, has_times=self._has_times)
+        left = {amount.name: amount.figure for amount in leaves}
+        return FindingView(
+            number=str(number),
+            code=words.plain(finding.code),
+            title=code_title(finding.code),
+            place=self.place(finding.place),
+            what=words.plain(finding.what),
+            evidence=tuple((words.plain(name), words.plain(value)) for name, value in finding.evidence),
+            cost=_said(cost),
+            leaves=_said(leaves),
+            savings=tuple(
+                Saving(name=amount.name, here=amount.figure, left=left.get(amount.name, UNKNOWN)) for amount in cost
+            ),
+            fix=words.plain(finding.fix),
+            ways=self._ways(finding.chains),
+            related=tuple(self.place(each).text for each in finding.related),
+            processes=words.plural(finding.processes_count, "process", "processes")
+            if finding.processes_count > 1
+            else "",
+            link=documentation(finding.code),
+        )
+
+    # tables
+
+    def origin(self, tally: OriginTally) -> Tally:
+        spoken = ", ".join(f"{words.plain(name)} {words.count(number)}" for name, number in tally.alpn.items())
+        return Tally(
+            name=words.plain(tally.origin) or "unknown",
+            place=None,
+            counts=_counts(tally.counts),
+            times=self._times(tally.costs),
+            megabytes="",
+            remarks=(f"ALPN: {spoken}",) if spoken else (),
+        )
+
+    def line(self, tally: SiteTally) -> Tally:
+        place = self.place(tally.site)
+        return Tally(
+            name=place.text,
+            place=place,
+            counts=_counts(tally.counts),
+            times=self._times(tally.costs),
+            megabytes=_megabytes(tally.ssl_bytes),
+            remarks=tuple(f"from {way}" for way in self._ways(tally.chains)),
+        )
+
+    def _times(self, costs: Costs) -> tuple[str, ...]:
+        if not self._has_times:
+            return ()
+        return tuple(
+            map(
+                words.milliseconds,
+                (
+                    costs.context_cpu_ns + costs.handshake_cpu_ns,
+                    costs.context_wall_ns,
+                    costs.connect_wall_ns,
+                    costs.handshake_wall_ns,
+                    costs.request_wall_ns,
+                ),
+            )
+        )
+
+    # the whole
+
+    def totals(self, profile: Profile) -> tuple[tuple[str, str], ...]:
+        counts = profile.counts
+        requests = UNKNOWN if counts.requests_count is None else words.count(counts.requests_count)
+        failed = counts.connections_failed_count
+        full, resumed, broken = map(
+            words.count,
+            (counts.handshakes_full_count, counts.handshakes_resumed_count, counts.handshakes_failed_count),
+        )
+        rows = [
+            (
+                "contexts",
+                f"{words.count(counts.contexts_count)} made, {words.plural(counts.ca_loads_count, 'CA load')}",
+            ),
+            ("handshakes", f"{full} full, {resumed} resumed, {broken} failed"),
+            (
+                "connections",
+                f"{words.count(counts.connections_count)} opened"
+                + (f", {words.count(failed)} failed" if failed else ""),
+            ),
+            ("requests", f"{requests}, {_per_connection(counts)} per connection"),
+        ]
+        if self._has_times:
+            rows += _times_said(profile.costs)
+        measured = [site.ssl_bytes for site in profile.sites if site.ssl_bytes is not None]
+        if measured:
+            rows.append(("SSL bytes", f"{words.bytes_text(sum(measured))} at the lines below"))
+        return tuple(rows)
+
+    def bigs(self, profile: Profile) -> tuple[Big, ...]:
+        counts, costs = profile.counts, profile.costs
+
+        def spent(cpu_ns: int) -> str:
+            return f", {words.milliseconds(cpu_ns)} ms CPU" if self._has_times else ""
+
+        return (
+            Big(
+                label="SSL contexts",
+                value=words.count(counts.contexts_count),
+                note=words.plural(counts.ca_loads_count, "CA load") + spent(costs.context_cpu_ns),
+            ),
+            Big(
+                label="TLS handshakes",
+                value=words.count(counts.handshakes_count),
+                note=f"{words.count(counts.handshakes_resumed_count)} resumed, "
+                f"{words.count(counts.handshakes_failed_count)} failed" + spent(costs.handshake_cpu_ns),
+            ),
+            Big(
+                label="Connections",
+                value=words.count(counts.connections_count),
+                note=f"{words.count(counts.connections_failed_count)} failed",
+            ),
+            Big(
+                label="Requests per connection",
+                value=_per_connection(counts),
+                note="requests could not be counted"
+                if counts.requests_count is None
+                else words.plural(counts.requests_count, "request"),
+            ),
+        )
+
+
+def _function(name: str) -> str:
+    known = words.plain(name)
+    if known == "<module>":
+        return "at module level"
+    return f"in {known}()" if known and not known.endswith(">") else f"in {known or 'an unknown function'}"
+
+
+def _times_said(costs: Costs) -> list[tuple[str, str]]:
+    cpu = (("contexts", costs.context_cpu_ns), ("handshakes", costs.handshake_cpu_ns))
+    wall = (
+        ("contexts", costs.context_wall_ns),
+        ("connects", costs.connect_wall_ns),
+        ("handshakes", costs.handshake_wall_ns),
+        ("requests", costs.request_wall_ns),
+    )
+    return [
+        (f"{name} time", ", ".join(f"{words.milliseconds(spent)} ms in {what}" for what, spent in parts))
+        for name, parts in (("CPU", cpu), ("wall", wall))
+    ]
