@@ -32,25 +32,25 @@ def render(profile: Profile, kind: Kind, *, color: bool = False, width: int = 10
     """
     # Each is imported when it is wanted: a page needs a package that the others do not.
     if kind == "json":
-        from connprof.report.profile import json
+        from connprof.report.profile.json import render as render_json
 
-        return json.render(profile)
+        return render_json(profile)
     below = Path.cwd() if folder is None else folder
     if kind == "sarif":
-        from connprof.report.profile import sarif
+        from connprof.report.profile.sarif import render as render_sarif
 
-        return sarif.render(profile, folder=below)
+        return render_sarif(profile, folder=below)
     from connprof.report.profile.view import build
 
     view = build(profile, folder=below)
     if kind == "html":
-        from connprof.report.profile import html
+        from connprof.report.profile.html import render as render_html
 
-        return html.render(view)
+        return render_html(view)
     if kind == "markdown":
-        from connprof.report.profile import markdown
+        from connprof.report.profile.markdown import render as render_markdown
 
-        return markdown.render(view)
-    from connprof.report.profile import text
+        return render_markdown(view)
+    from connprof.report.profile.text import render as render_text
 
-    return text.render(view, color=color, width=width)
+    return render_text(view, color=color, width=width)
