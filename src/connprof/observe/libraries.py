@@ -2,7 +2,7 @@
 
 ``REQUESTS`` count a request when its head is written; ``ENTRIES`` are where user code asks for one, and leave
 the user's line for whatever happens in tasks and callbacks below; ``SPAWNS`` begin a task, which gets the line
-too.
+too. ``CLIENTS`` are the classes whose objects are followed from their making to their closing.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connprof.observe.originals import now_ns
+from connprof.observe.owners import Kind
 from connprof.observe.recorder import RECORDER
 from connprof.observe.standard import carrying_submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import ModuleType
+    from types import FrameType, ModuleType
+
+    from connprof.observe.owners import Client
+    from connprof.observe.recorder import Call
 
 __all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "replacements"]
 
@@ -36,7 +40,8 @@ def h11_send(original: Any) -> Any:
         result = original(self, event)
         # Only a client may send a Request; a server that tries has raised by now.
         if RECORDER.windows and type(event).__name__ == "Request" and getattr(event, "method", None) != b"CONNECT":
-            RECORDER.request_sent(_frame(1))
+            frame = _frame(1)
+            RECORDER.request_sent(RECORDER.connection_below(self, frame), frame)
         return result
 
     return send_with_data_passthrough
@@ -53,7 +58,8 @@ def h2_send_headers(original: Any) -> Any:
         headers = list(headers)  # it may be an iterator, and is read twice here
         result = original(self, stream_id, headers, *args, **kwargs)
         if not _is_tunnel(headers):
-            RECORDER.request_sent(_frame(1))
+            frame = _frame(1)
+            RECORDER.request_sent(RECORDER.connection_below(self, frame), frame)
         return result
 
     return send_headers
@@ -91,10 +97,18 @@ def http_client_endheaders(original: Any) -> Any:
     def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
         if RECORDER.windows:
-            RECORDER.request_sent(_frame(1))
+            RECORDER.request_sent(_of_socket(getattr(self, "sock", None)), _frame(1))
         return result
 
     return endheaders
+
+
+def _of_socket(sock: Any) -> Any:
+    """The connection of a socket, or of whatever stands for one."""
+    try:
+        return RECORDER.connection_numbered(sock.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def aiohttp_send(original: Any) -> Any:
@@ -104,44 +118,320 @@ def aiohttp_send(original: Any) -> Any:
     async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = await original(self, *args, **kwargs)
         if RECORDER.windows and getattr(self, "method", None) != "CONNECT":
-            RECORDER.request_sent(_frame(1))
+            RECORDER.request_sent(_of_aiohttp(*args, **kwargs), _frame(1))
         return result
 
     return send
 
 
+def _of_aiohttp(conn: Any = None, *_args: Any, **_kwargs: Any) -> Any:
+    """The connection below aiohttp's own."""
+    transport: Any = getattr(conn, "transport", None)
+    try:
+        return _of_socket(transport.get_extra_info("socket"))
+    except AttributeError:
+        return None
+
+
 # --- where requests and tasks begin -----------------------------------------------------------------------
 
 
-def entry(original: Any) -> Any:
-    """A method in which a request begins, sync or async: the caller's line is carried while it runs."""
-    if inspect.iscoroutinefunction(original):
+class Sender(NamedTuple):
+    """What is particular to a library's method that sends.
 
-        @functools.wraps(original)
-        async def async_entry(*args: Any, **kwargs: Any) -> Any:
-            if not RECORDER.windows:
-                return await original(*args, **kwargs)
-            token = RECORDER.carry(_frame(1))
-            try:
-                return await original(*args, **kwargs)
-            finally:
-                if token is not None:
-                    RECORDER.uncarry(token)
+    Attributes:
+        before: told the call, the client and the method's arguments.
+        after: told the same, and the response, before the caller gets it.
+    """
 
-        return async_entry
+    before: Callable[..., None] | None = None
+    after: Callable[..., None] | None = None
+
+
+PLAIN: Final = Sender()
+
+
+def sender(particular: Sender) -> Callable[[Any], Any]:
+    """A hook for a method in which a request begins, sync or async."""
+
+    def hook(original: Any) -> Any:
+        return _async_sender(original, particular) if inspect.iscoroutinefunction(original) else _sync_sender(
+            original, particular
+        )  # fmt: skip
+
+    return hook
+
+
+def _tell(listener: Callable[..., None], *args: Any) -> None:
+    try:
+        listener(*args)
+    except Exception as error:  # noqa: BLE001 - the observed program must not notice
+        RECORDER.note_error(getattr(listener, "__name__", "listener"), error)
+
+
+def _async_sender(original: Any, particular: Sender) -> Any:
+    before, after = particular
+
+    @functools.wraps(original)
+    async def async_entry(*args: Any, **kwargs: Any) -> Any:
+        call = RECORDER.call_begins(args[0], _frame(1)) if RECORDER.windows and args else None
+        if call is None:
+            return await original(*args, **kwargs)
+        try:
+            if before is not None:
+                _tell(before, call, args, kwargs)
+            response = await original(*args, **kwargs)
+            if after is not None:
+                _tell(after, call, args, kwargs, response)
+            return response
+        finally:
+            RECORDER.call_ends(call)
+
+    return async_entry
+
+
+def _sync_sender(original: Any, particular: Sender) -> Any:
+    before, after = particular
 
     @functools.wraps(original)
     def sync_entry(*args: Any, **kwargs: Any) -> Any:
+        call = RECORDER.call_begins(args[0], _frame(1)) if RECORDER.windows and args else None
+        if call is None:
+            return original(*args, **kwargs)
+        try:
+            if before is not None:
+                _tell(before, call, args, kwargs)
+            response = original(*args, **kwargs)
+            if after is not None:
+                _tell(after, call, args, kwargs, response)
+            return response
+        finally:
+            RECORDER.call_ends(call)
+
+    return sync_entry
+
+
+def spawn(original: Any) -> Any:
+    """A function that makes a task: the task inherits the caller's line."""
+
+    @functools.wraps(original)
+    def spawning(*args: Any, **kwargs: Any) -> Any:
         if not RECORDER.windows:
             return original(*args, **kwargs)
-        token = RECORDER.carry(_frame(1))
+        frame = _frame(1)
+        token = RECORDER.task_begins(frame, is_own=not _works_for_its_maker(frame))
         try:
             return original(*args, **kwargs)
         finally:
             if token is not None:
-                RECORDER.uncarry(token)
+                RECORDER.task_begun(token)
 
-    return sync_entry
+    return spawning
+
+
+_WAITERS: Final = frozenset({"wait_for", "shield"})
+
+
+def _works_for_its_maker(frame: FrameType | None) -> bool:
+    """Whether a task is made by ``wait_for`` or ``shield``, whose caller waits for nothing else."""
+    for _ in range(3):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name in _WAITERS and code.co_filename.endswith("tasks.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def awaited(original: Any) -> Any:
+    """A coroutine function of an event loop's that user code awaits, and whose callbacks have no stack."""
+    return _async_sender(original, PLAIN)
+
+
+# --- clients ----------------------------------------------------------------------------------------------
+
+
+def initializer(kind: Kind, facts: Callable[[Any, Client], None]) -> Callable[[Any], Any]:
+    """A hook for a client's ``__init__``."""
+
+    def hook(original: Any) -> Any:
+        @functools.wraps(original)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands in for that method
+            frame = _frame(1)
+            making = RECORDER.client_begins(kind, frame) if RECORDER.windows else None
+            if making is None:
+                original(self, *args, **kwargs)
+                return
+            made = None
+            try:
+                original(self, *args, **kwargs)
+                made = self
+            finally:
+                RECORDER.client_ends(making, made, facts, frame)
+
+        return __init__
+
+    return hook
+
+
+def closer(original: Any) -> Any:
+    """A method that closes a client, sync or async. What comes after the closing is not told."""
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def async_closing(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if RECORDER.windows:
+                RECORDER.client_closing(self)
+            return await original(self, *args, **kwargs)
+
+        return async_closing
+
+    @functools.wraps(original)
+    def closing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.client_closing(self)
+        return original(self, *args, **kwargs)
+
+    return closing
+
+
+def _seconds_ns(seconds: Any) -> int | None:
+    return None if seconds is None else round(float(seconds) * 1e9)
+
+
+def _httpx_facts(owner: Any, client: Client) -> None:
+    pool = getattr(owner._transport, "_pool", None)  # noqa: SLF001 - its settings have no public name
+    if pool is None:
+        return
+    client.expiry_ns = _seconds_ns(getattr(pool, "_keepalive_expiry", None))
+    client.keepalive_limit = _limit(getattr(pool, "_max_keepalive_connections", None))
+    client.http2 = bool(getattr(pool, "_http2", False))
+
+
+def _limit(value: Any) -> int | None:
+    return value if isinstance(value, int) and value < sys.maxsize else None
+
+
+def _requests_facts(owner: Any, client: Client) -> None:
+    client.keepalive_limit = _limit(getattr(owner.get_adapter("https://host/"), "_pool_maxsize", None))
+
+
+def _urllib3_facts(owner: Any, client: Client) -> None:
+    client.keepalive_limit = _limit(owner.connection_pool_kw.get("maxsize", 1))
+
+
+def _aiohttp_facts(owner: Any, client: Client) -> None:
+    expiry = getattr(owner.connector, "_keepalive_timeout", None)
+    client.expiry_ns = _seconds_ns(expiry) if isinstance(expiry, int | float) else None
+
+
+def _no_facts(_owner: Any, _client: Client) -> None:
+    return
+
+
+def _httpx_before(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    client = call.carried.client
+    if client is not None and client.cookie_names:
+        request = args[1] if len(args) > 1 else kwargs["request"]
+        header = request.headers.get("cookie")
+        if header:
+            RECORDER.cookies_sent(call.carried, header)
+
+
+def _httpx_after(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
+    if kwargs.get("stream") and not response.is_closed:
+        RECORDER.response_open(call, response)
+    jar = args[0]._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
+    if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
+        RECORDER.cookies_kept(call, jar)
+
+
+def _requests_before(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    client = call.carried.client
+    if client is not None and client.cookie_names:
+        request = args[1] if len(args) > 1 else kwargs["request"]
+        header = request.headers.get("Cookie")
+        if header:
+            RECORDER.cookies_sent(call.carried, header)
+
+
+def _requests_after(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
+    raw = getattr(response, "raw", None)
+    if kwargs.get("stream") and getattr(raw, "_connection", None) is not None:
+        RECORDER.response_open(call, raw)
+    if args[0].cookies._cookies:  # noqa: SLF001 - asking for its length would walk through it
+        RECORDER.cookies_kept(call, args[0].cookies)
+
+
+def _urllib3_after(call: Call, _args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
+    if not kwargs.get("preload_content", True) and getattr(response, "_connection", None) is not None:
+        RECORDER.response_open(call, response)
+
+
+def _aiohttp_after(call: Call, args: tuple[Any, ...], _kwargs: dict[str, Any], response: Any) -> None:
+    response._connprof_call = call.carried  # noqa: SLF001 - its own class knows when it was left unread
+    jar = args[0].cookie_jar
+    if getattr(jar, "_cookies", None):
+        RECORDER.cookies_kept(call, (_Morsel(each) for each in jar))
+
+
+class _Morsel:
+    """A cookie of aiohttp's with the names that the standard library's has."""
+
+    __slots__ = ("domain", "name", "path", "value")
+
+    def __init__(self, morsel: Any) -> None:
+        self.domain, self.path = morsel["domain"], morsel["path"]
+        self.name, self.value = morsel.key, morsel.value
+
+
+def aiohttp_sends_cookies(original: Any) -> Any:
+    """``ClientRequest.update_cookies``: what the jar, and the caller, send with a request."""
+
+    @functools.wraps(original)
+    def update_cookies(self: Any, cookies: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, cookies, *args, **kwargs)
+        if RECORDER.windows and cookies:
+            RECORDER.cookies_of_running_call(self.headers.get("Cookie", ""))
+        return result
+
+    return update_cookies
+
+
+def aiohttp_dropped(original: Any) -> Any:
+    """``ClientResponse.__del__``: a response that still has its connection was neither read nor released."""
+
+    @functools.wraps(original)
+    def __del__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it stands in for that method
+        if RECORDER.windows and getattr(self, "_connection", None) is not None:
+            carried = getattr(self, "_connprof_call", None)
+            if carried is not None:
+                RECORDER.response_dropped(carried.client, carried.lines)
+        return original(self, *args, **kwargs)
+
+    return __del__
+
+
+def response_closer(original: Any) -> Any:
+    """A response's method that gives its connection back, sync or async."""
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def async_closing(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if RECORDER.windows:
+                RECORDER.response_closed(self)
+            return await original(self, *args, **kwargs)
+
+        return async_closing
+
+    @functools.wraps(original)
+    def closing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.response_closed(self)
+        return original(self, *args, **kwargs)
+
+    return closing
 
 
 def loop_barrier_for(original: Any) -> Any:
@@ -164,7 +454,7 @@ def uvloop_create_connection(original: Any) -> Any:
         if not RECORDER.windows:
             return await original(self, protocol_factory, host, port, **kwargs)
         frame = _frame(1)
-        token = RECORDER.carry(frame)
+        call = RECORDER.call_begins(self, frame)
         start_ns = now_ns()
         try:
             transport, protocol = await original(self, protocol_factory, host, port, **kwargs)
@@ -173,8 +463,8 @@ def uvloop_create_connection(original: Any) -> Any:
                 RECORDER.connect_failed_elsewhere(start_ns, host, port, error, _frame(1))
             raise
         finally:
-            if token is not None:
-                RECORDER.uncarry(token)
+            if call is not None:
+                RECORDER.call_ends(call)
         if host is not None:
             address = transport.get_extra_info("peername") or (host, port)
             RECORDER.connected_elsewhere(start_ns, transport.get_extra_info("socket"), address, _frame(1))
@@ -215,16 +505,27 @@ REQUESTS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("aiohttp.client_reqrep", "ClientRequest.send", aiohttp_send),
 )
 
+_HTTPX: Final = Sender(_httpx_before, _httpx_after)
+_REQUESTS: Final = Sender(_requests_before, _requests_after)
+_URLLIB3: Final = Sender(None, _urllib3_after)
+_AIOHTTP: Final = Sender(None, _aiohttp_after)
+
 ENTRIES: Final = (
-    ("httpx", "Client.send"),
-    ("httpx", "AsyncClient.send"),
-    ("httpx2", "Client.send"),
-    ("httpx2", "AsyncClient.send"),
-    ("requests.sessions", "Session.send"),
-    ("niquests.sessions", "Session.send"),
-    ("niquests.async_session", "AsyncSession.send"),
-    ("aiohttp.client", "ClientSession._request"),
-    ("urllib3.connectionpool", "HTTPConnectionPool.urlopen"),
+    ("httpx", "Client.send", _HTTPX),
+    ("httpx", "AsyncClient.send", _HTTPX),
+    ("httpx2", "Client.send", _HTTPX),
+    ("httpx2", "AsyncClient.send", _HTTPX),
+    ("requests.sessions", "Session.send", _REQUESTS),
+    ("niquests.sessions", "Session.send", _REQUESTS),
+    ("niquests.async_session", "AsyncSession.send", _REQUESTS),
+    ("aiohttp.client", "ClientSession._request", _AIOHTTP),
+    ("urllib3.poolmanager", "PoolManager.urlopen", _URLLIB3),
+    ("urllib3.connectionpool", "HTTPConnectionPool.urlopen", _URLLIB3),
+    ("http.client", "HTTPConnection.request", PLAIN),
+    ("botocore.httpsession", "URLLib3Session.send", PLAIN),
+)
+
+AWAITED: Final = (
     ("asyncio.base_events", "BaseEventLoop.create_connection"),
     ("asyncio.base_events", "BaseEventLoop.start_tls"),
 )
@@ -235,17 +536,56 @@ SPAWNS: Final = (
     ("uvloop", "Loop.create_task"),
 )
 
+CLIENTS: Final = (
+    ("httpx", "Client", Kind("httpx", "httpx.Client", False, False), _httpx_facts, ("close", "__exit__")),
+    ("httpx", "AsyncClient", Kind("httpx", "httpx.AsyncClient", True, False), _httpx_facts, ("aclose", "__aexit__")),
+    ("httpx2", "Client", Kind("httpx2", "httpx2.Client", False, False), _httpx_facts, ("close", "__exit__")),
+    ("httpx2", "AsyncClient", Kind("httpx2", "httpx2.AsyncClient", True, False), _httpx_facts, ("aclose", "__aexit__")),
+    ("requests.sessions", "Session", Kind("requests", "requests.Session", False, True), _requests_facts, ("close",)),
+    ("niquests.sessions", "Session", Kind("niquests", "niquests.Session", False, False), _requests_facts, ("close",)),
+    ("niquests.async_session", "AsyncSession", Kind("niquests", "niquests.AsyncSession", True, False),
+     _requests_facts, ("close", "__aexit__")),
+    ("aiohttp.client", "ClientSession", Kind("aiohttp", "aiohttp.ClientSession", True, False), _aiohttp_facts,
+     ("close",)),
+    ("urllib3.poolmanager", "PoolManager", Kind("urllib3", "urllib3.PoolManager", False, False), _urllib3_facts,
+     ("clear",)),
+    ("urllib3.connectionpool", "HTTPConnectionPool", Kind("urllib3", "urllib3.HTTPConnectionPool", False, False),
+     _no_facts, ("close",)),
+    ("http.client", "HTTPConnection", Kind("http", "http.client.HTTPConnection", False, True), _no_facts, ("close",)),
+    ("http.client", "HTTPSConnection", Kind("http", "http.client.HTTPSConnection", False, True), _no_facts, ()),
+    ("botocore.httpsession", "URLLib3Session", Kind("botocore", "botocore.httpsession.URLLib3Session", False, False),
+     _no_facts, ("close",)),
+)  # fmt: skip
+"""Module, class, what it is called, what is read off it once it is made, and the methods that close it."""
+
+RESPONSES: Final = (
+    ("httpx", "Response.close"),
+    ("httpx", "Response.aclose"),
+    ("httpx2", "Response.close"),
+    ("httpx2", "Response.aclose"),
+    ("urllib3.response", "HTTPResponse.release_conn"),
+    ("urllib3.response", "HTTPResponse.close"),
+)
+"""Methods in which a response gives its connection back."""
+
 OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor.submit", carrying_submit),
     ("asyncio.windows_events", "IocpProactor.connect", proactor_connect),
     ("uvloop", "Loop.create_connection", uvloop_create_connection),
     ("uvloop", "Loop.run_until_complete", loop_barrier_for),
     ("uvloop", "Loop.run_forever", loop_barrier_for),
+    ("aiohttp.client_reqrep", "ClientRequest.update_cookies", aiohttp_sends_cookies),
+    ("aiohttp.client_reqrep", "ClientResponse.__del__", aiohttp_dropped),
 )
 
 _TABLE: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     *REQUESTS,
-    *((module, path, entry) for module, path in (*ENTRIES, *SPAWNS)),
+    *((module, path, sender(particular)) for module, path, particular in ENTRIES),
+    *((module, path, awaited) for module, path in AWAITED),
+    *((module, path, spawn) for module, path in SPAWNS),
+    *((module, f"{name}.__init__", initializer(kind, facts)) for module, name, kind, facts, _ in CLIENTS),
+    *((module, f"{name}.{method}", closer) for module, name, _, _, methods in CLIENTS for method in methods),
+    *((module, path, response_closer) for module, path in RESPONSES),
     *OTHERS,
 )
 

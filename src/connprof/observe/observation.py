@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.figures import CallSite, Counts, Errors, Event, Handshake, OriginCounts, SiteCounts
 from connprof.observe.originals import now_ns
+from connprof.observe.owners import Expense, Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,18 +71,29 @@ class Observation:
     Every property is a snapshot and may be read while the window is open.
     """
 
-    def __init__(self, finder: SiteFinder, lock: Any, settle: Callable[[], None], events_max: int) -> None:
+    def __init__(
+        self,
+        finder: SiteFinder,
+        lock: Any,
+        settle: Callable[[], None],
+        events_max: int,
+        blind_now: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
+        self.blind_now = blind_now
         self.finder = finder
         self._lock = lock
         self._settle = settle
         self._events_max = events_max
         self._final_blind_spots: tuple[str, ...] = ()
         self.ended_ns: int | None = None
+        self.is_fork = False
         self.clear()
+        self.started_at_ns = time.time_ns()
 
     def clear(self) -> None:
         """Forget everything and begin the window anew; a forked child starts like this."""
         self.started_ns = now_ns()
+        self.started_at_ns = time.time_ns()
         self._total = [0] * Field.SIZE
         self._sites: dict[SiteKey, list[int]] = {}
         self._origins: dict[str, list[int]] = {}
@@ -88,6 +101,11 @@ class Observation:
         self._bars_cut_count = 0
         self._handshakes: list[tuple[Bar, HandshakeOutcome, SiteKey]] = []
         self._requests_seen = False
+        self.story = Story()
+        self._costs = [0] * Expense.SIZE
+        self._site_costs: dict[SiteKey, list[int]] = {}
+        self._origin_costs: dict[str, list[int]] = {}
+        self._alpn: dict[str, dict[str, int]] = {}
         self._errors_count = 0
         self._first_error: str | None = None
 
@@ -123,6 +141,39 @@ class Observation:
         self._errors_count += 1
         if self._first_error is None:
             self._first_error = message
+
+    def spend(self, expense: int, spent_ns: int, key: SiteKey, origin: str | None = None) -> None:
+        """Add time spent, for the window, a line and, where there is one, a peer."""
+        self._costs[expense] += spent_ns
+        costs = self._site_costs.get(key)
+        if costs is None:
+            costs = self._site_costs[key] = [0] * Expense.SIZE
+        costs[expense] += spent_ns
+        if origin is not None:
+            costs = self._origin_costs.get(origin)
+            if costs is None:
+                costs = self._origin_costs[origin] = [0] * Expense.SIZE
+            costs[expense] += spent_ns
+
+    def spend_on_context(self, cpu_ns: int, wall_ns: int, key: SiteKey) -> None:
+        """Add what making a context, or loading CA certificates into one, has taken."""
+        self.spend(Expense.CONTEXT_CPU, cpu_ns, key)
+        self.spend(Expense.CONTEXT_WALL, wall_ns, key)
+
+    def agreed(self, origin: str, alpn: str | None) -> None:
+        """Note what a handshake agreed on."""
+        protocols = self._alpn.get(origin)
+        if protocols is None:
+            protocols = self._alpn[origin] = {}
+        protocols[alpn or "none"] = protocols.get(alpn or "none", 0) + 1
+
+    def context_used(self, origin: str, loads_count: int) -> None:
+        """A context has had its first handshake, with this peer."""
+        tally = self._origins.get(origin)
+        if tally is None:
+            tally = self._origins[origin] = [0] * Field.SIZE
+        tally[Field.CONTEXTS] += 1
+        tally[Field.CA_LOADS] += loads_count
 
     def see_requests(self) -> None:
         """From now on the number of requests is known, be it zero."""
@@ -252,9 +303,74 @@ class Observation:
             "blind_spots": list(self.blind_spots),
         }
 
+    def snapshot(self, *, ended: str = "running", signal: int | None = None) -> dict[str, Any]:
+        """All that is known by now, as plain values that JSON can hold: a ``connprof.profile.ProcessProfile``.
+
+        Args:
+            ended: how the process ends: ``exit``, ``os._exit``, ``signal``, ``exec``; ``running`` where it goes on.
+            signal: the signal that ends it, if one does.
+        """
+        from connprof.observe.snapshot import snapshot
+
+        return snapshot(self, ended=ended, signal=signal)
+
     def __repr__(self) -> str:
         state = "open" if self.ended_ns is None else "closed"
         return f"<Observation {state} {self.counts!r}>"
+
+    # --- for a snapshot, which holds the lock -------------------------------------------------------------
+
+    @property
+    def total(self) -> list[int]:
+        """The window's tally."""
+        return self._total
+
+    @property
+    def costs(self) -> list[int]:
+        """The window's times, by :class:`connprof.observe.owners.Expense`."""
+        return self._costs
+
+    def site_keys(self) -> list[SiteKey]:
+        """Every line that pays or waits."""
+        return list(dict.fromkeys((*self._sites, *self._site_costs)))
+
+    def origin_names(self) -> list[str]:
+        """Every peer."""
+        return list(self._origins)
+
+    def site_tally(self, key: SiteKey) -> list[int]:
+        """What a line pays."""
+        return self._sites.get(key) or [0] * Field.SIZE
+
+    def site_costs(self, key: SiteKey) -> list[int] | None:
+        """A line's times."""
+        return self._site_costs.get(key)
+
+    def origin_tally(self, origin: str) -> list[int]:
+        """What a peer costs."""
+        return self._origins[origin]
+
+    def origin_costs(self, origin: str) -> list[int] | None:
+        """A peer's times."""
+        return self._origin_costs.get(origin)
+
+    def alpn_of(self, origin: str) -> dict[str, int]:
+        """What handshakes with a peer agreed on."""
+        return dict(self._alpn.get(origin, {}))
+
+    def tally_counts(self, tally: list[int]) -> dict[str, int | None]:
+        """A tally with its names."""
+        return _client_dict(self._counts_of(tally))
+
+    def current_blind_spots(self) -> tuple[str, ...]:
+        """What the figures leave out, by now."""
+        return self.blind_spots if self.ended_ns is not None else (*self.blind_now(), *self.blind_spots)
+
+    def error_sentences(self) -> list[str]:
+        """Failures of the observer itself; normally none."""
+        if not self._errors_count:
+            return []
+        return [f"The observer met {self._errors_count} internal errors; the first was {self._first_error}."]
 
     def _counts_of(self, tally: list[int]) -> Counts:
         return Counts(

@@ -9,6 +9,7 @@ import _ssl
 import errno
 import socket
 import ssl
+import sys
 import threading
 import time
 from typing import Any
@@ -20,13 +21,21 @@ __all__ = [
     "SSLContext",
     "SSLObject",
     "SSLSocket",
+    "cpu_ns",
     "make_lock",
     "now_ns",
+    "protocol_of",
     "real_ssl_context_class",
+    "running_loop",
     "socket_class",
+    "thread_id",
 ]
 
 now_ns = time.perf_counter_ns
+cpu_ns = time.thread_time_ns
+thread_id = threading.get_ident
+_protocol: Any = _ssl._SSLContext.protocol  # noqa: SLF001 - a subclass may answer for another context
+protocol_of = _protocol.__get__
 make_lock = threading.RLock
 """Reentrant: a garbage collection in a locked stretch may run a finalizer that closes a socket."""
 
@@ -58,6 +67,12 @@ SOCKETPAIR_CODES = frozenset(
     if (function := getattr(socket, name, None)) is not None and hasattr(function, "__code__")
 )
 """Where the system has no socket pairs, Python connects two loopback sockets for each event loop."""
+
+
+def running_loop() -> Any:
+    """The event loop that runs in this thread, ``None`` if there is none. asyncio is not imported for that."""
+    events: Any = sys.modules.get("asyncio.events")
+    return None if events is None else events._get_running_loop()  # noqa: SLF001 - the public one raises
 
 
 def real_ssl_context_class(start: type[Any]) -> type[Any]:

@@ -6,10 +6,13 @@ are followed by weak reference, so that observing them keeps nothing alive.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
+import os
 import socket
 import ssl
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
@@ -19,19 +22,27 @@ from connprof.observe.originals import (
     IN_PROGRESS,
     INTERNET,
     SOCKETPAIR_CODES,
+    SSLContext,
     SSLSocket,
     make_lock,
     now_ns,
+    protocol_of,
+    running_loop,
     socket_class,
+    thread_id,
 )
+from connprof.observe.owners import Client, Context, Expense
 from connprof.observe.sites import (
     CARRIED,
     DEFAULT_FINDER,
     UNKNOWN,
+    Caller,
     Carried,
+    Lines,
     SiteFinder,
     SiteKey,
-    carried_line,
+    current,
+    pick,
     thread_lines,
 )
 
@@ -40,6 +51,9 @@ if TYPE_CHECKING:
     from contextvars import Token
     from threading import Thread
     from types import FrameType
+
+    from connprof.observe.owners import Kind
+    from connprof.observe.sites import Location
 
 __all__ = ["RECORDER", "Recorder", "describe", "guarded"]
 
@@ -70,13 +84,16 @@ class _Connection:
 
     __slots__ = (
         "bar",
+        "client",
         "died_ns",
         "fd",
         "handshake",
+        "last_ns",
         "origin",
         "owner",
         "peer",
         "pending",
+        "requests",
         "sites",
         "start_ns",
     )
@@ -92,14 +109,20 @@ class _Connection:
         self.handshake: _Handshake | None = None
         self.owner: ref[Any] | None = None
         self.died_ns: int | None = None
+        self.client: Client | None = None
+        self.requests = 0
+        self.last_ns = start_ns
 
 
 class _Handshake:
     """A TLS object on the client's side, from its first ``do_handshake`` on."""
 
-    __slots__ = ("died_ns", "done", "origin", "owner", "sites", "start_ns")
+    __slots__ = ("client", "context", "cpu_ns", "died_ns", "done", "origin", "owner", "sites", "start_ns")
 
     def __init__(self, origin: str, sites: Sites, start_ns: int, *, done: bool) -> None:
+        self.client: Client | None = None
+        self.context: Context | None = None
+        self.cpu_ns = 0
         self.origin = origin
         self.sites = sites
         self.start_ns = start_ns
@@ -117,9 +140,10 @@ class Recorder:
     def __init__(self) -> None:
         self.lock = make_lock()
         self.windows: tuple[Observation, ...] = ()
+        self._finders: tuple[SiteFinder, ...] = ()
         self.on_event: Callable[[], None] | None = None
         """Called after something was recorded, without the lock, in whichever thread it happened."""
-        self._finders: tuple[SiteFinder, ...] = ()
+        self._root = Caller(None)
         self._forget()
 
     # --- windows ------------------------------------------------------------------------------------------
@@ -134,6 +158,11 @@ class Recorder:
         """Settle what can be known by now, and let the window see no more."""
         self.settle()
         with self.lock:
+            story = observation.story
+            for client in list(self._clients.values()):
+                client.groups = [group for group in client.groups if group.story is not story]
+            for context in list(self._contexts.values()):
+                context.groups = [group for group in context.groups if group.story is not story]
             self._set_windows(tuple(window for window in self.windows if window is not observation))
             if not self.windows:
                 self._forget()
@@ -141,10 +170,13 @@ class Recorder:
     def after_fork_in_child(self) -> None:
         """A child starts from zero. The lock may have been held by a thread that does not exist here."""
         self.lock = make_lock()
+        used = {identity: client for identity, client in self._clients.items() if client.calls}
         self._forget()
+        self._before_fork.update(used)
         for window in self.windows:
             window._lock = self.lock  # noqa: SLF001 - the window shares this lock
             window.clear()
+            window.is_fork = True
 
     def _set_windows(self, windows: tuple[Observation, ...]) -> None:
         self.windows = windows
@@ -158,8 +190,13 @@ class Recorder:
         self._connections: dict[int, _Connection] = {}
         self._handshakes: dict[int, _Handshake] = {}
         # What the garbage collector reports: appended without the lock, since it may come at any time.
-        self._dead: deque[_Connection | _Handshake] = deque()
-        self._contexts: WeakKeyDictionary[Any, Sites] = WeakKeyDictionary()
+        self._dead: deque[_Connection | _Handshake | Context | Client] = deque()
+        self._contexts: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()
+        self._clients: dict[int, Client] = {}
+        self._open_responses: dict[int, Any] = {}
+        self._loops: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._loops_count = 0
+        self._before_fork: dict[int, Client] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._names_seen: set[tuple[str, int, str]] = set()
 
@@ -185,11 +222,13 @@ class Recorder:
             found = finder.find(frame)
             if found is not None:
                 return (*found, "stack")
-            found = carried_line(finder)
+            carried = current()
+            found = None if carried is None else pick(carried.lines, finder)
             if found is not None:
                 return (*found, "context")
-            if context is not None:
-                for owner, key in self._contexts.get(context, ()):
+            known = None if context is None else self._contexts.get(context)
+            if known is not None:
+                for owner, key in known.sites:
                     if owner is finder and key[3] != "unknown":
                         return (key[0], key[1], key[2], "creation")
         except Exception as error:  # noqa: BLE001 - the event is counted even when its line cannot be told
@@ -201,77 +240,451 @@ class Recorder:
             for window in self.windows:
                 window.add(field, _key_for(window, sites), origin)
 
-    # The next three run for every request: they guard themselves, which is cheaper than the decorator.
+    # --- requests -----------------------------------------------------------------------------------------
 
-    def carry(self, frame: FrameType | None) -> Token[Carried | None] | None:
-        """Note the user line at ``frame`` for tasks and callbacks begun below; ``None`` if there is none."""
+    # These run for every request: they guard themselves, which is cheaper than the decorator.
+
+    def call_begins(self, owner: Any, frame: FrameType | None) -> Call | None:
+        """A client's method that makes a request begins: carry the user's line, and follow the client.
+
+        ``None`` where there is nothing to carry: the method belongs to a part of a client whose request has begun.
+        """
         try:
-            finders = self._finders
-            if len(finders) == 1:
-                found = finders[0].find(frame)
-                # With none on the stack, what is carried already stays.
-                return None if found is None else CARRIED.set(((finders[0], found),))
-            lines: Carried | None = self.lines(frame)
-            return CARRIED.set(lines) if lines else None
+            client = self._clients.get(id(owner))
+            if client is not None and (client.owner is None or client.owner() is not owner):
+                client = None
+            outer = current()
+            if client is None:
+                if outer is not None and outer.live and outer.client is not None:
+                    return None
+                if self._before_fork:
+                    client = self._inherited(owner)
+            lines = self._lines(frame, outer)
+            carried = Carried(lines, client, self._caller() if outer is None else outer.caller)
+            if client is not None:
+                with self.lock:
+                    client.call_begins()
+                if client.is_bound:
+                    self._is_at_home(client)
+            return Call(carried, CARRIED.set(carried), now_ns())
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
-            self.note_error("carry", error)
+            self.note_error("call_begins", error)
             return None
 
-    def uncarry(self, token: Token[Carried | None]) -> None:
-        """Undo :meth:`carry`."""
+    def call_ends(self, call: Call) -> None:
+        """It has returned, or raised."""
         try:
-            CARRIED.reset(token)
+            end_ns = now_ns()
+            carried = call.carried
+            carried.live = False
+            client, connection, spent_ns = carried.client, carried.connection, end_ns - call.start_ns
+            with self.lock:
+                if client is not None:
+                    client.call_ends(end_ns, spent_ns)
+                origin = None
+                if connection is not None:
+                    connection.last_ns = end_ns
+                    origin = connection.origin
+                for window in self.windows:
+                    found = pick(carried.lines, window.finder)
+                    key = UNKNOWN if found is None else (*found, "stack")
+                    window.spend(Expense.REQUEST_WALL, spent_ns, key, origin)
+            CARRIED.reset(call.token)
         except ValueError:
             # The coroutine was finished from another context, as async generators are: nothing to undo.
             return
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
-            self.note_error("uncarry", error)
+            self.note_error("call_ends", error)
 
-    def request_sent(self, frame: FrameType | None) -> None:
-        """Count one request whose head has been written."""
+    def task_begins(self, frame: FrameType | None, *, is_own: bool) -> Token[Carried | None] | None:
+        """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker."""
+        try:
+            outer = current()
+            starter = self._caller() if outer is None else outer.caller
+            client = outer.client if outer is not None and outer.live else None
+            carried = Carried(self._lines(frame, outer), client, Caller(starter) if is_own else starter)
+            carried.live = client is not None
+            return CARRIED.set(carried)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("task_begins", error)
+            return None
+
+    def task_begun(self, token: Token[Carried | None]) -> None:
+        """Undo :meth:`task_begins`."""
+        try:
+            CARRIED.reset(token)
+        except ValueError:
+            return
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("task_begun", error)
+
+    def _lines(self, frame: FrameType | None, outer: Carried | None) -> Lines:
+        """The user lines at ``frame``, one for each way of telling user code, or those carried to it."""
+        finders = self._finders
+        if len(finders) == 1:
+            found = finders[0].find(frame)
+            if found is not None:
+                return ((finders[0], found),)
+            return () if outer is None else outer.lines
+        lines = []
+        for finder in finders:
+            location = finder.find(frame) or (None if outer is None else pick(outer.lines, finder))
+            if location is not None:
+                lines.append((finder, location))
+        return tuple(lines)
+
+    def _caller(self) -> Caller:
+        """Whom the running thread works for, where nothing was carried to it."""
+        carried = thread_lines().get(threading.current_thread())
+        return self._root if carried is None else carried.caller
+
+    def request_sent(self, connection: _Connection | None, frame: FrameType | None) -> None:
+        """Count one request whose head has been written, on ``connection`` if that is known."""
         try:
             sites = self._sites(frame)
+            carried = CARRIED.get()
+            client = None if carried is None else carried.client
             with self.lock:
+                origin = None
+                if connection is not None:
+                    connection.requests += 1
+                    connection.last_ns = now_ns()
+                    origin = connection.origin
+                    if carried is not None:
+                        carried.connection = connection
                 for window in self.windows:
                     window.see_requests()
-                    window.add(Field.REQUESTS, _key_for(window, sites))
+                    window.add(Field.REQUESTS, _key_for(window, sites), origin)
+                if client is not None:
+                    client.wire_requests += 1
+                    for group in client.groups:
+                        group.counts[Field.REQUESTS] += 1
+                        if origin is not None:
+                            group.share(origin).requests += 1
             if self.on_event is not None:
                 self.on_event()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("request_sent", error)
 
     @guarded
-    def lines(self, frame: FrameType | None) -> Carried:
-        """The user lines at ``frame``, one for each way of telling user code, or those carried to it."""
-        found: list[tuple[SiteFinder, Any]] = []
-        for finder in self._finders:
-            location = finder.find(frame) or carried_line(finder)
-            if location is not None:
-                found.append((finder, location))
-        return tuple(found)
+    def connection_below(self, protocol: Any, frame: FrameType | None) -> _Connection | None:
+        """The connection on which an object that speaks HTTP sends: by the frames that drive it, remembered in it."""
+        known: _Connection | None = getattr(protocol, _MARK, None)
+        if known is not None:
+            return known
+        found = self._connection_of_driver(frame, _PROTOCOL_FRAMES)
+        if found is not None:
+            with contextlib.suppress(AttributeError, TypeError):
+                setattr(protocol, _MARK, found)
+        return found
+
+    @guarded
+    def connection_numbered(self, fd: int) -> _Connection | None:
+        """The connection with this file number."""
+        return self._connections.get(fd)
+
+    @guarded
+    def lines(self, frame: FrameType | None) -> Carried | None:
+        """What to carry to work that ``frame`` hands to another thread."""
+        outer = current()
+        lines = self._lines(frame, outer)
+        return Carried(lines, None, Caller(self._caller() if outer is None else outer.caller))
 
     @guarded
     def thread_starting(self, thread: Thread, frame: FrameType | None) -> None:
         """Remember the line that starts a thread."""
-        lines = self.lines(frame)
-        if lines:
-            thread_lines()[thread] = lines
+        carried = self.lines(frame)
+        if carried is not None:
+            carried.live = False
+            thread_lines()[thread] = carried
+
+    # --- clients ------------------------------------------------------------------------------------------
+
+    @guarded
+    def client_begins(self, kind: Kind, frame: FrameType | None) -> Making | None:
+        """A client's ``__init__`` begins; ``None`` if it is a part of another client."""
+        outer = current()
+        if outer is not None and outer.live and outer.client is not None:
+            return None
+        sites = self._sites(frame)
+        shortcut = shortcut_of(frame)
+        with self.lock:
+            groups = [
+                window.story.client_group(_key_for(window, sites), kind, shortcut, Field.SIZE)
+                for window in self.windows
+            ]
+        client = Client(kind, sites, groups, now_ns())
+        lines = self._lines(frame, outer)
+        carried = Carried(lines, client, self._caller() if outer is None else outer.caller)
+        return Making(client, carried, CARRIED.set(carried))
+
+    @guarded
+    def client_ends(self, making: Making, owner: Any, facts: Callable[[Any, Client], None], frame: Any) -> None:
+        """Its ``__init__`` has returned (``owner`` is the client) or raised (``None``)."""
+        making.carried.live = False
+        CARRIED.reset(making.token)
+        if owner is None:
+            return
+        client = making.client
+        try:
+            facts(owner, client)
+        except Exception as error:  # noqa: BLE001 - a library's insides may have changed: it is followed all the same
+            self.note_error(f"settings of {client.kind.name}", error)
+        identity, clients, dead = id(owner), self._clients, self._dead
+
+        def died(reference: ref[Any]) -> None:
+            if client.owner is reference:
+                if clients.get(identity) is client:
+                    del clients[identity]
+                dead.append(client)
+
+        client.owner = ref(owner, died)
+        with self.lock:
+            replaced = clients.get(identity)
+            clients[identity] = client
+            if replaced is not None and replaced is not client:
+                replaced.end()
+            client.made(self._chains(client.groups, frame))
+
+    @guarded
+    def client_closing(self, owner: Any) -> None:
+        """A client is about to be closed by its user."""
+        client = self._clients.get(id(owner))
+        if client is None or client.owner is None or client.owner() is not owner:
+            return
+        with self.lock:
+            client.closing()
+            self._give_up_responses(client)
+
+    def _is_at_home(self, client: Client) -> None:
+        """Whether an asynchronous client is used from its first event loop, a thread-bound one from its thread."""
+        if client.kind.is_async:
+            loop = running_loop()
+            if loop is None or (client.loop is not None and client.loop() is loop):
+                return
+            with self.lock:
+                number = self._loops.get(loop)
+                if number is None:
+                    number = self._loops[loop] = self._loops_count = self._loops_count + 1
+                client.moves_to_loop(ref(loop), number)
+        elif client.thread != (thread := thread_id()):
+            with self.lock:
+                client.moves_to_thread(thread)
+
+    def _inherited(self, owner: Any) -> Client | None:
+        """A client that was used before the fork and now is in the child: known there from its first use."""
+        known = self._before_fork.pop(id(owner), None)
+        if known is None or known.owner is None or known.owner() is not owner:
+            return None
+        with self.lock:
+            groups = [
+                window.story.client_group(_key_for(window, known.sites), known.kind, "", Field.SIZE)
+                for window in self.windows
+            ]
+            client = Client(known.kind, known.sites, groups, now_ns())
+            client.owner = ref(owner)
+            client.calls = 2  # it was made elsewhere: not one of those that are unused, or used once
+            client.is_bound = False
+            self._clients[id(owner)] = client
+            for group in groups:
+                group.second_process += 1
+        return client
+
+    def _chains(self, groups: list[Any], frame: FrameType | None) -> list[tuple[Location, ...]]:
+        """For each group the ways to the line, by its window's finder."""
+        by_story = {window.story: window.finder.chain(frame) for window in self.windows}
+        return [by_story.get(group.story, ()) for group in groups]
+
+    # --- cookies ------------------------------------------------------------------------------------------
+
+    def cookies_sent(self, carried: Carried, header: str) -> None:
+        """A request is about to go out with this ``Cookie`` header. Names alone are looked at, and not kept."""
+        try:
+            client = carried.client
+            if client is None or not client.cookie_names:
+                return
+            caller = carried.caller
+            for part in header.split(";"):
+                setter = client.cookie_names.get(part.partition("=")[0].strip())
+                if setter is not None and not setter.is_akin(caller):
+                    with self.lock:
+                        for group in client.groups:
+                            group.foreign_cookies += 1
+                    return
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("cookies_sent", error)
+
+    def cookies_of_running_call(self, header: str) -> None:
+        """The same, of the call that the current code works for."""
+        carried = CARRIED.get()
+        if carried is not None and carried.live:
+            self.cookies_sent(carried, header)
+
+    def cookies_kept(self, call: Call, jar: Any) -> None:
+        """A call has ended, and there are cookies in the client's jar: whose are the new ones?"""
+        try:
+            client = call.carried.client
+            if client is None:
+                return
+            now = {(cookie.domain, cookie.path, cookie.name): hash(cookie.value) for cookie in jar}
+            before = client.cookies_seen
+            if now == before:
+                return
+            client.cookies_seen = now
+            names = client.cookie_names
+            if names is None:
+                names = client.cookie_names = {}
+                client.cookie_callers = []
+            caller = call.carried.caller
+            for key, value in now.items():
+                if before is None or before.get(key) != value:
+                    names[key[2]] = caller
+            callers = client.cookie_callers
+            if callers is not None and len(callers) < _CALLERS_MAX and not any(each is caller for each in callers):
+                callers.append(caller)
+                with self.lock:
+                    for group in client.groups:
+                        group.callers_with_cookies += 1
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("cookies_kept", error)
+
+    # --- responses ----------------------------------------------------------------------------------------
+
+    @guarded
+    def response_open(self, call: Call, response: Any) -> None:
+        """A response was handed out before its body was read."""
+        client = call.carried.client
+        if client is None:
+            return
+        sites = {
+            window.story: UNKNOWN if (found := pick(call.carried.lines, window.finder)) is None else (*found, "stack")
+            for window in self.windows
+        }
+        identity = id(response)
+        kept = client.responses
+        if kept is None:
+            kept = client.responses = {}
+        lock, open_now = self.lock, self._open_responses
+
+        def died(reference: ref[Any]) -> None:
+            if kept.get(identity, (None,))[0] is reference:
+                del kept[identity]
+                open_now.pop(identity, None)
+                with lock:
+                    client.unread(sites)
+
+        reference = ref(response, died)
+        kept[identity] = (reference, sites)
+        open_now[identity] = (reference, client)
+
+    def response_closed(self, response: Any) -> None:
+        """A response was read to its end, or closed."""
+        try:
+            found = self._open_responses.get(id(response))
+            if found is not None and found[0]() is response:
+                del self._open_responses[id(response)]
+                if found[1].responses is not None:
+                    found[1].responses.pop(id(response), None)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("response_closed", error)
+
+    def _give_up_responses(self, client: Client) -> None:
+        """The client is closed, or the window ends: what is open now was neither read nor closed in time."""
+        kept, client.responses = client.responses, None
+        for identity, (_reference, sites) in (kept or {}).items():
+            self._open_responses.pop(identity, None)
+            client.unread(sites)
+        if kept:
+            kept.clear()
+
+    def give_up_responses(self) -> None:
+        """The program has ended."""
+        with self.lock:
+            for client in list(self._clients.values()):
+                self._give_up_responses(client)
+
+    @guarded
+    def response_dropped(self, sites_of: Client | None, lines: Lines) -> None:
+        """A library has found a response of its own that nobody read, as it was collected."""
+        if sites_of is None:
+            return
+        sites = {
+            window.story: UNKNOWN if (found := pick(lines, window.finder)) is None else (*found, "stack")
+            for window in self.windows
+        }
+        with self.lock:
+            sites_of.unread(sites)
+
+    def living(self) -> tuple[list[Client], list[Context]]:
+        """All clients and contexts that live now; the lock is held."""
+        return list(self._clients.values()), list(self._contexts.values())
 
     # --- contexts -----------------------------------------------------------------------------------------
 
     @guarded
-    def context_created(self, context: Any, frame: FrameType | None) -> None:
-        """Count an SSL context and remember where it was made."""
+    def context_created(self, context: Any, frame: FrameType | None, cpu_ns: int, wall_ns: int) -> None:
+        """Count an SSL context and remember where it was made, and by which client."""
         sites = self._sites(frame)
-        self._count(Field.CONTEXTS, sites)
-        self._contexts[context] = sites
+        carried = CARRIED.get()
+        client = carried.client if carried is not None and carried.live else None
+        is_for_servers = protocol_of(context) == ssl.PROTOCOL_TLS_SERVER
+        followed = not is_for_servers and not made_in_import(frame)
+        now = now_ns()
+        self.settle_dead()
+        with self.lock:
+            groups = [
+                window.story.context_group(_key_for(window, sites), "" if client is None else client.kind.name)
+                for window in (self.windows if followed else ())
+            ]
+            made = Context(sites, client, groups)
+            self._contexts[context] = made
+            for window in self.windows:
+                key = _key_for(window, sites)
+                window.add(Field.CONTEXTS, key)
+                window.spend_on_context(cpu_ns, wall_ns, key)
+                window.story.came_by(key, window.finder.chain(frame))
+            if client is not None:
+                client.contexts += 1
+                client.count(Field.CONTEXTS)
+                client.spend(Expense.CONTEXT_CPU, cpu_ns)
+                client.spend(Expense.CONTEXT_WALL, wall_ns)
+            if groups:
+                made.made(now, self._chains(groups, frame))
+                for group in groups:
+                    group.costs[Expense.CONTEXT_CPU] += cpu_ns
+                    group.costs[Expense.CONTEXT_WALL] += wall_ns
+            dead = self._dead
+
+            def died(reference: ref[Any]) -> None:
+                if made.owner is reference:
+                    dead.append(made)
+
+            made.owner = ref(context, died)
+            if type(context) not in (SSLContext, ssl.SSLContext) and type(context).__module__.startswith(_SHELLS):
+                made.disregard()
 
     @guarded
-    def trust_store_loaded(self, frame: FrameType | None) -> None:
+    def trust_store_loaded(self, context: Any, frame: FrameType | None, cpu_ns: int, wall_ns: int) -> None:
         """Count one CA load."""
-        self._count(Field.CA_LOADS, self._sites(frame))
+        sites = self._sites(frame)
+        known = self._contexts.get(context)
+        with self.lock:
+            for window in self.windows:
+                key = _key_for(window, sites)
+                window.add(Field.CA_LOADS, key)
+                window.spend_on_context(cpu_ns, wall_ns, key)
+            if known is None:
+                return
+            known.loaded()
+            for group in known.groups:
+                group.costs[Expense.CONTEXT_CPU] += cpu_ns
+                group.costs[Expense.CONTEXT_WALL] += wall_ns
+            if known.client is not None:
+                known.client.count(Field.CA_LOADS)
+                known.client.spend(Expense.CONTEXT_CPU, cpu_ns)
+                known.client.spend(Expense.CONTEXT_WALL, wall_ns)
 
-    # --- requests -----------------------------------------------------------------------------------------
+    # --- what windows know of requests --------------------------------------------------------------------
 
     @guarded
     def request_library_imported(self) -> None:
@@ -310,9 +723,12 @@ class Recorder:
             # A second call asks how the first one is doing; one on a connected socket does nothing.
             return known if known.pending else None
         context = sock.context if isinstance(sock, SSLSocket) else None
-        return self._begin(fd, sock, (str(address[0]), int(address[1])), self._sites(frame, context), now_ns())
+        sites = self._sites(frame, context)
+        return self._begin(fd, sock, (str(address[0]), int(address[1])), sites, now_ns(), frame)
 
-    def _begin(self, fd: int, sock: Any, peer: tuple[str, int], sites: Sites, start_ns: int) -> _Connection:
+    def _begin(  # noqa: PLR0917 - what is known of a connect
+        self, fd: int, sock: Any, peer: tuple[str, int], sites: Sites, start_ns: int, frame: FrameType | None
+    ) -> _Connection:
         self._drain()
         with self.lock:
             replaced = self._connections.pop(fd, None)
@@ -320,10 +736,14 @@ class Recorder:
             self._closed(replaced, None, start_ns)
         name = self._names.get(peer, peer[0])
         connection = _Connection(fd, peer, origin_of(name, peer[1]), sites, start_ns)
+        carried = CARRIED.get()
+        connection.client = None if carried is None else carried.client
         if isinstance(sock, socket_class):
             self._own(connection, sock)
         with self.lock:
             self._connections[fd] = connection
+            for window in self.windows:
+                window.story.came_by(_key_for(window, sites), window.finder.chain(frame))
         self._count(Field.ATTEMPTS, sites, connection.origin)
         return connection
 
@@ -379,7 +799,7 @@ class Recorder:
         """A connect made below Python has succeeded; ``sock`` may be ``None``."""
         peer = (str(address[0]), int(address[1]))
         fd = sock.fileno() if sock is not None else -now_ns()
-        connection = self._begin(fd, sock, peer, self._sites(frame), start_ns)
+        connection = self._begin(fd, sock, peer, self._sites(frame), start_ns, frame)
         self._opened(connection)
 
     @guarded
@@ -387,7 +807,7 @@ class Recorder:
         self, start_ns: int, host: Any, port: Any, error: BaseException, frame: FrameType | None
     ) -> None:
         """A connect made below Python has failed; an error of TLS means that the connect itself had not."""
-        connection = self._begin(-now_ns(), None, (str(host), int(port or 0)), self._sites(frame), start_ns)
+        connection = self._begin(-now_ns(), None, (str(host), int(port or 0)), self._sites(frame), start_ns, frame)
         if isinstance(error, ssl.SSLError):
             self._opened(connection)
             self._closed(connection, None, now_ns())
@@ -402,10 +822,19 @@ class Recorder:
             end_ns = now_ns()
             connect = Bar("connect", connection.origin, connection.start_ns, end_ns, ok=True)
             connection.bar = Bar("connection", connection.origin, connection.start_ns, None, ok=True)
+            connection.last_ns = end_ns
+            spent_ns = end_ns - connection.start_ns
             for window in self.windows:
-                window.add(Field.CONNECTIONS, _key_for(window, connection.sites), connection.origin)
+                key = _key_for(window, connection.sites)
+                window.add(Field.CONNECTIONS, key, connection.origin)
+                window.spend(Expense.CONNECT_WALL, spent_ns, key, connection.origin)
                 window.add_bar(connect)
                 window.add_bar(connection.bar)
+            client = connection.client
+            if client is not None:
+                client.count(Field.CONNECTIONS)
+                client.spend(Expense.CONNECT_WALL, spent_ns)
+                client.connected(connection.origin)
 
     def _connect_failed(self, connection: _Connection, end_ns: int | None = None) -> None:
         with self.lock:
@@ -419,6 +848,8 @@ class Recorder:
             for window in self.windows:
                 window.add(Field.CONNECTIONS_FAILED, _key_for(window, connection.sites), connection.origin)
                 window.add_bar(connect)
+            if connection.client is not None:
+                connection.client.count(Field.CONNECTIONS_FAILED, connection.origin)
 
     # --- closes -------------------------------------------------------------------------------------------
 
@@ -447,9 +878,25 @@ class Recorder:
                 self._connect_failed(connection, end_ns)
         if connection.bar is not None and connection.bar.end_ns is None:
             connection.bar.end_ns = end_ns if connection.died_ns is None else connection.died_ns
+            if connection.client is not None:
+                self._released(connection, connection.client, connection.bar.end_ns)
         handshake = connection.handshake
         if handshake is not None and not handshake.done:
             self._handshake_failed(handshake, "closed before the handshake was done", end_ns)
+
+    def _released(self, connection: _Connection, client: Client, end_ns: int) -> None:
+        """A connection of a client was closed: if the client goes on, somebody may have to open it again."""
+        with self.lock:
+            open_count = client.open_connections
+            client.disconnected(connection.origin)
+            if client.closed or client.died or not connection.requests:
+                return
+            idle_ns = end_ns - max(connection.last_ns, connection.start_ns)
+            expiry_ns, limit = client.expiry_ns, client.keepalive_limit
+            if idle_ns >= (_IDLE_NS if expiry_ns is None else min(expiry_ns, _IDLE_NS)):
+                client.expired.setdefault(connection.origin, []).append(idle_ns)
+            elif limit is not None and open_count > limit:
+                client.overflowed[connection.origin] = client.overflowed.get(connection.origin, 0) + 1
 
     def settle(self) -> None:
         """Learn what can be learnt by now: of dropped objects, and of connects that nobody asked about."""
@@ -464,12 +911,23 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("settle", error)
 
+    def settle_dead(self) -> None:
+        """Count off what the garbage collector has reported."""
+        try:
+            self._drain()
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("settle", error)
+
     def _drain(self) -> None:
         while self._dead:
             try:
                 dead = self._dead.popleft()
             except IndexError:  # another thread took the last one
                 return
+            if isinstance(dead, (Context, Client)):
+                with self.lock:
+                    dead.end()
+                continue
             end_ns = now_ns() if dead.died_ns is None else dead.died_ns
             if isinstance(dead, _Handshake):
                 if not dead.done:
@@ -502,6 +960,8 @@ class Recorder:
                 self._own(connection, tls)
         done = tls.version() is not None  # shaken before anybody looked: this call changes nothing
         handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
+        handshake.context = self._contexts.get(tls.context)
+        handshake.client = _client_of(connection)
         identity, states, dead = id(tls), self._handshakes, self._dead
 
         def died(reference: ref[Any]) -> None:
@@ -518,9 +978,10 @@ class Recorder:
         return None if done else handshake
 
     @guarded
-    def handshake_returned(self, handshake: _Handshake, tls: Any) -> None:
+    def handshake_returned(self, handshake: _Handshake, tls: Any, cpu_ns: int) -> None:
         """A handshake has succeeded."""
         end_ns = now_ns()
+        handshake.cpu_ns += cpu_ns
         cipher = tls.cipher()
         outcome = HandshakeOutcome(
             resumed=bool(tls.session_reused),
@@ -531,8 +992,9 @@ class Recorder:
         self._handshake_done(handshake, Field.RESUMED if outcome.resumed else Field.FULL, outcome, end_ns)
 
     @guarded
-    def handshake_raised(self, handshake: _Handshake, tls: Any, error: BaseException) -> None:
+    def handshake_raised(self, handshake: _Handshake, tls: Any, error: BaseException, cpu_ns: int) -> None:
         """``do_handshake`` raised: it wants more bytes, or it failed."""
+        handshake.cpu_ns += cpu_ns
         if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
             return
         if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
@@ -545,22 +1007,47 @@ class Recorder:
         self._handshake_done(handshake, Field.FAILED, HandshakeOutcome(error=reason), end_ns)
 
     def _handshake_done(self, handshake: _Handshake, field: int, outcome: HandshakeOutcome, end_ns: int) -> None:
+        origin, context, client = handshake.origin, handshake.context, handshake.client
         with self.lock:
             if handshake.done:
                 return
             handshake.done = True
-            bar = Bar("handshake", handshake.origin, handshake.start_ns, end_ns, ok=field != Field.FAILED)
+            succeeded = field != Field.FAILED
+            wall_ns = end_ns - handshake.start_ns
+            bar = Bar("handshake", origin, handshake.start_ns, end_ns, ok=succeeded)
+            is_first = context is not None and succeeded and context.handshakes == 0
             for window in self.windows:
                 key = _key_for(window, handshake.sites)
-                window.add(field, key, handshake.origin)
+                window.add(field, key, origin)
+                window.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns, key, origin)
+                window.spend(Expense.HANDSHAKE_WALL, wall_ns, key, origin)
+                if succeeded:
+                    window.agreed(origin, outcome.alpn)
+                if context is not None and is_first:
+                    window.context_used(origin, context.loads)
                 window.add_bar(bar)
                 window.add_handshake(bar, outcome, key)
+            if context is not None and succeeded:
+                context.shook(end_ns)
+                for group in context.groups:
+                    group.costs[Expense.HANDSHAKE_CPU] += handshake.cpu_ns
+                    group.costs[Expense.HANDSHAKE_WALL] += wall_ns
+            if client is not None:
+                client.count(field, origin)
+                client.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns)
+                client.spend(Expense.HANDSHAKE_WALL, wall_ns)
+                if succeeded:
+                    client.shook(origin, outcome.alpn)
 
     def _connection_of(self, tls: Any, frame: FrameType | None) -> _Connection | None:
         """The connection below a TLS object: by its own file number, or by its transport's."""
         if isinstance(tls, SSLSocket):
             return self._connections.get(tls.fileno())
-        for _ in range(_DRIVER_FRAMES):
+        return self._connection_of_driver(frame, _DRIVER_FRAMES)
+
+    def _connection_of_driver(self, frame: FrameType | None, frames_count: int) -> _Connection | None:
+        """The connection of the object whose method runs in ``frame``, or in one of those above it."""
+        for _ in range(frames_count):
             # Reading a frame's locals may keep them alive until it returns, so user code's are left alone.
             if frame is None or not DEFAULT_FINDER.is_library(frame):
                 return None
@@ -570,8 +1057,9 @@ class Recorder:
                 except Exception as error:  # noqa: BLE001 - the handshake is counted even without its peer
                     self.note_error("transport of a TLS object", error)
                     return None
-                if fd is not None:
-                    return self._connections.get(fd)
+                found = None if fd is None else self._connections.get(fd)
+                if found is not None:
+                    return found
             frame = frame.f_back
         return None
 
@@ -583,8 +1071,72 @@ class Recorder:
 
 
 _DRIVER_FRAMES: Final = 3
+_PROTOCOL_FRAMES: Final = 8
+_MARK: Final = "_connprof_connection"
+_CALLERS_MAX: Final = 1_000
+_IDLE_NS: Final = 1_000_000_000
+"""What was closed after less than this was closed after use; after more it had been idle."""
+_SHELLS: Final = ("truststore",)
+"""Packages whose context class wraps the one that does the work."""
 _TRANSPORT_DEPTH: Final = 3
-_TRANSPORT_NAMES: Final = ("_transport", "transport_stream", "_raw_socket", "socket", "_sock")
+_TRANSPORT_NAMES: Final = (
+    "_transport", "transport_stream", "_raw_socket", "socket", "_sock", "_network_stream", "sock",
+)  # fmt: skip
+_SHORTCUTS: Final = {
+    ("httpx", "_api.py"): ("httpx", ""),
+    ("httpx2", "_api.py"): ("httpx2", ""),
+    ("requests", "api.py"): ("requests", ""),
+    ("niquests", "api.py"): ("niquests", ""),
+    ("niquests", "async_api.py"): ("niquests", ""),
+    ("aiohttp", "client.py"): ("aiohttp", "request"),
+    ("urllib", "request.py"): ("urllib.request", ""),
+}
+"""Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
+_IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+
+
+class Call:
+    """A client's method that makes a request, while it runs."""
+
+    __slots__ = ("carried", "start_ns", "token")
+
+    def __init__(self, carried: Carried, token: Token[Carried | None], start_ns: int) -> None:
+        self.carried = carried
+        self.token = token
+        self.start_ns = start_ns
+
+
+class Making:
+    """A client's ``__init__``, while it runs."""
+
+    __slots__ = ("carried", "client", "token")
+
+    def __init__(self, client: Client, carried: Carried, token: Token[Carried | None]) -> None:
+        self.client = client
+        self.carried = carried
+        self.token = token
+
+
+def shortcut_of(frame: FrameType | None) -> str:
+    """The module-level function through which user code makes the client whose ``__init__`` is called in ``frame``."""
+    found = ""
+    while frame is not None and DEFAULT_FINDER.is_library(frame):
+        folder, name = os.path.split(frame.f_code.co_filename)
+        module, only = _SHORTCUTS.get((os.path.basename(folder), name), ("", ""))  # noqa: PTH119 - a string is wanted
+        function = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+        if module and function.isidentifier() and not function.startswith("_") and only in {"", function}:
+            found = f"{module}.{function}"
+        frame = frame.f_back
+    return found
+
+
+def made_in_import(frame: FrameType | None) -> bool:
+    """Whether ``frame`` runs because a library is being imported."""
+    while frame is not None and DEFAULT_FINDER.is_library(frame):
+        if frame.f_code.co_filename in _IMPORT_FILES:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _file_number(candidate: Any, depth: int) -> int | None:
@@ -607,6 +1159,14 @@ def _file_number(candidate: Any, depth: int) -> int | None:
     if hasattr(candidate, "getpeername") and hasattr(candidate, "fileno"):
         return int(candidate.fileno())
     return None
+
+
+def _client_of(connection: _Connection | None) -> Client | None:
+    """The client that the running code works for; else the one whose connection it is."""
+    carried = CARRIED.get()
+    if carried is not None and carried.client is not None:
+        return carried.client
+    return None if connection is None else connection.client
 
 
 def _key_for(window: Observation, sites: Sites) -> SiteKey:

@@ -12,7 +12,7 @@ import site
 import sysconfig
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -20,15 +20,22 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from connprof.observe.figures import Certainty
+    from connprof.observe.owners import Client
 
 __all__ = [
     "CARRIED",
+    "CHAIN_FRAMES_MAX",
     "DEFAULT_FINDER",
     "UNKNOWN",
+    "Caller",
     "Carried",
+    "Lines",
     "Location",
     "SiteFinder",
     "SiteKey",
+    "carried_line",
+    "current",
+    "pick",
     "thread_lines",
 ]
 
@@ -36,13 +43,67 @@ Location = tuple[str, int, str]
 """File, line, function."""
 SiteKey = tuple[str, int, str, "Certainty"]
 """A location and how it was found."""
-Carried = tuple[tuple["SiteFinder", Location], ...]
+Lines = tuple[tuple["SiteFinder", Location], ...]
 """One location for each way of telling user code that is in use; nearly always there is one."""
 
 UNKNOWN: Final[SiteKey] = ("", 0, "", "unknown")
 
-CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried_line", default=None)
-"""The line that made the request, or started the task, that the current code works for."""
+_GENERATIONS_MAX: Final = 50
+
+
+class Caller:
+    """Whom code works for: a task or a thread, and who started it.
+
+    Two callers are akin when one of them was started by the other, or by somebody that it had started.
+    """
+
+    __slots__ = ("generation", "starter")
+
+    def __init__(self, starter: Caller | None) -> None:
+        # A task that starts its successor, for ever, must not keep all of its forebears.
+        if starter is not None and starter.generation >= _GENERATIONS_MAX:
+            starter = None
+        self.starter = starter
+        self.generation: int = 0 if starter is None else starter.generation + 1
+
+    def is_akin(self, other: Caller) -> bool:
+        """Whether one of the two goes back to the other."""
+        return self._goes_back_to(other) or other._goes_back_to(self)
+
+    def _goes_back_to(self, other: Caller) -> bool:
+        forebear: Caller | None = self
+        while forebear is not None:
+            if forebear is other:
+                return True
+            forebear = forebear.starter
+        return False
+
+
+class Carried:
+    """What goes along with a request, a task or a thread's work.
+
+    Attributes:
+        lines: the line that made the request, or started the task.
+        client: the client whose request this is, or ``None``.
+        caller: whom it is for.
+        live: whether the client's method has yet to return; what its tasks do later is not for that request.
+        connection: the connection that the request went out on, once it is known.
+    """
+
+    __slots__ = ("caller", "client", "connection", "lines", "live")
+
+    def __init__(self, lines: Lines, client: Client | None, caller: Caller) -> None:
+        self.lines = lines
+        self.client = client
+        self.caller = caller
+        self.live = True
+        self.connection: Any = None
+
+
+CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried", default=None)
+"""What the current code works for."""
+
+CHAIN_FRAMES_MAX: Final = 8
 
 _USER, _SKIP, _STOP = 1, 0, -1
 
@@ -64,7 +125,7 @@ _thread_lines: WeakKeyDictionary[threading.Thread, Carried] = WeakKeyDictionary(
 
 
 def thread_lines() -> WeakKeyDictionary[threading.Thread, Carried]:
-    """For threads started in a window: the line that started them."""
+    """For threads started in a window: the line that started them, and for whom."""
     return _thread_lines
 
 
@@ -144,6 +205,21 @@ class SiteFinder:
             frame = frame.f_back
         return None
 
+    def chain(self, frame: FrameType | None) -> tuple[Location, ...]:
+        """The user lines above the innermost one, innermost first, up to an event loop; at most eight."""
+        found: list[Location] = []
+        while frame is not None and len(found) <= CHAIN_FRAMES_MAX:
+            code = frame.f_code
+            kind = self._kinds.get(id(code))
+            if kind is None:
+                kind = self._classify(code)
+            if kind == _STOP:
+                break
+            if kind == _USER:
+                found.append((code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name)))
+            frame = frame.f_back
+        return tuple(found[1:])
+
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame is neither the user's nor an event loop's."""
         known = self._kinds.get(id(frame.f_code))
@@ -176,19 +252,25 @@ def _has_prefix(file: str, prefixes: tuple[str, ...]) -> bool:
 DEFAULT_FINDER: Final = SiteFinder()
 
 
-def carried_line(finder: SiteFinder) -> Location | None:
-    """The line carried to the running code: by the context variable, else by the thread."""
+def current() -> Carried | None:
+    """What the running code works for: by the context variable, else by the thread."""
     carried = CARRIED.get()
     if carried is None:
         # Not current_thread(): that makes an object for a thread that Python did not start.
         thread = getattr(threading, "_active", {}).get(threading.get_ident())
         carried = None if thread is None else _thread_lines.get(thread)
-    return pick(carried, finder)
+    return carried
 
 
-def pick(carried: Carried | None, finder: SiteFinder) -> Location | None:
+def carried_line(finder: SiteFinder) -> Location | None:
+    """The line carried to the running code."""
+    carried = current()
+    return None if carried is None else pick(carried.lines, finder)
+
+
+def pick(lines: Lines, finder: SiteFinder) -> Location | None:
     """The location that one finder left among those carried."""
-    for owner, location in carried or ():
+    for owner, location in lines:
         if owner is finder:
             return location
     return None

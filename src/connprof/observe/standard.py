@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, socket_class
+from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, cpu_ns, now_ns, socket_class
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import CARRIED
 
@@ -30,9 +30,11 @@ def context_new(original: Any) -> Any:
 
     @functools.wraps(original)
     def __new__(cls: type[Any], *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it stands in for that method
+        if not RECORDER.windows:
+            return original(cls, *args, **kwargs)
+        start_ns, start_cpu_ns = now_ns(), cpu_ns()
         context = original(cls, *args, **kwargs)
-        if RECORDER.windows:
-            RECORDER.context_created(context, _frame(1))
+        RECORDER.context_created(context, _frame(1), cpu_ns() - start_cpu_ns, now_ns() - start_ns)
         return context
 
     return __new__
@@ -46,11 +48,12 @@ def ca_load(original: Any) -> Any:
         if not RECORDER.windows or getattr(_nesting, "loading", False):
             return original(self, *args, **kwargs)
         _nesting.loading = True
+        start_ns, start_cpu_ns = now_ns(), cpu_ns()
         try:
             result = original(self, *args, **kwargs)
         finally:
             _nesting.loading = False
-        RECORDER.trust_store_loaded(_frame(1))
+        RECORDER.trust_store_loaded(self, _frame(1), cpu_ns() - start_cpu_ns, now_ns() - start_ns)
         return result
 
     return load
@@ -64,12 +67,13 @@ def do_handshake(original: Any) -> Any:
         handshake = RECORDER.handshake_begins(self, _frame(1)) if RECORDER.windows else None
         if handshake is None:
             return original(self, *args, **kwargs)
+        start_cpu_ns = cpu_ns()
         try:
             result = original(self, *args, **kwargs)
         except BaseException as error:
-            RECORDER.handshake_raised(handshake, self, error)
+            RECORDER.handshake_raised(handshake, self, error, cpu_ns() - start_cpu_ns)
             raise
-        RECORDER.handshake_returned(handshake, self)
+        RECORDER.handshake_returned(handshake, self, cpu_ns() - start_cpu_ns)
         return result
 
     return do_handshake
@@ -178,12 +182,12 @@ def thread_start(original: Any) -> Any:
 class _Carrying:
     """A pool's work item together with the line that submitted it."""
 
-    def __init__(self, function: Callable[..., Any], lines: Any) -> None:
+    def __init__(self, function: Callable[..., Any], carried: Any) -> None:
         self._function = function
-        self._lines = lines
+        self._carried = carried
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = CARRIED.set(self._lines)
+        token = CARRIED.set(self._carried)
         try:
             return self._function(*args, **kwargs)
         finally:
@@ -199,9 +203,9 @@ def carrying_submit(original: Any) -> Any:
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if RECORDER.windows:
-            lines = RECORDER.lines(_frame(1))
-            if lines:
-                fn = _Carrying(fn, lines)
+            carried = RECORDER.lines(_frame(1))
+            if carried is not None:
+                fn = _Carrying(fn, carried)
         return original(self, fn, *args, **kwargs)
 
     return submit

@@ -117,7 +117,7 @@ class Window:
         self._open: list[Observation] = []
 
     def __enter__(self) -> Observation:
-        observation = Observation(self._finder, RECORDER.lock, RECORDER.settle, self._events_max)
+        observation = Observation(self._finder, RECORDER.lock, RECORDER.settle, self._events_max, _blind_spots)
         _LIFECYCLE.enter(observation)
         self._open.append(observation)
         return observation

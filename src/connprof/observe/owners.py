@@ -1,0 +1,483 @@
+"""Clients, contexts and what becomes of them, by the line that made them.
+
+A :class:`Story` is one window's: groups of clients and of contexts, each of one line. A :class:`Client` and a
+:class:`Context` stand for one object of the program's, which is followed by weak reference, and add to the groups of
+all windows that were open when it was made. Nothing here locks: the recorder does, around every call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from weakref import ref
+
+    from connprof.observe.sites import Caller, Location, SiteKey
+
+__all__ = [
+    "CHAINS_MAX",
+    "Client",
+    "ClientGroup",
+    "Context",
+    "ContextGroup",
+    "Expense",
+    "Kind",
+    "Share",
+    "Story",
+    "chains_of",
+]
+
+CHAINS_MAX: Final = 5
+_CHAINS_KEPT_MAX: Final = 200
+_ORIGINS_MAX: Final = 1_000
+_MADE_KEPT_MAX: Final = 4_096
+_UNREAD_SITES_MAX: Final = 20
+
+Chains = Counter["tuple[Location, ...]"]
+
+
+class Expense:
+    """Places in a list of times, all in nanoseconds."""
+
+    CONTEXT_CPU, CONTEXT_WALL, HANDSHAKE_CPU, HANDSHAKE_WALL, CONNECT_WALL, REQUEST_WALL = range(6)
+    SIZE = 6
+    NAMES: Final = (
+        "context_cpu_ns",
+        "context_wall_ns",
+        "handshake_cpu_ns",
+        "handshake_wall_ns",
+        "connect_wall_ns",
+        "request_wall_ns",
+    )
+
+
+class Kind(NamedTuple):
+    """A class of clients.
+
+    Attributes:
+        library: its import name.
+        name: as it is called in code, ``httpx.AsyncClient``.
+        is_async: whether it belongs to an event loop.
+        is_thread_bound: whether its library does not promise that threads may share it.
+    """
+
+    library: str
+    name: str
+    is_async: bool
+    is_thread_bound: bool
+
+
+class Pacing:
+    """When the members of a group were made: the gaps between them, and when half of them had been made."""
+
+    __slots__ = ("_seen", "_stride", "_times")
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._stride = 1
+        self._seen = 0
+
+    def add(self, made_ns: int) -> None:
+        if self._seen % self._stride == 0:
+            self._times.append(made_ns)
+            if len(self._times) > _MADE_KEPT_MAX:
+                del self._times[1::2]
+                self._stride *= 2
+        self._seen += 1
+
+    @property
+    def gap_median_ns(self) -> int | None:
+        times = self._times
+        if len(times) < 2:  # noqa: PLR2004 - a gap needs two
+            return None
+        return round(median([late - early for early, late in pairwise(times)]) / self._stride)
+
+    @property
+    def half_ns(self) -> int:
+        return self._times[len(self._times) // 2] if self._times else 0
+
+
+class Share:
+    """One origin's part in a group."""
+
+    __slots__ = ("connections", "handshakes", "open_now", "open_peak", "requests")
+
+    def __init__(self) -> None:
+        self.connections = self.handshakes = self.requests = self.open_now = self.open_peak = 0
+
+
+class ClientGroup:
+    """All clients of one kind made at one line, in one window. Names are those of ``connprof.profile.ClientGroup``."""
+
+    def __init__(self, story: Story, site: SiteKey, kind: Kind, shortcut: str, fields_count: int) -> None:
+        self.story = story
+        self.site = site
+        self.kind = kind
+        self.shortcut = shortcut
+        self.counts = [0] * fields_count
+        self.costs = [0] * Expense.SIZE
+        self.chains: Chains = Counter()
+        self.pacing = Pacing()
+        self.shares: dict[str, Share] = {}
+        self.loops: set[int] = set()
+        self.threads: set[int] = set()
+        self.made = self.closed = self.dropped = self.alive = self.alive_peak = 0
+        self.used_once = self.unused = self.plain_only = self.in_flight_peak = 0
+        self.second_loop = self.second_thread = self.second_process = 0
+        self.expired = self.overflow = self.unread = 0
+        self.expired_gap_min_ns: int | None = None
+        self.expiry_ns: int | None = None
+        self.keepalive_limit: int | None = None
+        self.unread_sites: dict[SiteKey, None] = {}
+        self.asked_http2 = self.http2 = self.not_http2 = 0
+        self.foreign_cookies = 0
+        self.callers_with_cookies = 0
+
+    def share(self, origin: str) -> Share:
+        """The part of ``origin``; from the thousandth on all others are one, ``…``."""
+        found = self.shares.get(origin)
+        if found is None:
+            if len(self.shares) >= _ORIGINS_MAX:
+                origin = "…"
+                found = self.shares.get(origin)
+            if found is None:
+                found = self.shares[origin] = Share()
+        return found
+
+
+class ContextGroup:
+    """All client-side contexts made at one line by one kind of maker, in one window."""
+
+    def __init__(self, story: Story, site: SiteKey, maker: str) -> None:
+        self.story = story
+        self.site = site
+        self.maker = maker
+        self.chains: Chains = Counter()
+        self.costs = [0] * Expense.SIZE
+        self.pacing = Pacing()
+        self.made = self.unused = self.alive = self.alive_peak = 0
+        self.ca_loads = self.rereads = self.handshakes = 0
+
+
+class Context:
+    """One SSL context."""
+
+    __slots__ = ("client", "died", "groups", "handshakes", "is_shell", "last_ns", "loads", "owner", "sites")
+
+    def __init__(self, sites: Any, client: Client | None, groups: list[ContextGroup]) -> None:
+        self.sites = sites
+        self.client = client
+        self.groups = groups
+        self.handshakes = 0
+        self.last_ns = 0
+        self.owner: ref[Any] | None = None
+        self.died = False
+        self.is_shell = False
+        self.loads = 0
+
+    def made(self, now_ns: int, chains: list[tuple[Location, ...]]) -> None:
+        """It was made, by these ways in each window."""
+        for group, chain in zip(self.groups, chains, strict=True):
+            group.made += 1
+            group.unused += 1
+            group.alive += 1
+            group.alive_peak = max(group.alive_peak, group.alive)
+            group.pacing.add(now_ns)
+            add_chain(group.chains, chain)
+
+    def loaded(self) -> None:
+        """CA certificates were loaded into it."""
+        self.loads += 1
+        for group in self.groups:
+            group.ca_loads += 1
+            if self.handshakes:
+                group.rereads += 1
+
+    def shook(self, now_ns: int) -> None:
+        """A handshake with it has succeeded."""
+        self.handshakes += 1
+        self.last_ns = now_ns
+        for group in self.groups:
+            group.handshakes += 1
+            if self.handshakes == 1 and not self.is_shell:
+                group.unused -= 1
+
+    def disregard(self) -> None:
+        """Its class wraps another context, which does the work: this one is not expected to be used."""
+        if not self.is_shell and not self.handshakes:
+            for group in self.groups:
+                group.unused -= 1
+        self.is_shell = True
+
+    def end(self) -> None:
+        """It is gone."""
+        if not self.died:
+            self.died = True
+            for group in self.groups:
+                group.alive -= 1
+
+
+class Client:
+    """One client. ``groups`` are those of the windows in which it was made."""
+
+    __slots__ = (
+        "_counted_plain",
+        "calls",
+        "closed",
+        "contexts",
+        "cookie_callers",
+        "cookie_names",
+        "cookies_seen",
+        "died",
+        "expired",
+        "expiry_ns",
+        "groups",
+        "http2",
+        "in_flight",
+        "is_bound",
+        "keepalive_limit",
+        "kind",
+        "last_ns",
+        "loop",
+        "made_ns",
+        "open_connections",
+        "overflowed",
+        "owner",
+        "responses",
+        "second_loop",
+        "second_thread",
+        "sites",
+        "thread",
+        "tls",
+        "wire_requests",
+    )
+
+    def __init__(self, kind: Kind, sites: Any, groups: list[ClientGroup], made_ns: int) -> None:
+        self.kind = kind
+        self.sites = sites
+        self.groups = groups
+        self.made_ns = made_ns
+        self.owner: ref[Any] | None = None
+        self.is_bound = kind.is_async or kind.is_thread_bound
+        self.calls = self.in_flight = self.wire_requests = self.contexts = self.open_connections = 0
+        self.last_ns = 0
+        self.loop: ref[Any] | None = None
+        self.thread = 0
+        self.closed = self.died = self.second_loop = self.second_thread = self.tls = self._counted_plain = False
+        self.expiry_ns: int | None = None
+        self.keepalive_limit: int | None = None
+        self.http2 = False
+        # Origins whose connections were closed, and why, until they are opened again.
+        self.expired: dict[str, list[int]] = {}
+        self.overflowed: dict[str, int] = {}
+        self.responses: dict[int, Any] | None = None
+        self.cookies_seen: Any = None
+        self.cookie_names: dict[str, Caller] | None = None
+        self.cookie_callers: list[Caller] | None = None
+
+    # --- its life -------------------------------------------------------------------------------------------
+
+    def made(self, chains: list[tuple[Location, ...]]) -> None:
+        """It was made, by these ways in each window."""
+        for group, chain in zip(self.groups, chains, strict=True):
+            group.made += 1
+            group.unused += 1
+            group.alive += 1
+            group.alive_peak = max(group.alive_peak, group.alive)
+            group.pacing.add(self.made_ns)
+            group.asked_http2 += self.http2
+            if self.expiry_ns is not None:
+                group.expiry_ns = self.expiry_ns
+            if self.keepalive_limit is not None:
+                group.keepalive_limit = self.keepalive_limit
+            add_chain(group.chains, chain)
+
+    def closing(self) -> None:
+        """Its user closes it."""
+        if self.closed or self.died:
+            return
+        self.closed = True
+        for group in self.groups:
+            group.closed += 1
+            group.alive -= 1
+
+    def reopened(self) -> None:
+        """It was closed and is used again, as some may be."""
+        self.closed = False
+        for group in self.groups:
+            group.closed -= 1
+            group.alive += 1
+
+    def end(self) -> None:
+        """It is gone."""
+        if self.died:
+            return
+        self.died = True
+        if not self.closed:
+            for group in self.groups:
+                group.alive -= 1
+                group.dropped += 1
+
+    # --- what it does ---------------------------------------------------------------------------------------
+
+    def call_begins(self) -> None:
+        """A request begins."""
+        if self.closed:
+            self.reopened()
+        self.calls += 1
+        self.in_flight += 1
+        in_flight = self.in_flight
+        for group in self.groups:
+            group.in_flight_peak = max(group.in_flight_peak, in_flight)
+            if self.calls == 1:
+                group.unused -= 1
+                group.used_once += 1
+            elif self.calls == 2:  # noqa: PLR2004 - the second one
+                group.used_once -= 1
+
+    def call_ends(self, now_ns: int, spent_ns: int) -> None:
+        """A request has its response, or has failed."""
+        self.in_flight -= 1
+        self.last_ns = now_ns
+        for group in self.groups:
+            group.costs[Expense.REQUEST_WALL] += spent_ns
+        if not self.tls and not self._counted_plain and self.contexts and self.wire_requests:
+            self._counted_plain = True
+            for group in self.groups:
+                group.plain_only += 1
+
+    def moves_to_loop(self, loop: ref[Any], number: int) -> None:
+        """It is used from another event loop than before, or from its first one."""
+        if self.loop is not None and not self.second_loop:
+            self.second_loop = True
+            for group in self.groups:
+                group.second_loop += 1
+        self.loop = loop
+        for group in self.groups:
+            group.loops.add(number)
+
+    def moves_to_thread(self, thread: int) -> None:
+        """It is used from another thread than before, or from its first one."""
+        if self.thread and not self.second_thread:
+            self.second_thread = True
+            for group in self.groups:
+                group.second_thread += 1
+        self.thread = thread
+        for group in self.groups:
+            group.threads.add(thread)
+
+    def speaks_tls(self) -> None:
+        """It has shaken a hand."""
+        if self.tls:
+            return
+        self.tls = True
+        if self._counted_plain:
+            self._counted_plain = False
+            for group in self.groups:
+                group.plain_only -= 1
+
+    def count(self, field: int, origin: str | None = None) -> None:
+        """Count one event."""
+        for group in self.groups:
+            group.counts[field] += 1
+            if origin is not None:
+                group.share(origin)
+
+    def spend(self, expense: int, spent_ns: int) -> None:
+        """Add time spent."""
+        for group in self.groups:
+            group.costs[expense] += spent_ns
+
+    def connected(self, origin: str) -> None:
+        """One of its connections was opened, perhaps in place of one that could have been kept."""
+        self.open_connections += 1
+        for group in self.groups:
+            share = group.share(origin)
+            share.connections += 1
+            share.open_now += 1
+            share.open_peak = max(share.open_peak, share.open_now)
+        gaps = self.expired.get(origin)
+        if gaps:
+            gap_ns = gaps.pop()
+            for group in self.groups:
+                group.expired += 1
+                if group.expired_gap_min_ns is None or gap_ns < group.expired_gap_min_ns:
+                    group.expired_gap_min_ns = gap_ns
+        elif self.overflowed.get(origin):
+            self.overflowed[origin] -= 1
+            for group in self.groups:
+                group.overflow += 1
+
+    def disconnected(self, origin: str) -> None:
+        """One of its connections was closed."""
+        self.open_connections -= 1
+        for group in self.groups:
+            group.share(origin).open_now -= 1
+
+    def shook(self, origin: str, alpn: str | None) -> None:
+        """A handshake of its has succeeded."""
+        self.speaks_tls()
+        for group in self.groups:
+            group.share(origin).handshakes += 1
+            if self.http2:
+                if alpn == "h2":
+                    group.http2 += 1
+                else:
+                    group.not_http2 += 1
+
+    def unread(self, sites: dict[Story, SiteKey]) -> None:
+        """A response of its was given up unread; ``sites`` asked for it."""
+        for group in self.groups:
+            group.unread += 1
+            site = sites.get(group.story)
+            if site is not None and len(group.unread_sites) < _UNREAD_SITES_MAX:
+                group.unread_sites[site] = None
+
+
+class Story:
+    """One window's clients and contexts, by line; ``chains`` are the ways to each line that pays."""
+
+    __slots__ = ("chains", "clients", "contexts")
+
+    def __init__(self) -> None:
+        self.clients: dict[tuple[SiteKey, str, str], ClientGroup] = {}
+        self.contexts: dict[tuple[SiteKey, str], ContextGroup] = {}
+        self.chains: dict[SiteKey, Chains] = {}
+
+    def client_group(self, site: SiteKey, kind: Kind, shortcut: str, fields_count: int) -> ClientGroup:
+        """The group of clients of this line, which may be new."""
+        key = (site, kind.name, shortcut)
+        group = self.clients.get(key)
+        if group is None:
+            group = self.clients[key] = ClientGroup(self, site, kind, shortcut, fields_count)
+        return group
+
+    def context_group(self, site: SiteKey, maker: str) -> ContextGroup:
+        """The group of contexts of this line, which may be new."""
+        key = (site, maker)
+        group = self.contexts.get(key)
+        if group is None:
+            group = self.contexts[key] = ContextGroup(self, site, maker)
+        return group
+
+    def came_by(self, site: SiteKey, chain: tuple[Location, ...]) -> None:
+        """Note one way that led to a line."""
+        chains = self.chains.get(site)
+        if chains is None:
+            chains = self.chains[site] = Counter()
+        add_chain(chains, chain)
+
+
+def add_chain(chains: Chains, chain: tuple[Location, ...]) -> None:
+    """Count one way to a line; beyond some hundreds of ways no new ones are kept."""
+    if chain and (chain in chains or len(chains) < _CHAINS_KEPT_MAX):
+        chains[chain] += 1
+
+
+def chains_of(chains: Chains) -> Iterable[tuple[tuple[Location, ...], int]]:
+    """The most frequent ways."""
+    return chains.most_common(CHAINS_MAX)
