@@ -1,0 +1,185 @@
+"""The processes of one run -> its profile: sums of what they counted, and findings that several of them share."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from connprof.findings import cost_of, find
+from connprof.profile import PROFILE_SCHEMA, Chain, Costs, Counts, Finding, OriginTally, Price, Profile, SiteTally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from connprof.profile import Place, ProcessProfile
+
+__all__ = ["assemble"]
+
+_CHAINS_MAX = 5
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+def assemble(
+    processes: Sequence[ProcessProfile],
+    *,
+    command: Sequence[str],
+    started_at: str,
+    duration_ns: int,
+    exit_code: int | None,
+    notes: Sequence[str] = (),
+    memory: bool = False,
+    ssl_bytes: Mapping[tuple[str, int, str], int] | None = None,
+) -> Profile:
+    """One profile of all processes of a run.
+
+    Args:
+        processes: what each of them left.
+        command: what was run, as far as it may be kept.
+        started_at: ISO 8601, UTC.
+        duration_ns: from the first process's start to the last one's end, as its starter saw it.
+        exit_code: the program's; negative for a signal.
+        notes: what a reader must know of how it was observed.
+        memory: whether memory was recorded.
+        ssl_bytes: file, line and function -> cumulative SSL bytes.
+    """
+    by_line = dict(ssl_bytes or {}) if memory else None
+    return Profile(
+        schema=PROFILE_SCHEMA,
+        command=tuple(command),
+        started_at=started_at,
+        duration_ns=duration_ns,
+        exit_code=exit_code,
+        counts=_sum(Counts, [process.counts for process in processes]),
+        costs=_sum(Costs, [process.costs for process in processes]),
+        sites=_sites(processes, by_line),
+        origins=_origins(processes),
+        findings=_findings(processes, by_line),
+        processes=tuple(sorted(processes, key=lambda process: process.started_at_ns)),
+        blind_spots=_each_once(sentence for process in processes for sentence in process.blind_spots),
+        notes=tuple(notes),
+        memory=memory,
+    )
+
+
+def _each_once(sentences: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))
+
+
+def _sum(kind: type[_S], values: Sequence[_S]) -> _S:
+    """Field by field; what nobody knows stays unknown."""
+    totals: dict[str, int | None] = {}
+    for name in kind.__struct_fields__:
+        known = [value for each in values if (value := getattr(each, name)) is not None]
+        if known or (values and getattr(values[0], name) is None):
+            totals[name] = sum(known) if known else None
+    return kind(**totals)
+
+
+def _chains(groups: Iterable[tuple[Chain, ...]]) -> tuple[Chain, ...]:
+    counts: Counter[tuple[object, ...]] = Counter()
+    for chains in groups:
+        for chain in chains:
+            counts[chain.frames] += chain.count
+    return tuple(Chain(frames=frames, count=count) for frames, count in counts.most_common(_CHAINS_MAX))  # type: ignore[arg-type]
+
+
+def _sites(
+    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None
+) -> tuple[SiteTally, ...]:
+    groups: dict[Place, list[SiteTally]] = defaultdict(list)
+    for process in processes:
+        for tally in process.sites:
+            groups[tally.site].append(tally)
+    left = None if by_line is None else dict(by_line)
+    summed = []
+    for site, tallies in groups.items():
+        # A line found in two ways has two entries; its bytes belong to one of them.
+        amount = None if left is None else left.pop((site.file, site.line, site.function), 0)
+        summed.append(
+            SiteTally(
+                site=site,
+                counts=_sum(Counts, [each.counts for each in tallies]),
+                costs=_sum(Costs, [each.costs for each in tallies]),
+                chains=_chains(each.chains for each in tallies),
+                ssl_bytes=amount,
+            )
+        )
+    return tuple(sorted(summed, key=_site_cost, reverse=True))
+
+
+def _site_cost(tally: SiteTally) -> tuple[int, ...]:
+    counts = tally.counts
+    return (
+        counts.contexts_count + counts.ca_loads_count,
+        counts.handshakes_count + counts.handshakes_failed_count,
+        counts.connections_count + counts.connections_failed_count,
+        counts.requests_count or 0,
+        tally.costs.request_wall_ns,
+    )
+
+
+def _origins(processes: Sequence[ProcessProfile]) -> tuple[OriginTally, ...]:
+    groups: dict[str, list[OriginTally]] = defaultdict(list)
+    for process in processes:
+        for tally in process.origins:
+            groups[tally.origin].append(tally)
+    summed = []
+    for origin, tallies in groups.items():
+        alpn: Counter[str] = Counter()
+        for each in tallies:
+            alpn.update(each.alpn)
+        summed.append(
+            OriginTally(
+                origin=origin,
+                counts=_sum(Counts, [each.counts for each in tallies]),
+                costs=_sum(Costs, [each.costs for each in tallies]),
+                alpn=dict(alpn),
+            )
+        )
+    return tuple(sorted(summed, key=_origin_cost))
+
+
+def _origin_cost(tally: OriginTally) -> tuple[int, int, str]:
+    return -tally.counts.handshakes_count, -tally.counts.connections_count, tally.origin
+
+
+def _findings(
+    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None
+) -> tuple[Finding, ...]:
+    """Findings of each process; the same one of several is one, with costs added up and the words of the costliest."""
+    groups: dict[tuple[str, Place, str], list[Finding]] = defaultdict(list)
+    for process in processes:
+        for finding in find(process):
+            groups[finding.code, finding.place, finding.evidence[0][0]].append(finding)
+    merged = [_merged(each, by_line) for each in groups.values()]
+    return tuple(sorted(merged, key=cost_of, reverse=True))
+
+
+def _merged(same: list[Finding], by_line: Mapping[tuple[str, int, str], int] | None) -> Finding:
+    costliest = max(same, key=cost_of)
+    cost = _sum(Price, [each.cost for each in same])
+    leaves = _sum(Price, [each.leaves for each in same])
+    if by_line is not None:
+        place = costliest.place
+        amount = by_line.get((place.file, place.line, place.function))
+        if amount is not None:
+            cost = msgspec.structs.replace(cost, ssl_bytes=amount)
+            leaves = msgspec.structs.replace(leaves, ssl_bytes=_bytes_left(amount, cost, leaves))
+    return msgspec.structs.replace(
+        costliest,
+        chains=_chains(each.chains for each in same),
+        cost=cost,
+        leaves=leaves,
+        processes_count=len(same),
+        related=tuple(dict.fromkeys(place for each in same for place in each.related)),
+    )
+
+
+def _bytes_left(amount: int, cost: Price, leaves: Price) -> int | None:
+    """Nearly all SSL bytes are contexts': they go as those go. ``None`` where no contexts are at stake."""
+    if not cost.contexts_count or leaves.contexts_count is None:
+        return None
+    return amount * leaves.contexts_count // cost.contexts_count

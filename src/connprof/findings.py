@@ -1,0 +1,505 @@
+"""Rules: what one process was seen to do -> findings with codes, places, figures and advice.
+
+Each rule is a function of one group of clients or contexts; :data:`CLIENT_RULES` and :data:`CONTEXT_RULES` list them.
+Limits are named constants, and METHODOLOGY.md says why they are what they are. A rule looks at one process: eight
+workers that make one client each at the same line are no churn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from connprof.codes import BY_CODE
+from connprof.profile import Finding, Price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from connprof.profile import ClientGroup, ContextGroup, ProcessProfile
+
+__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find"]
+
+CHURN_MADE_COUNT: Final = 3
+"""From how many made at one line they count as made again and again."""
+_PER_CALL_REQUESTS: Final = 2.0
+"""Up to how many requests per client, in the mean, a client is one per call; beyond, it is one per batch."""
+_DEFAULT_EXPIRY_NS: Final = 5_000_000_000
+"""How long most pools and servers keep an idle connection. For calls further apart a shared client saves none."""
+_GROWING_COUNT: Final = 10
+"""From how many contexts alive at the end they count as growing."""
+_CLOSABLE: Final = frozenset({"httpx", "httpx2", "aiohttp", "niquests"})
+"""Libraries that warn of clients that are not closed, or leak their connections."""
+
+
+def find(process: ProcessProfile) -> tuple[Finding, ...]:
+    """Everything that stands out in one process, the costliest first."""
+    found = [finding for group in process.clients for rule in CLIENT_RULES for finding in rule(group)]
+    clients = {(group.site.file, group.site.line): group for group in process.clients}
+    for contexts in process.contexts:
+        maker = clients.get((contexts.site.file, contexts.site.line))
+        found += [finding for rule in CONTEXT_RULES for finding in rule(contexts, maker)]
+    return tuple(sorted(_without_echoes(found), key=cost_of, reverse=True))
+
+
+def cost_of(finding: Finding) -> tuple[int, ...]:
+    """What to sort findings by: contexts, then handshakes, then time."""
+    cost = finding.cost
+    return (cost.contexts_count or 0, cost.handshakes_count or 0, cost.cpu_ns or 0, cost.wall_ns or 0)
+
+
+def _without_echoes(found: list[Finding]) -> Iterable[Finding]:
+    """Leave out what another finding of the same line says already."""
+    by_line: dict[tuple[str, int], set[str]] = {}
+    for finding in found:
+        by_line.setdefault((finding.place.file, finding.place.line), set()).add(finding.code)
+    for finding in found:
+        codes = by_line[finding.place.file, finding.place.line]
+        if not codes & _IMPLIED.get(finding.code, frozenset()):
+            yield finding
+
+
+_IMPLIED: Final = {
+    # A client per call has a context per client, and its contexts come and go.
+    "CP003": frozenset({"CP001", "CP002"}),
+    "CP008": frozenset({"CP001", "CP002", "CP016"}),
+    "CP007": frozenset({"CP001", "CP002"}),
+    "CP016": frozenset({"CP001", "CP002"}),
+}
+
+
+# --- clients ------------------------------------------------------------------------------------------------
+
+
+def _price(group: ClientGroup) -> Price:
+    counts, costs = group.counts, group.costs
+    return Price(
+        contexts_count=counts.contexts_count,
+        handshakes_count=counts.handshakes_count,
+        connections_count=counts.connections_count,
+        cpu_ns=costs.context_cpu_ns + costs.handshake_cpu_ns,
+        wall_ns=costs.context_wall_ns + costs.handshake_wall_ns + costs.connect_wall_ns,
+    )
+
+
+def _handshakes_only(group: ClientGroup, handshakes_count: int) -> Price:
+    """The share of ``handshakes_count`` in what a group has spent on handshakes and connects."""
+    of = max(group.counts.handshakes_count, 1)
+    costs = group.costs
+    return Price(
+        contexts_count=0,
+        handshakes_count=handshakes_count,
+        connections_count=handshakes_count,
+        cpu_ns=costs.handshake_cpu_ns * handshakes_count // of,
+        wall_ns=(costs.handshake_wall_ns + costs.connect_wall_ns) * handshakes_count // of,
+    )
+
+
+def _finding(
+    code: str,
+    group: ClientGroup | ContextGroup,
+    what: str,
+    evidence: Iterable[tuple[str, str]],
+    *,
+    cost: Price,
+    leaves: Price,
+    fix: str = "",
+    related: Iterable[object] = (),
+) -> Finding:
+    return Finding(
+        code=code,
+        place=group.site,
+        chains=group.chains,
+        what=what,
+        evidence=tuple(evidence),
+        cost=cost,
+        fix=fix or BY_CODE[code].fix,
+        leaves=leaves,
+        related=tuple(related),  # type: ignore[arg-type]
+    )
+
+
+def _peaks(group: ClientGroup) -> int:
+    """How many connections one shared client would have needed: as many as were open at once, at each origin."""
+    return sum(min(share.open_peak_count, share.handshakes_count) for share in group.origins if share.handshakes_count)
+
+
+def _requests(group: ClientGroup) -> int:
+    return group.counts.requests_count or 0
+
+
+def _times(count: int, what: str, plural: str = "") -> str:
+    return f"{count:,} {what if count == 1 else plural or what + 's'}"
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:.3g} s"
+
+
+def client_per_call(group: ClientGroup) -> Iterator[Finding]:
+    """CP001, CP002: many made one after another, a request or two each, with contexts or handshakes to show for it."""
+    counts = group.counts
+    used_count = group.made_count - group.unused_count
+    if group.made_count < CHURN_MADE_COUNT or not used_count or not (counts.contexts_count or counts.handshakes_count):
+        return
+    if _requests(group) > _PER_CALL_REQUESTS * used_count:
+        return
+    if group.alive_peak_count * 2 > group.made_count and not _is_burst(group):
+        return
+    if not counts.handshakes_count and group.plain_only_count:
+        return  # plain HTTP: what is wrong there is the context (CP009)
+    loops_count = max(group.loops_count, 1)
+    sparse = (group.gap_median_ns or 0) > _DEFAULT_EXPIRY_NS
+    contexts_left = min(counts.contexts_count, counts.contexts_count // max(group.made_count, 1) or 1)
+    handshakes_left = min(counts.handshakes_count, max(_peaks(group), loops_count if counts.handshakes_count else 0))
+    if sparse:
+        handshakes_left = counts.handshakes_count
+    if contexts_left >= counts.contexts_count and handshakes_left >= counts.handshakes_count:
+        return
+    code = "CP002" if group.shortcut else "CP001"
+    name = f"{group.shortcut}()" if group.shortcut else group.kind
+    per_client = _requests(group) / used_count
+    each = "one request each" if group.used_once_count == group.made_count else f"{per_client:.1f} requests each"
+    verb = "called" if group.shortcut else "made"
+    evidence = [
+        ("clients made", f"{group.made_count:,}"),
+        ("SSL contexts", f"{counts.contexts_count:,}"),
+        ("TLS handshakes", f"{counts.handshakes_count:,}"),
+        ("requests", f"{_requests(group):,}"),
+    ]
+    if group.gap_median_ns is not None:
+        evidence.append(("median time between two", _seconds(group.gap_median_ns)))
+    fix = ""
+    if loops_count > 1:
+        fix = (
+            f"{BY_CODE[code].fix} They were used on {loops_count:,} event loops: one client per loop, or one SSL "
+            "context for all of them."
+        )
+    elif sparse:
+        fix = "Share one SSL context: calls are so far apart that no connection would be kept for the next one."
+    yield _finding(
+        code,
+        group,
+        f"{name} {verb} {_times(group.made_count, 'time')}, {each}",
+        evidence,
+        cost=_price(group),
+        leaves=_left(group, contexts_left, handshakes_left),
+        fix=fix,
+    )
+
+
+def _is_burst(group: ClientGroup) -> bool:
+    """Whether clients were many at once only because calls were: each was closed or dropped after its call."""
+    return group.alive_count * 4 <= group.made_count
+
+
+def _left(group: ClientGroup, contexts_count: int, handshakes_count: int) -> Price:
+    counts, costs = group.counts, group.costs
+    context_share = (contexts_count, max(counts.contexts_count, 1))
+    handshake_share = (handshakes_count, max(counts.handshakes_count, 1))
+    return Price(
+        contexts_count=contexts_count,
+        handshakes_count=handshakes_count,
+        connections_count=min(handshakes_count, counts.connections_count) if counts.handshakes_count else None,
+        cpu_ns=costs.context_cpu_ns * context_share[0] // context_share[1]
+        + costs.handshake_cpu_ns * handshake_share[0] // handshake_share[1],
+        wall_ns=costs.context_wall_ns * context_share[0] // context_share[1]
+        + (costs.handshake_wall_ns + costs.connect_wall_ns) * handshake_share[0] // handshake_share[1],
+    )
+
+
+def context_per_client(group: ClientGroup) -> Iterator[Finding]:
+    """CP008: many clients with a context of their own, each used for long, or all kept."""
+    counts = group.counts
+    if group.made_count < CHURN_MADE_COUNT or counts.contexts_count < group.made_count:
+        return
+    if group.plain_only_count * 2 > group.made_count or not counts.handshakes_count:
+        return
+    contexts_left = max(1, counts.contexts_count // group.made_count)
+    costs = group.costs
+    kept = f"{group.alive_peak_count:,} of them at once" if group.alive_peak_count > 1 else "one after another"
+    yield _finding(
+        "CP008",
+        group,
+        f"{_times(group.made_count, group.kind, group.kind)} made, {kept}, each with an SSL context of its own",
+        (
+            ("clients made", f"{group.made_count:,}"),
+            ("at once", f"{group.alive_peak_count:,}"),
+            ("SSL contexts", f"{counts.contexts_count:,}"),
+            ("requests per client", f"{_requests(group) / group.made_count:.1f}"),
+        ),
+        cost=Price(
+            contexts_count=counts.contexts_count,
+            handshakes_count=0,
+            cpu_ns=costs.context_cpu_ns,
+            wall_ns=costs.context_wall_ns,
+        ),
+        leaves=Price(
+            contexts_count=contexts_left,
+            handshakes_count=0,
+            cpu_ns=costs.context_cpu_ns * contexts_left // counts.contexts_count,
+            wall_ns=costs.context_wall_ns * contexts_left // counts.contexts_count,
+        ),
+    )
+
+
+def second_loop(group: ClientGroup) -> Iterator[Finding]:
+    """CP006: a client met another event loop, thread or process than the one it belongs to."""
+    met = [
+        (group.second_loop_count, "a second event loop", "clients used on a second event loop"),
+        (group.second_thread_count, "a second thread", "clients used in a second thread"),
+        (group.second_process_count, "a forked child", "clients used before a fork and in the child"),
+    ]
+    for count, where, name in met:
+        if count:
+            yield _finding(
+                "CP006",
+                group,
+                f"{group.kind} used from {where}",
+                ((name, f"{count:,}"), ("requests", f"{_requests(group):,}")),
+                cost=_price(group),
+                leaves=_price(group),
+            )
+
+
+def never_closed(group: ClientGroup) -> Iterator[Finding]:
+    """CP007: a client was dropped without having been closed. What lives until the end is kept, and no finding."""
+    if group.dropped_count and group.library in _CLOSABLE and group.made_count > group.unused_count:
+        yield _finding(
+            "CP007",
+            group,
+            f"{group.kind} dropped without being closed, {_times(group.dropped_count, 'time')}",
+            (
+                ("clients made", f"{group.made_count:,}"),
+                ("closed", f"{group.closed_count:,}"),
+                ("dropped", f"{group.dropped_count:,}"),
+                ("connections", f"{group.counts.connections_count:,}"),
+            ),
+            cost=_price(group),
+            leaves=_price(group),
+        )
+
+
+def gaps_exceed_expiry(group: ClientGroup) -> Iterator[Finding]:
+    """CP010: connections were opened again because they had been idle for longer than they are kept."""
+    if not group.expired_count or _is_per_call(group):
+        return
+    shortest = _seconds(group.expired_gap_min_ns or 0)
+    expiry = "not known" if group.expiry_ns is None else _seconds(group.expiry_ns)
+    spent = _handshakes_only(group, min(group.expired_count, group.counts.handshakes_count))
+    yield _finding(
+        "CP010",
+        group,
+        f"{_times(group.expired_count, 'connection')} of {group.kind} opened again, idle for {shortest} or more",
+        (
+            ("reopened", f"{group.expired_count:,}"),
+            ("shortest idle time", shortest),
+            ("keep-alive expiry of the client", expiry),
+            ("TLS handshakes", f"{group.counts.handshakes_count:,}"),
+        ),
+        cost=spent,
+        leaves=_handshakes_only(group, 0),
+    )
+
+
+def response_not_closed(group: ClientGroup) -> Iterator[Finding]:
+    """CP011: responses were dropped, or left open, without having been read or closed."""
+    if group.unread_count:
+        kept = min(group.unread_count, max(group.counts.handshakes_count - _origins_count(group), 0))
+        yield _finding(
+            "CP011",
+            group,
+            f"{_times(group.unread_count, 'response')} of {group.kind} neither read to the end nor closed",
+            (
+                ("responses left", f"{group.unread_count:,}"),
+                ("connections", f"{group.counts.connections_count:,}"),
+                ("TLS handshakes", f"{group.counts.handshakes_count:,}"),
+            ),
+            cost=_handshakes_only(group, kept),
+            leaves=_handshakes_only(group, 0),
+            related=group.unread_sites,
+        )
+
+
+def _origins_count(group: ClientGroup) -> int:
+    return sum(1 for share in group.origins if share.handshakes_count)
+
+
+def pool_too_small(group: ClientGroup) -> Iterator[Finding]:
+    """CP012: connections were closed right after use because the pool keeps fewer than were in use at once."""
+    if group.overflow_count:
+        limit = "not known" if group.keepalive_limit_count is None else f"{group.keepalive_limit_count:,}"
+        yield _finding(
+            "CP012",
+            group,
+            f"{_times(group.overflow_count, 'connection')} of {group.kind} closed after use and opened again: the pool "
+            f"keeps {limit}, and {group.in_flight_peak_count:,} requests were under way at once",
+            (
+                ("reopened", f"{group.overflow_count:,}"),
+                ("keep-alive connections", limit),
+                ("requests at once", f"{group.in_flight_peak_count:,}"),
+                ("TLS handshakes", f"{group.counts.handshakes_count:,}"),
+            ),
+            cost=_handshakes_only(group, min(group.overflow_count, group.counts.handshakes_count)),
+            leaves=_handshakes_only(group, 0),
+        )
+
+
+def identity_shared(group: ClientGroup) -> Iterator[Finding]:
+    """CP013: a cookie that the server had set for one caller was sent for another."""
+    if group.foreign_cookie_requests_count:
+        yield _finding(
+            "CP013",
+            group,
+            f"cookies of one caller sent for another, {_times(group.foreign_cookie_requests_count, 'time')}",
+            (
+                ("requests with another's cookie", f"{group.foreign_cookie_requests_count:,}"),
+                ("callers that were given one", f"{group.callers_with_cookies_count:,}"),
+                ("requests", f"{_requests(group):,}"),
+            ),
+            cost=Price(),
+            leaves=Price(),
+        )
+
+
+def http2_not_spoken(group: ClientGroup) -> Iterator[Finding]:
+    """CP015: a client that was told to speak HTTP/2 agreed on something else."""
+    if group.not_http2_handshakes_count:
+        yield _finding(
+            "CP015",
+            group,
+            f"{group.kind} told to speak HTTP/2, and {_times(group.not_http2_handshakes_count, 'handshake')} did not "
+            "agree on it",
+            (
+                ("handshakes without HTTP/2", f"{group.not_http2_handshakes_count:,}"),
+                ("handshakes with HTTP/2", f"{group.http2_handshakes_count:,}"),
+            ),
+            cost=Price(handshakes_count=group.not_http2_handshakes_count),
+            leaves=Price(),
+        )
+
+
+def _is_per_call(group: ClientGroup) -> bool:
+    return group.made_count >= CHURN_MADE_COUNT and _requests(group) <= _PER_CALL_REQUESTS * group.made_count
+
+
+CLIENT_RULES: Final = (
+    client_per_call,
+    context_per_client,
+    second_loop,
+    never_closed,
+    gaps_exceed_expiry,
+    response_not_closed,
+    pool_too_small,
+    identity_shared,
+    http2_not_spoken,
+)
+
+
+# --- contexts -----------------------------------------------------------------------------------------------
+
+
+def _context_price(group: ContextGroup, count: int) -> Price:
+    of = max(group.made_count, 1)
+    return Price(
+        contexts_count=count,
+        handshakes_count=0,
+        cpu_ns=group.costs.context_cpu_ns * count // of,
+        wall_ns=group.costs.context_wall_ns * count // of,
+    )
+
+
+def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterator[Finding]:
+    """CP003: many contexts made by the user's own code, for few handshakes each."""
+    if group.maker or group.made_count < CHURN_MADE_COUNT or group.unused_count == group.made_count:
+        return
+    if group.ca_loads_count < group.made_count or group.alive_count * 2 > group.made_count:
+        return
+    yield _finding(
+        "CP003",
+        group,
+        f"{_times(group.made_count, 'SSL context')} made for {_times(group.handshakes_count, 'handshake')}",
+        (
+            ("SSL contexts", f"{group.made_count:,}"),
+            ("CA loads", f"{group.ca_loads_count:,}"),
+            ("TLS handshakes", f"{group.handshakes_count:,}"),
+        ),
+        cost=_context_price(group, group.made_count),
+        leaves=_context_price(group, 1),
+    )
+
+
+def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[Finding]:
+    """CP009: contexts that took time to build and never shook a hand, by clients that did send requests."""
+    unused_count = group.unused_count
+    if maker is not None and group.maker:
+        # Of clients that have sent nothing yet nobody knows what they are for.
+        unused_count = min(unused_count, max(maker.plain_only_count, unused_count - maker.unused_count))
+        if maker.counts.requests_count == 0:
+            return
+    if unused_count <= 0 or not group.ca_loads_count:
+        return
+    by = f" by {group.maker}" if group.maker else ""
+    yield _finding(
+        "CP009",
+        group,
+        f"{_times(unused_count, 'SSL context')} built{by} and never used",
+        (
+            ("built", f"{group.made_count:,}"),
+            ("never used", f"{unused_count:,}"),
+            ("CA loads", f"{group.ca_loads_count:,}"),
+        ),
+        cost=_context_price(group, unused_count),
+        leaves=_context_price(group, 0),
+    )
+
+
+def bundle_reread(group: ContextGroup, _maker: ClientGroup | None) -> Iterator[Finding]:
+    """CP014: CA certificates are loaded into a context again for each handshake."""
+    if group.reread_count:
+        loads_left = group.made_count
+        share = (loads_left, max(group.ca_loads_count, 1))
+        yield _finding(
+            "CP014",
+            group,
+            f"CA bundle read {_times(group.ca_loads_count, 'time')} for {_times(group.handshakes_count, 'handshake')}",
+            (
+                ("CA loads", f"{group.ca_loads_count:,}"),
+                ("TLS handshakes", f"{group.handshakes_count:,}"),
+                ("SSL contexts", f"{group.made_count:,}"),
+            ),
+            cost=Price(
+                handshakes_count=group.handshakes_count,
+                cpu_ns=group.costs.context_cpu_ns,
+                wall_ns=group.costs.context_wall_ns,
+            ),
+            leaves=Price(
+                handshakes_count=group.handshakes_count,
+                cpu_ns=group.costs.context_cpu_ns * share[0] // share[1],
+                wall_ns=group.costs.context_wall_ns * share[0] // share[1],
+            ),
+        )
+
+
+def contexts_growing(group: ContextGroup, maker: ClientGroup | None) -> Iterator[Finding]:
+    """CP016: most contexts made at a line still live at the end, and most of these have been idle for long."""
+    if group.alive_count < _GROWING_COUNT or group.alive_count * 10 < group.made_count * 9:
+        return
+    if maker is not None and maker.alive_count * 10 < group.alive_count * 9:
+        return  # their clients were closed: the contexts wait for the garbage collector
+    if group.idle_alive_count * 3 < group.alive_count:
+        return
+    yield _finding(
+        "CP016",
+        group,
+        f"{_times(group.alive_count, 'SSL context')} alive at the end, {group.idle_alive_count:,} of them long idle",
+        (
+            ("made", f"{group.made_count:,}"),
+            ("alive at the end", f"{group.alive_count:,}"),
+            ("long idle", f"{group.idle_alive_count:,}"),
+        ),
+        cost=_context_price(group, group.made_count),
+        leaves=_context_price(group, 1),
+    )
+
+
+CONTEXT_RULES: Final = (context_per_call, context_unused, bundle_reread, contexts_growing)
