@@ -1,0 +1,285 @@
+"""Each rule just below its limit, at it, and above."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from connprof.assemble import assemble
+from connprof.findings import CHURN_MADE_COUNT, find
+from connprof.profile import (
+    PROCESS_SCHEMA,
+    ClientGroup,
+    ContextGroup,
+    Costs,
+    Counts,
+    OriginShare,
+    Place,
+    ProcessProfile,
+)
+
+SITE = Place(file="/app/api.py", line=12, function="fetch", certainty="stack")
+MS = 1_000_000
+
+
+def clients(made=40, **changed):
+    """A client per call, one after another; every figure follows from ``made`` unless it is given."""
+    counts = {"contexts_count": made, "ca_loads_count": made, "handshakes_full_count": made, "connections_count": made}
+    counts["requests_count"] = made
+    counts.update(changed.pop("counts", {}))
+    handshakes = counts["handshakes_full_count"]
+    values = {
+        "site": SITE,
+        "library": "httpx",
+        "kind": "httpx.Client",
+        "counts": Counts(**counts),
+        "costs": Costs(
+            context_cpu_ns=10 * MS * counts["contexts_count"],
+            context_wall_ns=11 * MS * counts["contexts_count"],
+            handshake_cpu_ns=MS * handshakes,
+            handshake_wall_ns=2 * MS * handshakes,
+            connect_wall_ns=MS * handshakes,
+        ),
+        "made_count": made,
+        "closed_count": made,
+        "dropped_count": 0,
+        "alive_count": 0,
+        "alive_peak_count": 1,
+        "used_once_count": made,
+        "unused_count": 0,
+        "idle_alive_count": 0,
+        "plain_only_count": 0,
+        "loops_count": 0,
+        "threads_count": 1,
+        "in_flight_peak_count": 1,
+        "gap_median_ns": 5 * MS,
+        "origins": (
+            OriginShare(
+                origin="api:443",
+                connections_count=counts["connections_count"],
+                handshakes_count=handshakes,
+                requests_count=made,
+                open_peak_count=1,
+            ),
+        ),
+    }
+    return ClientGroup(**{**values, **changed})
+
+
+def contexts(made=10, **changed):
+    values = {
+        "site": SITE,
+        "maker": "",
+        "costs": Costs(context_cpu_ns=10 * MS * made, context_wall_ns=11 * MS * made),
+        "made_count": made,
+        "unused_count": 0,
+        "alive_count": 0,
+        "alive_peak_count": 1,
+        "idle_alive_count": 0,
+        "ca_loads_count": made,
+        "reread_count": 0,
+        "handshakes_count": made,
+    }
+    return ContextGroup(**{**values, **changed})
+
+
+def process(*groups, pid=1):
+    return ProcessProfile(
+        schema=PROCESS_SCHEMA,
+        pid=pid,
+        parent_pid=0,
+        argv=("app.py",),
+        executable="python",
+        python="3.11.7",
+        started_at_ns=pid,
+        duration_ns=1000,
+        ended="exit",
+        counts=Counts(contexts_count=40),
+        costs=Costs(),
+        clients=tuple(group for group in groups if isinstance(group, ClientGroup)),
+        contexts=tuple(group for group in groups if isinstance(group, ContextGroup)),
+    )
+
+
+def found(*groups):
+    return {finding.code: finding for finding in find(process(*groups))}
+
+
+def test_the_incident():
+    finding = found(clients(40))["CP001"]
+    assert finding.place == SITE
+    assert "httpx.Client made 40 times, one request each" in finding.what
+    assert (finding.cost.contexts_count, finding.cost.handshakes_count) == (40, 40)
+    assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (1, 1)
+    assert (finding.cost.cpu_ns, finding.cost.wall_ns) == (440 * MS, 560 * MS)
+    assert (finding.leaves.cpu_ns, finding.leaves.wall_ns) == (11 * MS, 14 * MS)
+
+
+@pytest.mark.parametrize(("made", "codes"), [(CHURN_MADE_COUNT - 1, set()), (CHURN_MADE_COUNT, {"CP001"})])
+def test_from_how_many_it_is_churn(made, codes):
+    assert set(found(clients(made))) == codes
+
+
+@pytest.mark.parametrize(("requests", "code"), [(80, "CP001"), (81, "CP008")])
+def test_two_requests_each_are_a_call_and_more_are_a_batch(requests, code):
+    assert set(found(clients(40, counts={"requests_count": requests}, used_once_count=0))) == {code}
+
+
+def test_a_shortcut_has_its_own_code():
+    finding = found(clients(shortcut="httpx.get"))["CP002"]
+    assert finding.what.startswith("httpx.get() called 40 times")
+
+
+@pytest.mark.parametrize(("peak", "code"), [(20, "CP001"), (21, "CP008")])
+def test_clients_that_are_kept_are_no_churn(peak, code):
+    assert set(found(clients(40, alive_peak_count=peak, alive_count=peak, closed_count=40 - peak))) == {code}
+
+
+def test_a_burst_of_calls_is_churn_all_the_same():
+    finding = found(clients(40, alive_peak_count=40, alive_count=0, origins=(
+        OriginShare(origin="api:443", connections_count=40, handshakes_count=40, requests_count=40, open_peak_count=12),
+    )))["CP001"]  # fmt: skip
+    assert finding.leaves.handshakes_count == 12
+
+
+def test_a_shared_context_leaves_the_handshakes_to_be_saved():
+    finding = found(clients(40, counts={"contexts_count": 0, "ca_loads_count": 0}))["CP001"]
+    assert (finding.cost.contexts_count, finding.leaves.contexts_count) == (0, 0)
+    assert finding.leaves.handshakes_count == 1
+
+
+@pytest.mark.parametrize(("gap_ns", "left"), [(5_000 * MS, 1), (5_000 * MS + 1, 40)])
+def test_calls_far_apart_keep_their_handshakes(gap_ns, left):
+    assert found(clients(gap_median_ns=gap_ns))["CP001"].leaves.handshakes_count == left
+
+
+def test_calls_far_apart_over_a_shared_context_are_no_finding():
+    assert not found(clients(counts={"contexts_count": 0, "ca_loads_count": 0}, gap_median_ns=6_000 * MS))
+
+
+def test_mock_transports_cost_nothing_and_are_no_finding():
+    nothing = dict.fromkeys(
+        ("contexts_count", "ca_loads_count", "handshakes_full_count", "connections_count", "requests_count"), 0
+    )
+    assert not found(clients(counts=nothing, origins=()))
+
+
+def test_an_event_loop_for_each_call_needs_a_client_for_each():
+    finding = found(clients(kind="httpx.AsyncClient", loops_count=40))["CP001"]
+    assert finding.leaves.handshakes_count == 40
+    assert "40 event loops" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"second_loop_count": 1}, "CP006"),
+        ({"second_thread_count": 1}, "CP006"),
+        ({"second_process_count": 1}, "CP006"),
+        ({"dropped_count": 1, "closed_count": 0}, "CP007"),
+        ({"expired_count": 1, "expired_gap_min_ns": 6_000 * MS}, "CP010"),
+        ({"unread_count": 1}, "CP011"),
+        ({"overflow_count": 1, "keepalive_limit_count": 20, "in_flight_peak_count": 21}, "CP012"),
+        ({"foreign_cookie_requests_count": 1, "callers_with_cookies_count": 1}, "CP013"),
+        ({"asked_http2_count": 1, "not_http2_handshakes_count": 1}, "CP015"),
+    ],
+)
+def test_what_is_seen_once_is_found_and_what_is_not_is_not(changed, code):
+    assert not found(clients(1))
+    assert set(found(clients(1, **changed))) == {code}
+
+
+def test_never_closed_is_for_libraries_that_care_and_clients_that_were_used():
+    assert not found(clients(1, dropped_count=1, closed_count=0, library="requests", kind="requests.Session"))
+    assert not found(clients(1, dropped_count=1, closed_count=0, unused_count=1, used_once_count=0))
+    assert not found(clients(1, alive_count=1, closed_count=0)), "kept until the end"
+
+
+@pytest.mark.parametrize(("made", "codes"), [(CHURN_MADE_COUNT - 1, set()), (CHURN_MADE_COUNT, {"CP003"})])
+def test_contexts_of_ones_own(made, codes):
+    assert set(found(contexts(made))) == codes
+
+
+def test_contexts_of_a_client_are_the_clients_finding():
+    assert not found(contexts(40, maker="httpx.Client"))
+
+
+def test_a_context_that_is_kept_for_long_is_no_churn():
+    assert not found(contexts(8, alive_count=5))
+
+
+def test_contexts_without_ca_certificates_are_cheap():
+    assert not found(contexts(40, ca_loads_count=0))
+
+
+def test_unused_contexts():
+    finding = found(contexts(1, unused_count=1, handshakes_count=0))["CP009"]
+    assert (finding.cost.contexts_count, finding.leaves.contexts_count) == (1, 0)
+
+
+def test_contexts_of_clients_that_have_sent_nothing_yet_may_be_wanted_later():
+    idle = clients(1, used_once_count=0, unused_count=1, counts={"requests_count": 0, "handshakes_full_count": 0})
+    assert not found(idle, contexts(1, maker="httpx.Client", unused_count=1, handshakes_count=0))
+
+
+def test_clients_of_plain_http_build_contexts_for_nothing():
+    plain = clients(40, plain_only_count=40, counts={"handshakes_full_count": 0})
+    built = contexts(40, maker="httpx.Client", unused_count=40, handshakes_count=0)
+    assert set(found(plain, built)) == {"CP009"}
+
+
+def test_a_bundle_that_is_read_for_each_handshake():
+    finding = found(contexts(1, ca_loads_count=10, reread_count=9, handshakes_count=10))["CP014"]
+    assert (finding.cost.cpu_ns, finding.leaves.cpu_ns) == (10 * MS, MS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "codes"),
+    [
+        ({"made": 9, "alive_count": 9, "idle_alive_count": 9}, set()),
+        ({"made": 10, "alive_count": 10, "idle_alive_count": 4}, {"CP016"}),
+        ({"made": 10, "alive_count": 9, "idle_alive_count": 9}, set()),
+        ({"made": 12, "alive_count": 10, "idle_alive_count": 9}, set()),
+        ({"made": 12, "alive_count": 11, "idle_alive_count": 3}, set()),
+    ],
+)
+def test_growing_contexts(changed, codes):
+    assert set(found(contexts(**changed))) == codes
+
+
+def test_contexts_that_only_wait_for_the_garbage_collector_do_not_grow():
+    closed = clients(40)
+    waiting = contexts(40, maker="httpx.Client", alive_count=40, idle_alive_count=20)
+    assert set(found(closed, waiting)) == {"CP001"}
+
+
+def test_one_client_in_each_of_many_processes_is_no_churn():
+    workers = [process(clients(1), pid=number) for number in range(8)]
+    assert not assemble(workers, command=(), started_at="", duration_ns=1, exit_code=0).findings
+
+
+def test_the_same_finding_of_two_processes_is_one():
+    profile = assemble(
+        [process(clients(40), pid=1), process(clients(4), pid=2)], command=(), started_at="", duration_ns=1, exit_code=0
+    )
+    (finding,) = profile.findings
+    assert (finding.processes_count, finding.cost.contexts_count, finding.leaves.contexts_count) == (2, 44, 2)
+    assert "40 times" in finding.what, "the words are those of the costliest"
+    assert profile.counts.contexts_count == 80
+
+
+def test_bytes_go_as_contexts_go():
+    profile = assemble(
+        [process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
+        ssl_bytes={("/app/api.py", 12, "fetch"): 264_000_000},
+    )  # fmt: skip
+    (finding,) = profile.findings
+    assert (finding.cost.ssl_bytes, finding.leaves.ssl_bytes) == (264_000_000, 6_600_000)
+    plain = assemble([process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0)
+    assert plain.findings[0].cost.ssl_bytes is None
+
+
+def test_unknown_requests_stay_unknown():
+    silent = msgspec.structs.replace(process(), counts=Counts(requests_count=None))
+    profile = assemble([silent, silent], command=(), started_at="", duration_ns=1, exit_code=0)
+    assert profile.counts.requests_count is None
