@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from connprof.findings import cost_of, find
-from connprof.profile import PROFILE_SCHEMA, Chain, Costs, Counts, Finding, OriginTally, Price, Profile, SiteTally
+from connprof.profile import (
+    PROFILE_SCHEMA,
+    Chain,
+    Costs,
+    Counts,
+    Finding,
+    OriginTally,
+    Price,
+    ProcessProfile,
+    Profile,
+    SiteTally,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from connprof.profile import Place, ProcessProfile
+    from connprof.observe import Observation
+    from connprof.profile import Place
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "profile_of"]
 
 _CHAINS_MAX = 5
 
@@ -61,6 +74,21 @@ def assemble(
         blind_spots=_each_once(sentence for process in processes for sentence in process.blind_spots),
         notes=tuple(notes),
         memory=memory,
+    )
+
+
+def profile_of(observation: Observation) -> Profile:
+    """The profile of one window in this process, findings included: for programs and notebooks.
+
+    ``print(connprof.report.profile.render(profile_of(seen), "text"))`` shows it.
+    """
+    process = msgspec.convert(observation.snapshot(), ProcessProfile)
+    return assemble(
+        [process],
+        command=process.argv,
+        started_at=datetime.fromtimestamp(process.started_at_ns / 1e9, UTC).isoformat(timespec="seconds"),
+        duration_ns=process.duration_ns,
+        exit_code=None,
     )
 
 

@@ -87,6 +87,7 @@ class Observation:
         self._final_blind_spots: tuple[str, ...] = ()
         self.ended_ns: int | None = None
         self.is_fork = False
+        self.idle_at_end: Any = None
         self.clear()
         self.started_at_ns = time.time_ns()
 

@@ -29,6 +29,7 @@ __all__ = [
     "Share",
     "Story",
     "chains_of",
+    "idle",
 ]
 
 CHAINS_MAX: Final = 5
@@ -481,3 +482,25 @@ def add_chain(chains: Chains, chain: tuple[Location, ...]) -> None:
 def chains_of(chains: Chains) -> Iterable[tuple[tuple[Location, ...], int]]:
     """The most frequent ways."""
     return chains.most_common(CHAINS_MAX)
+
+
+def idle(
+    clients: Iterable[Client], contexts: Iterable[Context]
+) -> tuple[dict[ClientGroup, int], dict[ContextGroup, int]]:
+    """For each group how many of those alive have done nothing since half of it had been made."""
+    idle_clients: dict[ClientGroup, int] = {}
+    idle_contexts: dict[ContextGroup, int] = {}
+    halves: dict[Any, int] = {}
+    for client in clients:
+        for group in () if client.closed or client.died else client.groups:
+            if group not in halves:
+                halves[group] = group.pacing.half_ns
+            if client.last_ns <= halves[group] and not client.in_flight:
+                idle_clients[group] = idle_clients.get(group, 0) + 1
+    for context in contexts:
+        for of_contexts in context.groups:
+            if of_contexts not in halves:
+                halves[of_contexts] = of_contexts.pacing.half_ns
+            if context.last_ns <= halves[of_contexts]:
+                idle_contexts[of_contexts] = idle_contexts.get(of_contexts, 0) + 1
+    return idle_clients, idle_contexts

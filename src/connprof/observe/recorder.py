@@ -12,7 +12,6 @@ import functools
 import os
 import socket
 import ssl
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
@@ -31,7 +30,7 @@ from connprof.observe.originals import (
     socket_class,
     thread_id,
 )
-from connprof.observe.owners import Client, Context, Expense
+from connprof.observe.owners import Client, Context, Expense, idle
 from connprof.observe.sites import (
     CARRIED,
     DEFAULT_FINDER,
@@ -42,6 +41,7 @@ from connprof.observe.sites import (
     SiteFinder,
     SiteKey,
     current,
+    of_thread,
     pick,
     thread_lines,
 )
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from threading import Thread
     from types import FrameType
 
+    from connprof.observe.figures import Certainty
     from connprof.observe.owners import Kind
     from connprof.observe.sites import Location
 
@@ -158,6 +159,7 @@ class Recorder:
         """Settle what can be known by now, and let the window see no more."""
         self.settle()
         with self.lock:
+            observation.idle_at_end = idle(*self.living())
             story = observation.story
             for client in list(self._clients.values()):
                 client.groups = [group for group in client.groups if group.story is not story]
@@ -260,7 +262,8 @@ class Recorder:
                 if self._before_fork:
                     client = self._inherited(owner)
             lines = self._lines(frame, outer)
-            carried = Carried(lines, client, self._caller() if outer is None else outer.caller)
+            certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
+            carried = Carried(lines, client, self._caller() if outer is None else outer.caller, certainty)
             if client is not None:
                 with self.lock:
                     client.call_begins()
@@ -287,7 +290,7 @@ class Recorder:
                     origin = connection.origin
                 for window in self.windows:
                     found = pick(carried.lines, window.finder)
-                    key = UNKNOWN if found is None else (*found, "stack")
+                    key = UNKNOWN if found is None else (*found, carried.certainty)
                     window.spend(Expense.REQUEST_WALL, spent_ns, key, origin)
             CARRIED.reset(call.token)
         except ValueError:
@@ -335,7 +338,7 @@ class Recorder:
 
     def _caller(self) -> Caller:
         """Whom the running thread works for, where nothing was carried to it."""
-        carried = thread_lines().get(threading.current_thread())
+        carried = of_thread()
         return self._root if carried is None else carried.caller
 
     def request_sent(self, connection: _Connection | None, frame: FrameType | None) -> None:
@@ -557,7 +560,9 @@ class Recorder:
         if client is None:
             return
         sites = {
-            window.story: UNKNOWN if (found := pick(call.carried.lines, window.finder)) is None else (*found, "stack")
+            window.story: UNKNOWN
+            if (found := pick(call.carried.lines, window.finder)) is None
+            else (*found, call.carried.certainty)
             for window in self.windows
         }
         identity = id(response)

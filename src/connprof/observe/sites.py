@@ -35,6 +35,7 @@ __all__ = [
     "SiteKey",
     "carried_line",
     "current",
+    "of_thread",
     "pick",
     "thread_lines",
 ]
@@ -84,16 +85,18 @@ class Carried:
 
     Attributes:
         lines: the line that made the request, or started the task.
+        certainty: whether that line was on the stack, or was itself carried to there.
         client: the client whose request this is, or ``None``.
         caller: whom it is for.
         live: whether the client's method has yet to return; what its tasks do later is not for that request.
         connection: the connection that the request went out on, once it is known.
     """
 
-    __slots__ = ("caller", "client", "connection", "lines", "live")
+    __slots__ = ("caller", "certainty", "client", "connection", "lines", "live")
 
-    def __init__(self, lines: Lines, client: Client | None, caller: Caller) -> None:
+    def __init__(self, lines: Lines, client: Client | None, caller: Caller, certainty: Certainty = "context") -> None:
         self.lines = lines
+        self.certainty = certainty
         self.client = client
         self.caller = caller
         self.live = True
@@ -255,11 +258,14 @@ DEFAULT_FINDER: Final = SiteFinder()
 def current() -> Carried | None:
     """What the running code works for: by the context variable, else by the thread."""
     carried = CARRIED.get()
-    if carried is None:
-        # Not current_thread(): that makes an object for a thread that Python did not start.
-        thread = getattr(threading, "_active", {}).get(threading.get_ident())
-        carried = None if thread is None else _thread_lines.get(thread)
-    return carried
+    return of_thread() if carried is None else carried
+
+
+def of_thread() -> Carried | None:
+    """What the running thread was started for."""
+    # Not current_thread(): that makes an object for a thread that Python did not start.
+    thread = getattr(threading, "_active", {}).get(threading.get_ident())
+    return None if thread is None else _thread_lines.get(thread)
 
 
 def carried_line(finder: SiteFinder) -> Location | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.observation import Field
 from connprof.observe.originals import now_ns
-from connprof.observe.owners import Client, ClientGroup, Context, ContextGroup, Expense, chains_of
+from connprof.observe.owners import Expense, chains_of, idle
 from connprof.observe.recorder import RECORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from connprof.observe.observation import Observation
-    from connprof.observe.owners import Chains
+    from connprof.observe.owners import Chains, ClientGroup, ContextGroup
     from connprof.observe.sites import Location, SiteKey
 
 __all__ = ["PROCESS_SCHEMA", "snapshot"]
@@ -27,12 +26,14 @@ _ENDINGS: Final = frozenset({"exit", "os._exit", "signal", "exec"})
 
 def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str, Any]:
     """See :meth:`connprof.observe.observation.Observation.snapshot`."""
+    if ended == "exit":
+        gc.collect()  # what a program has dropped is gone, also where it holds itself
     RECORDER.settle()
     if ended in _ENDINGS:
         RECORDER.give_up_responses()
     with RECORDER.lock:
         latest_ns = now_ns() if window.ended_ns is None else window.ended_ns
-        idle_clients, idle_contexts = _idle(*RECORDER.living())
+        idle_clients, idle_contexts = window.idle_at_end or idle(*RECORDER.living())
         return {
             "schema": PROCESS_SCHEMA,
             "pid": os.getpid(),
@@ -58,28 +59,6 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
             "blind_spots": list(window.current_blind_spots()),
             "errors": window.error_sentences(),
         }
-
-
-def _idle(
-    clients: Iterable[Client], contexts: Iterable[Context]
-) -> tuple[dict[ClientGroup, int], dict[ContextGroup, int]]:
-    """For each group how many of those alive have done nothing since half of it had been made."""
-    idle_clients: dict[ClientGroup, int] = {}
-    idle_contexts: dict[ContextGroup, int] = {}
-    halves: dict[Any, int] = {}
-    for client in clients:
-        for group in () if client.closed or client.died else client.groups:
-            if group not in halves:
-                halves[group] = group.pacing.half_ns
-            if client.last_ns <= halves[group] and not client.in_flight:
-                idle_clients[group] = idle_clients.get(group, 0) + 1
-    for context in contexts:
-        for of_contexts in context.groups:
-            if of_contexts not in halves:
-                halves[of_contexts] = of_contexts.pacing.half_ns
-            if context.last_ns <= halves[of_contexts]:
-                idle_contexts[of_contexts] = idle_contexts.get(of_contexts, 0) + 1
-    return idle_clients, idle_contexts
 
 
 def _costs(costs: list[int] | None) -> dict[str, int]:
