@@ -37,7 +37,7 @@ def render(view: ProfileView) -> str:
         findings=view.findings[:MOST_FINDINGS],
         more_findings=_more(len(view.findings) - MOST_FINDINGS, "finding"),
         origins=_table("What each origin costs", "Origin", view.origins),
-        lines=_table("What each line pays, costliest first", "Line", view.lines),
+        lines=_table("What each line pays, costliest first", "Line", view.lines, has_memory=view.has_memory),
         processes=_processes(view),
     )
 
@@ -46,11 +46,10 @@ def _more(number: int, what: str) -> str:
     return f"{words.plural(number, f'more {what}')} in the JSON file." if number > 0 else ""
 
 
-def _table(caption: str, first: str, rows: Sequence[Tally]) -> Table:
+def _table(caption: str, first: str, rows: Sequence[Tally], *, has_memory: bool = False) -> Table:
     has_times = any(row.times for row in rows)
-    has_memory = any(row.megabytes for row in rows)
-    columns = [Column(title=first, is_number=False), *(Column(title=name.capitalize()) for name in ("contexts",))]
-    columns += [Column(title="CA loads"), *(Column(title=name.capitalize()) for name in COUNTS[2:7])]
+    columns = [Column(title=first, is_number=False), Column(title="Contexts"), Column(title="CA loads")]
+    columns += [Column(title=name.capitalize()) for name in COUNTS[2:7]]
     columns.append(Column(title="Requests per connection"))
     groups = [("", 3), ("Handshakes", 3), ("", 3)]
     if has_times:
@@ -72,12 +71,11 @@ def _table(caption: str, first: str, rows: Sequence[Tally]) -> Table:
 def _row(row: Tally, *, has_memory: bool) -> Row:
     place = row.place
     if place is None:
-        head = Cell(text=row.name, note="; ".join(row.remarks))
+        head = Cell(text=row.name)
     else:
-        said = " ".join(part for part in (place.function, place.sureness) if part)
-        head = Cell(text=place.where, note="; ".join(part for part in (said, *row.remarks) if part), is_code=True)
+        head = Cell(text=place.where, note=" ".join(filter(None, (place.function, place.sureness))), is_code=True)
     figures = (*row.counts, *row.times, *((row.megabytes,) if has_memory else ()))
-    return Row(cells=(head, *(Cell(text=text) for text in figures)))
+    return Row(cells=(head, *(Cell(text=text) for text in figures)), details=row.remarks)
 
 
 def _processes(view: ProfileView) -> Table:

@@ -60,7 +60,7 @@ def _table(title: str, name: str, rows: Sequence[Tally]) -> list[str]:
     if not rows:
         return []
     titles = (name[:-1], *COUNTS[:2], *(f"handshakes {name}" for name in COUNTS[2:5]), *COUNTS[5:])
-    has_memory = any(row.megabytes for row in rows)
+    has_memory = any(row.megabytes not in {"", "-"} for row in rows)
     head = [
         "",
         f"### {title}",

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["MOST_FULL", "MOST_ROWS", "NARROWEST", "render"]
 
 MOST_FULL = 10
-"""So many findings are told in full, the costliest; the others in a line or two."""
+"""So many findings are told in full, the costliest, and the first of each code; the others in a line or two."""
+MOST_BRIEF = 30
 MOST_ROWS = 12
 """So many origins, lines and processes are listed."""
 NARROWEST = 60
+_NARROWEST_NAME = 12
 
 _COLORS = {"found": "yellow", "clean": "green", "silent": None, "unobserved": "red"}
 _LABEL = 11
@@ -29,14 +31,19 @@ _LABEL = 11
 
 def render(view: ProfileView, *, color: bool = False, width: int = 100) -> str:
     """The whole text. Colour is a matter of escape codes; without it there are none."""
-    writer = _Writer(color=color, width=max(width, NARROWEST))
+    # One column is kept for what may have to stand before a line.
+    writer = _Writer(color=color, width=max(width, NARROWEST) - 1)
     lines = writer.wrapped(f"connprof: {view.headline}", color=_COLORS[view.state])
     if view.state == "found":
         lines += writer.found(view)
     for title, sentences in (("Not seen", view.blind_spots), ("Note", view.notes)):
         for sentence in sentences:
             lines += writer.labelled(title, sentence, indent="")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{'?' if line.lstrip().startswith(_COMMANDS) else ''}{line}\n" for line in lines)
+
+
+_COMMANDS = ("::", "##[")
+"""What a CI system's runner takes for a command to itself at the beginning of a line."""
 
 
 class _Writer:
@@ -47,16 +54,19 @@ class _Writer:
         self._width = width
 
     def found(self, view: ProfileView) -> list[str]:
-        lines = []
-        advice: set[tuple[str, str]] = set()
-        for each in view.findings[:MOST_FULL]:
-            lines += ["", *self._finding(each, is_known=(each.code, each.fix) in advice)]
-            advice.add((each.code, each.fix))
-        rest = view.findings[MOST_FULL:]
+        lines, rest = [], []
+        advice: dict[str, str] = {}
+        for number, each in enumerate(view.findings):
+            if number < MOST_FULL or each.code not in advice:
+                lines += ["", *self._finding(each, is_known=advice.get(each.code) == each.fix)]
+                advice.setdefault(each.code, each.fix)
+            else:
+                rest.append(each)
         if rest:
-            lines += ["", *self._heading(f"{words.plural(len(rest), 'more finding')}")]
-        for each in rest:
+            lines += ["", *self._heading(words.plural(len(rest), "more finding"))]
+        for each in rest[:MOST_BRIEF]:
             lines += self.wrapped(f"{each.code} {each.place.text}: {each.what}", indent="  ")
+        lines += self._more(len(rest), MOST_BRIEF)
         lines += ["", *self._heading("Totals")]
         for name, value in (*view.totals, ("run", view.ended)):
             lines += self.labelled(name, value)
@@ -65,12 +75,10 @@ class _Writer:
         if len(view.processes) > 1:
             lines += ["", *self._heading("Processes")]
             for process in view.processes[:MOST_ROWS]:
-                pairs = zip(COUNTS[:-1], process.counts, strict=False)
-                counts = ", ".join(f"{name} {value}" for name, value in pairs if value not in {"0", "-"})
                 lines += self.wrapped(
-                    f"{process.pid} ({process.ended}): {process.command}: {counts or 'nothing'}", indent="  "
+                    f"{process.pid} ({process.ended}) {process.command}: {process.brief}", indent="  "
                 )
-            lines += self._more(len(view.processes))
+            lines += self._more(len(view.processes), MOST_ROWS)
         if view.blind_spots or view.notes:
             lines.append("")
         return lines
@@ -117,30 +125,44 @@ class _Writer:
             return []
         shown = rows[:MOST_ROWS]
         widths = [max(len(name), *(len(row.counts[k]) for row in shown), 1) for k, name in enumerate(COUNTS)]
-        room = max(12, self._width - sum(widths) - 2 * len(widths))
-        head = "".join(f"  {name:>{width}}" for name, width in zip(COUNTS, widths, strict=True))
-        handshakes = sum(widths[:2]) + 4, sum(widths[2:5]) + 4
-        lines = [
-            "",
-            *self._heading(title),
-            f"{'':<{room + handshakes[0] + 2}}{' handshakes ':-^{handshakes[1]}}",
-            f"{first:<{room}}{head}",
-        ]
+        room = self._width - sum(widths) - 2 * len(widths)
+        lines = ["", *self._heading(title)]
+        is_table = room >= _NARROWEST_NAME
+        if is_table:
+            handshakes = sum(widths[2:5]) + 4
+            lines += [
+                f"{'':<{room + sum(widths[:2]) + 6}}{' handshakes ':-^{handshakes}}",
+                self._row(first, COUNTS, room, widths),
+            ]
         for row in shown:
-            name = row.name
-            if len(name) > room:
-                lines += self.wrapped(name)
-                name = ""
-            figures = "".join(f"  {value:>{width}}" for value, width in zip(row.counts, widths, strict=True))
-            lines.append(f"{name:<{room}}{figures}")
+            if is_table and len(row.name) <= room:
+                lines.append(self._row(row.name, row.counts, room, widths))
+            else:
+                lines += self.wrapped(row.name)
+                if is_table:
+                    lines.append(self._row("", row.counts, room, widths))
+                else:
+                    lines += self.wrapped(_listed(row.counts), indent="    ")
             for remark in (_spent(row), *row.remarks):
                 if remark:
                     lines += self.wrapped(remark, indent="    ")
-        return [*lines, *self._more(len(rows))]
+        return [*lines, *self._more(len(rows), MOST_ROWS)]
 
-    def _more(self, number: int) -> list[str]:
-        more = number - MOST_ROWS
-        return [f"  and {words.count(more)} more, which --html and --json show"] if more > 0 else []
+    @staticmethod
+    def _row(name: str, figures: Sequence[str], room: int, widths: Sequence[int]) -> str:
+        columns = "".join(f"  {figure:>{width}}" for figure, width in zip(figures, widths, strict=True))
+        return f"{name:<{room}}{columns}"
+
+    @staticmethod
+    def _more(number: int, most: int) -> list[str]:
+        more = number - most
+        return [f"  and {words.count(more)} more, which --json FILE has"] if more > 0 else []
+
+
+def _listed(figures: Sequence[str]) -> str:
+    """The figures of a row for which a table is too wide."""
+    names = (*COUNTS[:2], *(f"{name} handshakes" for name in COUNTS[2:5]), *COUNTS[5:])
+    return ", ".join(f"{name} {figure}" for name, figure in zip(names, figures, strict=True))
 
 
 def _spent(row: Tally) -> str:

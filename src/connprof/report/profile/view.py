@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
+
 from connprof.codes import BY_CODE, DOCUMENTATION
 from connprof.report import words
 
@@ -117,7 +119,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessView:
-    """One process."""
+    """One process; ``brief`` says its counts in words."""
 
     pid: str
     parent: str
@@ -125,6 +127,7 @@ class ProcessView:
     python: str
     ended: str
     counts: tuple[str, ...]
+    brief: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,10 +207,10 @@ def path_below(file: str, folder: Path) -> str | None:
 
 
 def _state(profile: Profile) -> State:
-    if not profile.processes:
-        return "unobserved"
     if profile.findings:
         return "found"
+    if not profile.processes:
+        return "unobserved"
     counts = profile.counts
     seen = (
         counts.contexts_count,
@@ -227,7 +230,7 @@ def _headline(profile: Profile, state: State) -> str:
         return f"No TLS and no HTTP was seen{beside}."
     paid = _paid(profile.counts)
     if state == "clean":
-        return f"Nothing found: {paid}."
+        return f"Nothing found. {paid}."
     number = len(profile.findings)
     return f"{words.plural(number, 'finding')}: {paid}."
 
@@ -239,10 +242,10 @@ def _paid(counts: Counts) -> str:
         words.plural(counts.connections_count, "connection"),
     ]
     if counts.requests_count is None:
-        return f"{words.joined(parts)}; requests could not be counted"
+        return f"{', '.join(parts)}; requests could not be counted"
     each = _per_connection(counts)
-    share = f", {each} per connection" if each != UNKNOWN else ""
-    return f"{words.joined(parts)} for {words.plural(counts.requests_count, 'request')}{share}"
+    share = f" ({each} per connection)" if each != UNKNOWN else ""
+    return f"{', '.join(parts)}, {words.plural(counts.requests_count, 'request')}{share}"
 
 
 def _lead(profile: Profile, state: State) -> str:
@@ -255,10 +258,19 @@ def _lead(profile: Profile, state: State) -> str:
 
 def _facts(profile: Profile) -> tuple[tuple[str, str], ...]:
     return (
-        ("command", words.plain(" ".join(profile.command)) or "unknown"),
+        ("command", _command(profile.command)),
         ("started", words.moment(profile.started_at)),
         ("run", _ended(profile)),
     )
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    """On one line. A whole program can stand in it, behind ``-c``: it is told by its beginning."""
+    command = words.plain(" ".join(arguments)[: 2 * _LONGEST_COMMAND])
+    return f"{command[:_LONGEST_COMMAND]}..." if len(command) > _LONGEST_COMMAND else command or "unknown"
+
+
+_LONGEST_COMMAND = 300
 
 
 def _ended(profile: Profile) -> str:
@@ -298,18 +310,19 @@ def _sentences(found: Iterable[str]) -> tuple[str, ...]:
 def _process(process: ProcessProfile) -> ProcessView:
     ended = {
         "exit": "exit",
-        "os._exit": "os._exit()",
-        "signal": "by a signal" if process.signal is None else _signal_name(process.signal),
+        "os._exit": "os._exit",
+        "signal": "a signal" if process.signal is None else _signal_name(process.signal),
         "exec": "became another program",
-        "running": "no last word",
+        "running": "without a last word",
     }[process.ended]
     return ProcessView(
         pid=str(process.pid),
         parent=str(process.parent_pid),
-        command=("fork of " if process.is_fork else "") + (words.plain(" ".join(process.argv)) or "unknown"),
+        command=("fork of " if process.is_fork else "") + _command(process.argv),
         python=words.plain(process.python),
         ended=ended,
         counts=_counts(process.counts),
+        brief=_paid(process.counts) if any(msgspec.structs.astuple(process.counts)) else "nothing",
     )
 
 
@@ -485,7 +498,10 @@ class _Writer:
 
     def totals(self, profile: Profile) -> tuple[tuple[str, str], ...]:
         counts = profile.counts
-        requests = UNKNOWN if counts.requests_count is None else words.count(counts.requests_count)
+        each = _per_connection(counts)
+        requests = "could not be counted" if counts.requests_count is None else words.count(counts.requests_count)
+        if each != UNKNOWN:
+            requests += f", {each} per connection"
         failed = counts.connections_failed_count
         full, resumed, broken = map(
             words.count,
@@ -502,7 +518,7 @@ class _Writer:
                 f"{words.count(counts.connections_count)} opened"
                 + (f", {words.count(failed)} failed" if failed else ""),
             ),
-            ("requests", f"{requests}, {_per_connection(counts)} per connection"),
+            ("requests", requests),
         ]
         if self._has_times:
             rows += _times_said(profile.costs)

@@ -1,0 +1,285 @@
+"""What a run's profile says, in each format, and in which words."""
+
+import html
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from connprof.codes import BY_CODE, CODES, DOCUMENTATION
+from connprof.profile import Counts, Price, Profile
+from connprof.report.profile import render
+from connprof.report.profile.text import MOST_BRIEF, MOST_FULL, MOST_ROWS
+from connprof.report.profile.view import build
+from tests import run_samples as samples
+
+KINDS = ("text", "json", "html", "sarif", "markdown")
+
+
+def rendered(state, kind="text", **options):
+    made = samples.STATES[state]() if isinstance(state, str) else state
+    return render(made, kind, folder=samples.FOLDER, **options)
+
+
+def viewed(profile):
+    return build(profile, folder=samples.FOLDER)
+
+
+# --- the summary ----------------------------------------------------------------------------------------------------
+
+
+def test_the_incident_is_told_by_line_with_its_cost_and_what_the_fix_leaves():
+    text = rendered("incident")
+    lines = text.splitlines()
+    assert lines[0] == (
+        "connprof: 5 findings: 40 SSL contexts, 40 TLS handshakes, 40 connections, 40 requests (1.0 per"
+    )
+    at = lines.index("  helpers/datagouv.py:14 in fetch_datagouv()")
+    assert lines[at - 1] == "CP001 client made per call"
+    told = "\n".join(lines[at:])
+    for said in (
+        "called from session.py:31 in run_tool(), from session.py:60 in main() (8x)",
+        "evidence    clients made: 8; requests: 8; requests per connection: 1.0",
+        "cost here   8 SSL contexts, 8 handshakes, 8 connections, 65.6 ms CPU and 80.0 ms wall",
+        "leaves over 1 SSL context, 1 handshake and 1 connection",
+        "explained   docs/lint.md#cp001",
+    ):
+        assert said in told
+    assert [line for line in lines if line.startswith("CP001")] == ["CP001 client made per call"] * 5
+    assert text.index("CP001") < text.index("Totals") < text.index("Origins") < text.index("Lines that pay")
+    assert "Processes" not in text
+
+
+def test_a_fix_is_told_once_for_each_code():
+    text = " ".join(rendered("incident").split())
+    assert text.count(BY_CODE["CP001"].fix) == 1
+    assert text.count("as for the first CP001 above") == 4
+
+
+def test_a_clean_run_is_one_calm_sentence():
+    assert " ".join(rendered("clean").split()) == (
+        "connprof: Nothing found. 1 SSL context, 1 TLS handshake, 1 connection, 1,240 requests (1,240.0 per "
+        "connection)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("silent", "No TLS and no HTTP was seen."),
+        ("unobserved", "Nothing was observed: no Python process reported."),
+    ],
+)
+def test_what_was_not_there_is_said(state, said):
+    assert rendered(state) == f"connprof: {said}\n"
+    assert said in rendered(state, "html")
+    assert said in rendered(state, "markdown")
+
+
+def test_connections_that_are_no_tls_are_not_hidden():
+    made = replace(samples.silent(), counts=Counts(connections_count=3))
+    assert rendered(made) == "connprof: No TLS and no HTTP was seen, but 3 other connections.\n"
+
+
+def test_a_clean_run_says_what_it_could_not_see():
+    text = rendered(replace(samples.clean(), blind_spots=("pycurl is in use.",), notes=("One was killed.",)))
+    assert text.splitlines()[-2:] == ["Not seen    pycurl is in use.", "Note        One was killed."]
+
+
+def test_what_only_a_process_knows_is_said_once():
+    process = samples.process(blind_spots=("pycurl is in use.",), errors=("KeyError: 1",))
+    made = replace(samples.clean(), blind_spots=("pycurl is in use.",), processes=(process, process))
+    view = viewed(made)
+    assert view.blind_spots == ("pycurl is in use.",)
+    assert view.notes == ("The observer itself failed in process 4711, so that counts may lack something: KeyError: 1",)
+
+
+@pytest.mark.parametrize("state", samples.STATES)
+@pytest.mark.parametrize("width", [100, 72, 60])
+def test_no_line_is_wider_than_asked_for(state, width):
+    assert max(map(len, rendered(state, width=width).splitlines())) <= width
+
+
+def test_colour_only_when_asked_for():
+    plain, colored = rendered("incident"), rendered("incident", color=True)
+    assert "\x1b" not in plain
+    assert "\x1b[" in colored
+    import click
+
+    assert click.unstyle(colored) == plain
+
+
+def test_more_than_anybody_reads_is_counted():
+    text = rendered("many")
+    assert text.count("  cost here ") == MOST_FULL
+    assert f"{700 - MOST_FULL} more findings" in text
+    for number in (700 - MOST_FULL - MOST_BRIEF, 700 - MOST_ROWS, 699 - MOST_ROWS, 399 - MOST_ROWS):
+        assert f"  and {number} more, which --json FILE has" in text
+    assert len(rendered("many", "markdown")) < 65_536
+    assert "500 more findings in the JSON file." in rendered("many", "html")
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def test_requests_per_connection():
+    def said(requests, connections):
+        counts = Counts(contexts_count=1, requests_count=requests, connections_count=connections)
+        return viewed(replace(samples.clean(), counts=counts)).bigs[3].value
+
+    assert said(40, 5) == "8.0"
+    assert said(12_400, 1) == "12,400.0"
+    assert said(0, 4) == "0.0"
+    assert said(None, 4) == "-"
+    assert said(4, 0) == "-"
+
+
+def test_requests_that_could_not_be_counted():
+    text = rendered("unknown")
+    assert "12 connections; requests could not be counted." in " ".join(text.split())
+    assert "requests    could not be counted\n" in text
+
+
+def test_bytes_are_shown_in_mb_and_no_times_where_memory_was_recorded():
+    text = " ".join(rendered("memory").split())
+    assert "8 connections and 59.8 MB of SSL bytes" in text
+    assert "1 connection and 7.5 MB of SSL bytes" in text
+    assert "SSL bytes 299.1 MB at the lines below" in text
+    assert " ms" not in text
+    assert "no times are shown" in text
+    assert "59.8" in rendered("memory", "html")
+    assert "SSL bytes" not in rendered("incident")
+
+
+def test_what_is_not_known_is_never_zero():
+    finding = replace(samples.incident().findings[0], cost=Price(), leaves=Price())
+    text = rendered(replace(samples.incident(), findings=(finding,)))
+    assert "cost here   not known" in text
+    assert "leaves over not known" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (0, "exit code 0"),
+        (3, "exit code 3"),
+        (-15, "killed by SIGTERM"),
+        (-99, "killed by signal 99"),
+        (None, "not known"),
+    ],
+)
+def test_how_the_program_ended(code, said):
+    assert said in rendered(replace(samples.incident(), exit_code=code))
+
+
+# --- places ---------------------------------------------------------------------------------------------------------
+
+
+def test_how_a_place_is_known_is_said_where_it_is_not_the_stack():
+    text = rendered("unknown")
+    assert "\n  app.py:14 in fetch() (by way of its task or thread)\n" in text
+    assert "\n  app.py:14 in fetch() (where its SSL context was made)\n" in text
+    assert "\n  unknown\n" in text
+    assert "\n  called from unknown (2x)\n" in text
+    assert "(" not in viewed(samples.incident()).findings[0].place.function.removesuffix("()")
+
+
+def test_paths_are_relative_below_the_folder_only():
+    finding = samples.incident().findings[0]
+
+    def where(file):
+        place = samples.Place(file=file, line=3, function="<module>", certainty="stack")
+        return viewed(replace(samples.incident(), findings=(replace(finding, place=place),))).findings[0].place.text
+
+    assert where("/srv/app/a/b.py") == "a/b.py:3 at module level"
+    assert where("/srv/application/b.py") == "/srv/application/b.py:3 at module level"
+    assert where("<string>") == "<string>:3 at module level"
+
+
+def test_the_current_folder_is_the_default(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    place = samples.Place(file=str(tmp_path / "x.py"), line=3, function="f", certainty="stack")
+    finding = replace(samples.incident().findings[0], place=place)
+    made = replace(samples.incident(), findings=(finding,), sites=())
+    assert "\n  x.py:3 in f()\n" in render(made, "text")
+
+
+def test_processes_are_told_when_there_are_several():
+    text = rendered("forked")
+    assert "4712 (SIGTERM) fork of app.py --calls 40: 20 SSL contexts, 20 TLS handshakes," in text
+    assert "4713 (without a last word)" in text
+    assert "4715 (became another program) app.py --calls 40: nothing" in text
+    assert "seen in     2 processes" in text
+    assert "without a last word" in rendered("forked", "html")
+
+
+# --- every code, every format ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_code_has_its_title_fix_and_link(kind):
+    shown = rendered(replace(samples.every_code(), sites=(), origins=()), kind)
+    if kind == "markdown":
+        shown = shown.replace("\\", "")
+    shown = " ".join(html.unescape(shown).split())
+    for code in (each for each in CODES if "run" in each.sources):
+        assert code.code in shown
+        assert code.fix in shown
+        assert kind in {"json", "sarif"} or code.title in shown
+        assert kind == "json" or code.anchor in shown
+
+
+def test_documentation_has_a_section_for_each_code():
+    page = (Path(__file__).parents[2] / DOCUMENTATION).read_text(encoding="utf-8")
+    sections = {part.partition("\n")[0]: part for part in page.split("\n### ")[1:]}
+    for code in CODES:
+        words = sections[code.code].split()
+        assert len(words) > 25 or "lint" in sections[code.code], code.code
+        if "run" in code.sources:
+            assert "*Run.*" in sections[code.code], code.code
+
+
+def test_json_is_the_profile():
+    for state in samples.STATES.values():
+        made = state()
+        text = render(made, "json")
+        if state is not samples.hostile:
+            assert msgspec.json.decode(text, type=Profile) == made
+        assert json.loads(text)["schema"] == "connprof-profile/1"
+
+
+def test_json_spells_out_bytes_that_are_no_text():
+    assert json.loads(rendered("hostile", "json"))["command"][1].endswith("\\udc80")
+
+
+def test_text_json_sarif_and_markdown_need_the_bare_package_alone():
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in {'jinja2', 'rich', 'matplotlib'}: raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from connprof.errors import MissingPackageError\n"
+        "from connprof.report.profile import render\n"
+        "from tests import run_samples\n"
+        "for kind in ('text', 'json', 'sarif', 'markdown'): assert render(run_samples.incident(), kind)\n"
+        "try: render(run_samples.incident(), 'html')\n"
+        "except MissingPackageError as error: print(error)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={"PYTHONPATH": f"{root}:{root / 'src'}", "PATH": ""},
+    )
+    assert (done.stdout.strip(), done.stderr) == (
+        "jinja2 is needed to write the HTML page: pip install 'connprof[report]'.",
+        "",
+    )

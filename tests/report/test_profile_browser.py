@@ -1,0 +1,87 @@
+"""The page of a run as a browser shows it."""
+
+import pytest
+
+from connprof.report.profile import render
+from tests import run_samples as samples
+from tests.report.test_browser import CONTRAST, NARROW, OVERFLOWING, SMALL, WIDE, browser
+
+__all__ = ["browser"]
+
+pytestmark = pytest.mark.once
+
+# Texts that are cut off by their own box, but for the line at the top, which the page holds in full below.
+CUT = """() => [...document.querySelectorAll('main li, main p, main dd, main dt, main h1, main h3, .finding, .payers')]
+  .filter((element) => element.scrollWidth > element.clientWidth + 1)
+  .map((element) => element.tagName + ': ' + element.textContent.trim().slice(0, 60))"""
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    found = {}
+    for name, made in samples.STATES.items():
+        page = folder / f"{name}.html"
+        page.write_text(render(made(), "html", folder=samples.FOLDER), encoding="utf-8")
+        found[name] = page.as_uri()
+    return found
+
+
+@pytest.fixture
+def opened(browser, addresses):
+    contexts, complaints, requests = [], [], []
+
+    def open_page(name, size, scheme="light"):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(addresses[name])
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data"}
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, SMALL], ids=str)
+@pytest.mark.parametrize("name", [name for name in samples.STATES if name != "many"])
+def test_nothing_overflows_and_nothing_is_cut(opened, name, size):
+    page = opened(name, size)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.evaluate(CUT) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["incident", "clean", "hostile", "forked"])
+def test_contrast(opened, name, scheme):
+    lowest, text = opened(name, WIDE, scheme).evaluate(CONTRAST)
+    assert lowest >= 4.5, text
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=str)
+def test_the_first_screen_says_what_happened_which_line_pays_and_what_is_left(opened, size):
+    page = opened("incident", size)
+    for selector in ("#verdict", "#figures", "#payers li >> nth=0"):
+        box = page.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= size[1]
+    assert "5 findings: 40 SSL contexts" in page.locator("#verdict").inner_text()
+    first = page.locator("#payers li").first.inner_text()
+    assert "helpers/datagouv.py:14 in fetch_datagouv()" in first
+    assert "SSL contexts 8 → 1" in first
+
+
+def test_a_wide_table_fits_a_wide_screen(opened):
+    page = opened("memory", WIDE)
+    for name in ("origins", "lines"):
+        assert page.locator(f"#{name} .scroll").evaluate("(e) => e.scrollWidth <= e.clientWidth")
+
+
+def test_foreign_text_stays_text(opened):
+    page = opened("hostile", WIDE)
+    assert page.locator("script, img").count() == 0
+    assert "<script>alert(1)</script>" in page.locator("#payers").inner_text()
