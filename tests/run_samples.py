@@ -121,7 +121,7 @@ def helper_finding(name, number):
         evidence=(("clients made", "8"), ("requests", "8"), ("requests per connection", "1.0")),
         cost=price(8),
         fix=BY_CODE["CP001"].fix,
-        leaves=Price(contexts_count=1, handshakes_count=1, connections_count=1),
+        leaves=price(1),
     )
 
 

@@ -358,6 +358,7 @@ class _Amount:
     """One part of a price: ``handshakes``, ``40``, ``40 handshakes``."""
 
     name: str
+    value: int
     figure: str
     text: str
 
@@ -365,7 +366,7 @@ class _Amount:
 def _amounts(price: Price, *, has_times: bool) -> list[_Amount]:
     """Everything that is known of a price."""
     found = [
-        _Amount(name=f"{name}s", figure=words.count(value), text=words.plural(value, name))
+        _Amount(name=f"{name}s", value=value, figure=words.count(value), text=words.plural(value, name))
         for name, value in (
             ("SSL context", price.contexts_count),
             ("handshake", price.handshakes_count),
@@ -377,15 +378,23 @@ def _amounts(price: Price, *, has_times: bool) -> list[_Amount]:
         for name, spent in (("CPU", price.cpu_ns), ("wall", price.wall_ns)):
             if spent is not None:
                 figure = f"{words.milliseconds(spent)} ms"
-                found.append(_Amount(name=f"{name} time", figure=figure, text=f"{figure} {name}"))
+                found.append(_Amount(name=f"{name} time", value=spent, figure=figure, text=f"{figure} {name}"))
     if price.ssl_bytes is not None:
         figure = words.bytes_text(price.ssl_bytes)
-        found.append(_Amount(name="SSL bytes", figure=figure, text=f"{figure} of SSL bytes"))
+        found.append(_Amount(name="SSL bytes", value=price.ssl_bytes, figure=figure, text=f"{figure} of SSL bytes"))
     return found
 
 
 def _said(amounts: list[_Amount]) -> str:
-    return words.joined([amount.text for amount in amounts]) or "not known"
+    return words.joined([amount.text for amount in amounts]) or "no figure is known"
+
+
+def _said_left(cost: list[_Amount], left: list[_Amount]) -> str:
+    if cost and [(each.name, each.value) for each in cost] == [(each.name, each.value) for each in left]:
+        return "all of it: it is a matter of safety, not of cost"
+    if left and not any(each.value for each in left):
+        return "nothing of it"
+    return _said(left)
 
 
 class _Writer:
@@ -430,9 +439,11 @@ class _Writer:
     # findings
 
     def finding(self, number: int, finding: Finding) -> FindingView:
-        cost = _amounts(finding.cost, has_times=self._has_times)
-        leaves = _amounts(finding.leaves, has_times=self._has_times)
-        left = {amount.name: amount.figure for amount in leaves}
+        # What a finding is not about (contexts, where connections are opened again) is 0 in its cost.
+        cost = [each for each in _amounts(finding.cost, has_times=self._has_times) if each.value]
+        paid = {amount.name for amount in cost}
+        left = [each for each in _amounts(finding.leaves, has_times=self._has_times) if each.value or each.name in paid]
+        remaining = {amount.name: amount.figure for amount in left}
         return FindingView(
             number=str(number),
             code=words.plain(finding.code),
@@ -441,9 +452,10 @@ class _Writer:
             what=words.plain(finding.what),
             evidence=tuple((words.plain(name), words.plain(value)) for name, value in finding.evidence),
             cost=_said(cost),
-            leaves=_said(leaves),
+            leaves=_said_left(cost, left),
             savings=tuple(
-                Saving(name=amount.name, here=amount.figure, left=left.get(amount.name, UNKNOWN)) for amount in cost
+                Saving(name=amount.name, here=amount.figure, left=remaining.get(amount.name, UNKNOWN))
+                for amount in cost
             ),
             fix=words.plain(finding.fix),
             ways=self._ways(finding.chains),
