@@ -315,10 +315,12 @@ def _limit(value: Any) -> int | None:
 
 def _requests_facts(owner: Any, client: Client) -> None:
     client.keepalive_limit = _limit(getattr(owner.get_adapter("https://host/"), "_pool_maxsize", None))
+    client.limit_is_per_origin = True
 
 
 def _urllib3_facts(owner: Any, client: Client) -> None:
     client.keepalive_limit = _limit(owner.connection_pool_kw.get("maxsize", 1))
+    client.limit_is_per_origin = True
 
 
 def _aiohttp_facts(owner: Any, client: Client) -> None:

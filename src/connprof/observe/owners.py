@@ -245,7 +245,8 @@ class Client:
         "last_ns",
         "loop",
         "made_ns",
-        "open_connections",
+        "limit_is_per_origin",
+        "open_at",
         "overflowed",
         "owner",
         "responses",
@@ -264,14 +265,16 @@ class Client:
         self.made_ns = made_ns
         self.owner: ref[Any] | None = None
         self.is_bound = kind.is_async or kind.is_thread_bound
-        self.calls = self.in_flight = self.wire_requests = self.contexts = self.open_connections = 0
+        self.calls = self.in_flight = self.wire_requests = self.contexts = 0
         self.last_ns = 0
         self.loop: ref[Any] | None = None
         self.thread = 0
         self.closed = self.died = self.second_loop = self.second_thread = self.tls = self._counted_plain = False
         self.expiry_ns: int | None = None
         self.keepalive_limit: int | None = None
+        self.limit_is_per_origin = False
         self.http2 = False
+        self.open_at: dict[str, int] = {}
         # Origins whose connections were closed, and why, until they are opened again.
         self.expired: dict[str, list[int]] = {}
         self.overflowed: dict[str, int] = {}
@@ -395,7 +398,7 @@ class Client:
 
     def connected(self, origin: str) -> None:
         """One of its connections was opened, perhaps in place of one that could have been kept."""
-        self.open_connections += 1
+        self.open_at[origin] = self.open_at.get(origin, 0) + 1
         for group in self.groups:
             share = group.share(origin)
             share.connections += 1
@@ -415,9 +418,13 @@ class Client:
 
     def disconnected(self, origin: str) -> None:
         """One of its connections was closed."""
-        self.open_connections -= 1
+        self.open_at[origin] = self.open_at.get(origin, 0) - 1
         for group in self.groups:
             group.share(origin).open_now -= 1
+
+    def open_count(self, origin: str) -> int:
+        """How many connections are open now of those that share a limit with this origin's."""
+        return self.open_at.get(origin, 0) if self.limit_is_per_origin else sum(self.open_at.values())
 
     def shook(self, origin: str, alpn: str | None) -> None:
         """A handshake of its has succeeded."""

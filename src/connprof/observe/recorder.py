@@ -892,7 +892,7 @@ class Recorder:
     def _released(self, connection: _Connection, client: Client, end_ns: int) -> None:
         """A connection of a client was closed: if the client goes on, somebody may have to open it again."""
         with self.lock:
-            open_count = client.open_connections
+            open_count = client.open_count(connection.origin)
             client.disconnected(connection.origin)
             if client.closed or client.died or not connection.requests:
                 return

@@ -1,0 +1,315 @@
+"""What becomes of clients, contexts and connections, against a real TLS server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import ssl
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import msgspec
+import pytest
+
+from connprof.assemble import profile_of
+from connprof.observe import observe
+from connprof.profile import ProcessProfile
+from connprof_server import serve
+
+OK = "/status/200"
+
+
+@pytest.fixture(scope="module")
+def main_server():
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def target(main_server, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", main_server.target.bundle)
+    return main_server.target
+
+
+def process_of(observation, **how):
+    return msgspec.convert(observation.snapshot(**how), ProcessProfile)
+
+
+def only(groups):
+    (group,) = groups
+    return group
+
+
+def codes(observation):
+    return {finding.code for finding in profile_of(observation).findings}
+
+
+def test_a_client_per_call(target):
+    def call():
+        with httpx.Client() as client:
+            client.get(target.url(OK))
+
+    with observe() as seen:
+        for _ in range(4):
+            call()
+    group = only(process_of(seen).clients)
+    assert (group.kind, group.site.function) == ("httpx.Client", "test_a_client_per_call.<locals>.call")
+    assert (group.made_count, group.closed_count, group.used_once_count, group.alive_peak_count) == (4, 4, 4, 1)
+    assert (group.counts.contexts_count, group.counts.handshakes_full_count, group.counts.requests_count) == (4, 4, 4)
+    assert only(group.chains).count == 4
+    assert only(group.origins).open_peak_count == 1
+    assert group.gap_median_ns > 0
+    assert codes(seen) == {"CP001"}
+
+
+def test_one_client_and_its_connections(target):
+    with observe() as seen, httpx.Client() as client:
+        for _ in range(5):
+            client.get(target.url(OK))
+    group = only(process_of(seen).clients)
+    assert (group.made_count, group.used_once_count, group.unused_count) == (1, 0, 0)
+    share = only(group.origins)
+    assert (share.connections_count, share.handshakes_count, share.requests_count) == (1, 1, 5)
+    origin = only(process_of(seen).origins)
+    assert (origin.counts.contexts_count, origin.counts.requests_count, origin.alpn) == (1, 5, {"http/1.1": 1})
+    assert not codes(seen)
+
+
+@pytest.mark.parametrize("use", [httpx.get, httpx.Client])
+def test_the_module_level_function_has_its_name(target, use):
+    with observe() as seen:
+        if use is httpx.get:
+            httpx.get(target.url(OK))
+        else:
+            use().close()
+    assert only(process_of(seen).clients).shortcut == ("httpx.get" if use is httpx.get else "")
+
+
+def test_dropped_without_a_close(target):
+    def forget():
+        httpx.Client().get(target.url(OK))
+
+    with warnings.catch_warnings(), observe() as seen:
+        warnings.simplefilter("ignore", ResourceWarning)
+        forget()
+        gc.collect()
+    group = only(process_of(seen).clients)
+    assert (group.closed_count, group.dropped_count, group.alive_count) == (0, 1, 0)
+    assert codes(seen) == {"CP007"}
+
+
+def test_a_second_event_loop(target):
+    async def call(client):
+        with contextlib.suppress(RuntimeError):  # Event loop is closed
+            await client.get(target.url(OK))
+
+    with observe() as seen:
+        client = httpx.AsyncClient()
+        asyncio.run(call(client))
+        first = process_of(seen)
+        asyncio.run(call(client))
+    assert only(first.clients).second_loop_count == 0
+    group = only(process_of(seen).clients)
+    assert (group.second_loop_count, group.loops_count) == (1, 2)
+    assert "CP006" in codes(seen)
+
+
+def test_connections_that_expire(target):
+    limits = httpx.Limits(keepalive_expiry=0.05)
+    with observe() as seen, httpx.Client(limits=limits) as client:
+        for _ in range(3):
+            client.get(target.url(OK))
+            client.get(target.url(OK))
+            time.sleep(0.1)
+    group = only(process_of(seen).clients)
+    assert (group.expired_count, group.expiry_ns, group.counts.handshakes_full_count) == (2, 50_000_000, 3)
+    assert group.expired_gap_min_ns >= 50_000_000
+    assert codes(seen) == {"CP010"}
+
+
+@pytest.mark.parametrize(("kept", "reopened"), [(1, 2), (3, 0)])
+def test_a_pool_that_keeps_fewer_than_are_used(target, kept, reopened):
+    async def main():
+        limits = httpx.Limits(max_keepalive_connections=kept)
+        async with httpx.AsyncClient(limits=limits) as client:
+            for number in range(2):
+                gate = target.url(f"/gate/3/{kept}-{number}")
+                await asyncio.gather(*(client.get(gate) for _ in range(3)))
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert (group.overflow_count, group.keepalive_limit_count, group.in_flight_peak_count) == (reopened, kept, 3)
+    assert codes(seen) == ({"CP012"} if reopened else set())
+
+
+def test_a_response_that_is_left(target):
+    def left(client):
+        client.send(client.build_request("GET", target.url("/bytes/100000")), stream=True)
+
+    def read(client):
+        with client.stream("GET", target.url("/bytes/100000")) as response:
+            response.read()
+
+    with warnings.catch_warnings(), observe() as seen:
+        warnings.simplefilter("ignore", ResourceWarning)
+        with httpx.Client() as client:
+            read(client)
+            assert only(process_of(seen).clients).unread_count == 0
+            left(client)
+            gc.collect()
+    group = only(process_of(seen).clients)
+    assert group.unread_count == 1
+    assert only(group.unread_sites).function.endswith("left")
+
+
+def test_a_response_still_open_counts_when_the_program_ends(target):
+    with observe() as seen, httpx.Client() as client, client.stream("GET", target.url("/bytes/100000")) as response:
+        assert only(process_of(seen).clients).unread_count == 0
+        assert only(process_of(seen, ended="exit").clients).unread_count == 1
+        response.read()
+
+
+def test_contexts_of_ones_own_and_unused_ones():
+    with observe() as seen:
+        context = ssl.create_default_context()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    group = only(process_of(seen).contexts)
+    assert (group.maker, group.made_count, group.unused_count, group.ca_loads_count) == ("", 1, 1, 1)
+    assert context is not None
+    assert codes(seen) == {"CP009"}
+
+
+def test_a_bundle_that_is_read_again(target):
+    truststore = pytest.importorskip("truststore")
+    with observe() as seen:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for _ in range(3):
+            with httpx.Client(verify=context) as client:
+                client.get(target.url(OK))
+    group = only(process_of(seen).contexts)
+    assert (group.made_count, group.unused_count, group.handshakes_count) == (2, 0, 3)  # one wraps the other
+    assert (group.ca_loads_count, group.reread_count) == (3, 2)
+    assert "CP014" in codes(seen)
+
+
+def test_http2_asked_for(target):
+    with observe() as seen, httpx.Client(http2=True) as client:
+        client.get(target.url(OK))
+    group = only(process_of(seen).clients)
+    assert (group.asked_http2_count, group.http2_handshakes_count, group.not_http2_handshakes_count) == (1, 0, 1)
+    assert codes(seen) == {"CP015"}
+
+
+# --- whose cookies ------------------------------------------------------------------------------------------
+
+SET = "/cookies/set?session=1"
+
+
+async def user(client, target, path=SET):
+    await client.get(target.url(path))
+    await client.get(target.url("/cookies"))
+
+
+async def users(client, target):
+    for number in range(3):
+        await asyncio.create_task(user(client, target, f"/cookies/set?session={number}"))
+
+
+async def login_then_gather(client, target):
+    await client.get(target.url(SET))
+    await asyncio.gather(*(client.get(target.url("/cookies")) for _ in range(3)))
+
+
+async def login_in_a_task(client, target):
+    await asyncio.create_task(user(client, target))
+    await client.get(target.url("/cookies"))
+
+
+async def waits_with_a_limit(client, target):
+    await asyncio.wait_for(client.get(target.url(SET)), 5)
+    await asyncio.wait_for(client.get(target.url("/cookies")), 5)
+
+
+@pytest.mark.parametrize(
+    ("program", "foreign"),
+    [(users, True), (login_then_gather, False), (login_in_a_task, False), (waits_with_a_limit, False)],
+)
+def test_whose_cookies_are_sent(target, program, foreign):
+    async def main():
+        async with httpx.AsyncClient() as client:
+            await program(client, target)
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert (group.foreign_cookie_requests_count > 0) is foreign
+    assert group.callers_with_cookies_count > 0
+    assert ("CP013" in codes(seen)) is foreign
+
+
+@pytest.mark.parametrize("by", ["pool", "thread"])
+def test_threads_that_a_login_has_started_share_its_cookie(target, by):
+    with observe() as seen, httpx.Client() as client:
+        client.get(target.url(SET))
+        if by == "pool":
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(client.get, [target.url("/cookies")] * 2))
+        else:
+            thread = threading.Thread(target=client.get, args=(target.url("/cookies"),))
+            thread.start()
+            thread.join()
+    assert only(process_of(seen).clients).foreign_cookie_requests_count == 0
+
+
+# --- forks --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("used", [False, True])
+def test_a_client_that_was_used_before_the_fork(target, used):
+    reading, writing = os.pipe()
+    with observe() as seen:
+        client = httpx.Client()
+        if used:
+            client.get(target.url(OK))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads of the server's control
+            pid = os.fork()
+        if not pid:
+            try:
+                client.get(target.url(OK))
+            except httpx.HTTPError:
+                pass
+            finally:
+                count = sum(group.second_process_count for group in process_of(seen).clients)
+                os.write(writing, bytes([count]))
+                os._exit(0)
+        os.waitpid(pid, 0)
+        assert os.read(reading, 1) == bytes([1 if used else 0])
+        client.close()
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_snapshot_is_the_same_before_and_after_the_end(target):
+    with observe() as seen:
+        kept = []
+        for _ in range(12):
+            kept.append(httpx.Client())
+            kept[-1].get(target.url(OK))
+        before = seen.snapshot()
+    after = seen.snapshot()
+    for changing in ("duration_ns",):
+        before.pop(changing)
+        after.pop(changing)
+    assert before == after
+    assert only(process_of(seen).contexts).idle_alive_count > 3
+    assert "CP016" in codes(seen)
+    for client in kept:
+        client.close()
