@@ -1,4 +1,4 @@
-"""Reports on disk. The only module that knows JSON, schema versions and how a file is written safely."""
+"""Reports and profiles on disk. The only module that knows JSON, schema versions and how a file is written safely."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import msgspec
 from connprof.abridged import AbridgedReport
 from connprof.errors import FileError
 from connprof.model import SCHEMA, Report
+from connprof.profile import PROCESS_SCHEMA, PROFILE_SCHEMA, ProcessProfile, Profile
 
 __all__ = [
     "LARGEST_FILE_BYTES",
     "abridge",
     "decode",
     "encode",
+    "encode_profile",
     "load_abridged",
+    "load_process_profile",
+    "load_profile",
     "load_report",
     "report_files",
     "save_report",
@@ -29,11 +33,10 @@ __all__ = [
 LARGEST_FILE_BYTES = 512_000_000
 """A larger file is refused unread: no run of the suite writes a hundredth of it."""
 
-_NAME, _VERSION = SCHEMA.split("/")
 _LONGEST_VERSION = 9
 
 T = TypeVar("T")
-R = TypeVar("R", Report, AbridgedReport)
+R = TypeVar("R", Report, AbridgedReport, ProcessProfile, Profile)
 
 
 class _Head(msgspec.Struct):
@@ -47,8 +50,8 @@ def encode(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def decode(text: bytes, kind: type[T], *, name: str) -> T:
-    """Read ``text`` as one ``kind``; ``name`` says in messages where it came from.
+def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
+    """Read ``text`` as one ``kind``; ``name`` says in messages where it came from, ``noun`` what it should be.
 
     Raises:
         FileError: it is not JSON, cut off, or not of this shape; the message names the place.
@@ -56,7 +59,7 @@ def decode(text: bytes, kind: type[T], *, name: str) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        raise FileError(f"{name} is not a connprof report: {_lower(error)}.") from None
+        raise FileError(f"{name} is not a connprof {noun}: {_lower(error)}.") from None
     except msgspec.DecodeError as error:
         raise FileError(f"{name} is damaged: {_lower(error)}.") from None
     except (UnicodeDecodeError, RecursionError) as error:
@@ -71,6 +74,29 @@ def load_report(path: Path) -> Report:
             by a newer connprof.
     """
     return _load(path / "report.json" if path.is_dir() else path, Report)
+
+
+def load_profile(file: Path) -> Profile:
+    """The profile of a run in ``file``.
+
+    Raises:
+        FileError: as :func:`load_report`.
+    """
+    return _load(file, Profile, schema=PROFILE_SCHEMA, noun="profile")
+
+
+def load_process_profile(file: Path) -> ProcessProfile:
+    """What one observed process left in ``file``.
+
+    Raises:
+        FileError: as :func:`load_report`.
+    """
+    return _load(file, ProcessProfile, schema=PROCESS_SCHEMA, noun="process profile")
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """``profile`` as a file holds it."""
+    return encode(profile)
 
 
 def load_abridged(file: Path) -> AbridgedReport:
@@ -111,23 +137,24 @@ def report_files(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def _load(file: Path, kind: type[R]) -> R:
+def _load(file: Path, kind: type[R], *, schema: str = SCHEMA, noun: str = "report") -> R:
     try:
         if file.stat().st_size > LARGEST_FILE_BYTES:
-            raise FileError(f"{file} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: that is no connprof report.")
+            raise FileError(f"{file} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: that is no connprof {noun}.")
         text = file.read_bytes()
     except (OSError, ValueError) as error:
         raise FileError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if not text or text.isspace():
         raise FileError(f"{file} is empty.")
     try:
-        report = decode(text, kind, name=str(file))
+        loaded = decode(text, kind, name=str(file), noun=noun)
     except FileError:
         # Of another version or kind, a file is not damaged; that is the better reason, where it is one.
-        _check_schema(decode(text, _Head, name=str(file)).schema, name=str(file))
+        found = decode(text, _Head, name=str(file), noun=noun).schema
+        _check_schema(found, name=str(file), wanted=schema, noun=noun)
         raise
-    _check_schema(report.schema, name=str(file))
-    return report
+    _check_schema(loaded.schema, name=str(file), wanted=schema, noun=noun)
+    return loaded
 
 
 def _check_cases(report: AbridgedReport, *, name: str) -> None:
@@ -183,14 +210,15 @@ def write_atomically(path: Path, content: bytes) -> None:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def _check_schema(schema: str, *, name: str) -> None:
+def _check_schema(schema: str, *, name: str, wanted: str, noun: str) -> None:
     kind, _, version = schema.partition("/")
+    wanted_kind, _, newest = wanted.partition("/")
     # Python reads digits of any script as a number, and of thousands of digits none.
-    if kind != _NAME or not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
-        raise FileError(f"{name} is not a connprof report: its schema is {schema[:40]!r}.")
-    if int(version) > int(_VERSION):
-        raise FileError(f"{name} was written by a newer connprof (schema {schema}); this one reads up to {SCHEMA}.")
-    if int(version) < int(_VERSION):
+    if kind != wanted_kind or not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
+        raise FileError(f"{name} is not a connprof {noun}: its schema is {schema[:40]!r}.")
+    if int(version) > int(newest):
+        raise FileError(f"{name} was written by a newer connprof (schema {schema}); this one reads up to {wanted}.")
+    if int(version) < int(newest):
         raise FileError(f"{name} has schema {schema}, which no connprof has written.")
 
 

@@ -1,0 +1,183 @@
+"""Runs a program with our own input and output, passes on what signals it would have got, and ends as it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from connprof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from connprof.launch.program import Program
+
+__all__ = ["Ended", "end_alike", "follow"]
+
+_FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+_FROM_A_TERMINAL = ("SIGHUP", "SIGINT", "SIGQUIT")
+_TICK_S = 1.0
+_GRACE_S = 0.2
+"""A signal that was sent to both of us is not sent to the program again, if it ends within this time."""
+_SHELL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A program that has ended.
+
+    Attributes:
+        exit_code: its own; negative for the signal that killed it.
+        started_at: ISO 8601, UTC.
+        duration_ns: from its start to its end.
+    """
+
+    pid: int
+    exit_code: int
+    started_at: str
+    duration_ns: int
+
+
+def follow(program: Program, variables: Mapping[str, str], on_tick: Callable[[], None] = lambda: None) -> Ended:
+    """Run ``program`` to its end. ``on_tick`` is called about every second.
+
+    It gets our standard input, output and error as they are, and stays in our process group, so that a key pressed at
+    a terminal reaches it as ever. What is sent to us alone is passed on. We outlive both.
+
+    Raises:
+        UsageError: it cannot be started.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    begun_ns = time.perf_counter_ns()
+    wait = _wait_with_signals if hasattr(signal, "pthread_sigmask") else _wait
+    try:
+        pid, exit_code = wait(program.arguments, dict(variables), on_tick)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{program.name!r} cannot be started: {reason}.") from None
+    return Ended(pid, exit_code, started_at, time.perf_counter_ns() - begun_ns)
+
+
+def _wait_with_signals(
+    arguments: tuple[str, ...], variables: dict[str, str], on_tick: Callable[[], None]
+) -> tuple[int, int]:
+    with _blocked() as (watched, before, was_ignoring_children):
+
+        def restore() -> None:
+            if was_ignoring_children:
+                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+        # It shares our file numbers too: those that are inheritable are the program's.
+        child = subprocess.Popen(arguments, env=variables, close_fds=False, preexec_fn=restore)  # noqa: PLW1509
+        tick_at = time.monotonic() + _TICK_S
+        while child.poll() is None:
+            received = _next(watched, tick_at - time.monotonic())
+            if received is None:
+                on_tick()
+                tick_at = time.monotonic() + _TICK_S
+            elif received.number != signal.SIGCHLD and received.was_sent_to_us:
+                _await(child, _GRACE_S)
+                child.send_signal(received.number)
+    return child.pid, int(child.returncode)
+
+
+@contextlib.contextmanager
+def _blocked() -> Iterator[tuple[set[int], set[signal.Signals | int], bool]]:
+    """Signals wait to be asked for. What has come when the block ends was meant for the program."""
+    forwarded = {int(getattr(signal, name)) for name in _FORWARDED if hasattr(signal, name)}
+    watched = {each for each in forwarded if signal.getsignal(each) is not signal.SIG_IGN}
+    watched.add(int(signal.SIGCHLD))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    # Where its default is in force, a system may forget it at once, blocked or not.
+    handler = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    try:
+        yield watched, before, handler is signal.SIG_IGN
+    finally:
+        while _next(watched, 0) is not None:
+            pass
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    number: int
+    was_sent_to_us: bool
+    """By a process, to us; otherwise the terminal has sent it to the program as well."""
+
+
+def _next(watched: set[int], timeout_s: float) -> _Received | None:
+    """The next signal that has come, or comes within the time."""
+    if hasattr(signal, "sigtimedwait"):
+        received = signal.sigtimedwait(watched, max(timeout_s, 0))
+        # The kernel's own have a positive code; those that a process sends have none.
+        return None if received is None else _Received(received.si_signo, received.si_code <= 0)
+    return _next_by_polling(watched, timeout_s)
+
+
+def _next_by_polling(watched: set[int], timeout_s: float) -> _Received | None:
+    """For macOS, which can neither limit the wait nor tell who sent a signal."""
+    until = time.monotonic() + timeout_s
+    while True:
+        for number in signal.sigpending() & watched:
+            signal.sigwait({number})
+            by_terminal = number in _from_a_terminal() and _is_in_foreground()
+            return _Received(int(number), not by_terminal)
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            return None
+        time.sleep(min(left_s, 0.02))
+
+
+def _from_a_terminal() -> set[int]:
+    return {getattr(signal, name) for name in _FROM_A_TERMINAL}
+
+
+def _is_in_foreground() -> bool:
+    for stream in range(3):
+        with contextlib.suppress(OSError):
+            return os.tcgetpgrp(stream) == os.getpgrp()
+    return False
+
+
+def _await(child: subprocess.Popen[Any], timeout_s: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout_s)
+
+
+def _wait(arguments: tuple[str, ...], variables: dict[str, str], on_tick: Callable[[], None]) -> tuple[int, int]:
+    """For Windows, where a console sends Ctrl-C to all of its processes."""
+    child = subprocess.Popen(arguments, env=variables, close_fds=False)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            _await(child, _TICK_S)
+            if child.returncode is not None:
+                return child.pid, int(child.returncode)
+            on_tick()
+
+
+def end_alike(exit_code: int) -> int:
+    """The exit code of a program that ended by itself; where a signal has killed it, the same kills us here."""
+    if exit_code >= 0:
+        return exit_code
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    number = -exit_code
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the program has left its own
+        if number not in {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+    return _SHELL_BASE + number

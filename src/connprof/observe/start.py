@@ -1,0 +1,341 @@
+"""Inside a process that ``connprof run`` observes: when it begins, how it is followed, and its last word.
+
+What the window sees is written into the run's folder as ``process-{pid}-{started_at_ns}.json``: when the process
+ends by itself, in ``os._exit``, before ``exec``, on a signal that would kill it, and now and then in between, so that
+a process that is killed loses little. Nothing in here raises into the program or prints.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from connprof.observe.originals import now_ns
+from connprof.observe.recorder import RECORDER, describe
+from connprof.observe.window import observe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from connprof.observe.observation import Observation
+    from connprof.observe.tracking import Tracking
+    from connprof.observe.window import Window
+
+__all__ = ["begin", "end"]
+
+_SHARE: Final = 100
+"""One part in so many of a process's time may go into writing what is known so far."""
+_GRACE_NS: Final = 20_000_000
+"""Writing time that is granted at the start, when a share of the time is next to nothing."""
+_APART_NS: Final = 50_000_000
+"""Two writings are at least this far apart."""
+_LIVE_S: Final = 0.5
+_LOCK_S: Final = 1.0
+_ERRORS_MAX: Final = 20
+_FOLLOWED_SIGNALS: Final = ("SIGTERM", "SIGHUP")
+
+
+class _Follower:
+    """One process and its file."""
+
+    def __init__(self, folder: str, *, live: bool, memory: bool) -> None:
+        self._folder = folder
+        self._live = live
+        self._with_memory = memory
+        self._window: Window | None = None
+        self._observation: Observation | None = None
+        self._errors: list[str] = []
+        self._tracking: Tracking | None = None
+        self._signals = _Signals(self._killed_by)
+        self._is_replaced = False
+        self._new_process()
+
+    def _new_process(self) -> None:
+        self._lock = threading.RLock()  # reentrant: a signal may come while something is being written
+        self._started_ns = now_ns()
+        self._due_ns = 0
+        self._spent_ns = 0
+        self._written_count = 0
+        self._has_ended = False
+        self._is_fork = False
+        self._ticker: _Ticker | None = None
+
+    # --- the beginning ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self._window = observe(events_max=0)
+        self._observation = self._window.__enter__()
+        if hasattr(os, "register_at_fork"):
+            # After the window's own: in a child it counts from zero by then.
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
+        self._replace_ends()
+        if self._with_memory:
+            self._attempt("memray", self._record_memory)
+        self._attempt("signals", self._signals.follow)
+        RECORDER.on_event = self._event
+        self.write("running")
+        self._tick()
+
+    def _attempt(self, what: str, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self._note(describe(what, error))
+
+    def _note(self, sentence: str) -> None:
+        if len(self._errors) < _ERRORS_MAX and sentence not in self._errors:
+            self._errors.append(sentence)
+
+    # --- the middle ---------------------------------------------------------------------------------------
+
+    def _event(self) -> None:
+        """Something was recorded. It runs for every request: it must cost nothing nearly every time."""
+        if now_ns() < self._due_ns:
+            return
+        if self._signals.are_pending:
+            self._attempt("signals", self._signals.follow)
+        self.write("running")
+        self._tick()
+
+    def write(self, ended: str, signal: int | None = None) -> None:
+        """Put what is known by now in the place of what was written before."""
+        if self._has_ended and ended == "running":
+            return
+        begun_ns = now_ns()
+        if not self._lock.acquire(timeout=0 if ended == "running" else _LOCK_S):
+            return
+        try:
+            if not (self._has_ended and ended == "running"):
+                self._has_ended = ended != "running"
+                self._attempt("writing", functools.partial(self._write, ended, signal))
+        finally:
+            spent_ns = now_ns() - begun_ns
+            self._spent_ns += spent_ns
+            share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
+            self._due_ns = max(share_due_ns, now_ns() + _APART_NS)
+            self._lock.release()
+
+    def _write(self, ended: str, signal: int | None) -> None:
+        assert self._observation is not None
+        snapshot = self._observation.snapshot(ended=ended, signal=signal)
+        snapshot["errors"] = [*snapshot.get("errors", ()), *self._errors]
+        if self._is_fork and not self._written_count and _is_blank(snapshot):
+            return  # one of many workers, perhaps, that have nothing to tell
+        name = f"process-{snapshot['pid']}-{snapshot['started_at_ns']}.json"
+        self._written_count += 1
+        _put(self._folder, name, json.dumps(snapshot, ensure_ascii=False).encode("utf-8", "replace"), self._written_count)
+
+    def _tick(self) -> None:
+        if self._live and self._ticker is None and not self._has_ended:
+            self._ticker = _Ticker(lambda: self.write("running"))
+
+    # --- forks --------------------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        # With a thread of ours beside it, Python would warn of the fork. The next event brings it back.
+        if self._ticker is not None:
+            self._ticker.stop()
+        self._lock.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._ticker = None
+        self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._errors = []
+        self._new_process()
+        self._is_fork = True
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def at_exit(self) -> None:
+        """The interpreter ends."""
+        if self._ticker is not None:
+            self._ticker.stop()
+        self._last_words("exit")
+        RECORDER.on_event = None
+        window, self._window = self._window, None
+        if window is not None:
+            self._attempt("closing the window", lambda: window.__exit__(None, None, None))
+
+    def _last_words(self, ended: str, signal: int | None = None) -> None:
+        if self._has_ended:
+            return
+        self._end_memory()
+        self.write(ended, signal)
+
+    def _killed_by(self, signal: int) -> None:
+        self._last_words("signal", signal)
+
+    def _replace_ends(self) -> None:
+        """``os._exit`` and both functions that all others of the ``exec`` family end in."""
+        if self._is_replaced:
+            return
+        self._is_replaced = True
+        exits = os._exit  # noqa: SLF001 - that is its name
+
+        @functools.wraps(exits)
+        def _exit(*args: Any, **kwargs: Any) -> Any:
+            self._last_words("os._exit")
+            exits(*args, **kwargs)
+
+        os._exit = _exit  # noqa: SLF001 - that is its name
+        for name in ("execv", "execve"):
+            if hasattr(os, name):
+                setattr(os, name, self._exec(getattr(os, name)))
+
+    def _exec(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def execute(path: Any, *args: Any, **kwargs: Any) -> Any:
+            if not _can_be_executed(path):  # a look along PATH
+                return original(path, *args, **kwargs)
+            self._last_words("exec")
+            try:
+                return original(path, *args, **kwargs)
+            except BaseException:
+                self._go_on()
+                raise
+
+        return execute
+
+    def _go_on(self) -> None:
+        """The process goes on after all."""
+        self._has_ended = False
+        self.write("running")
+
+    # --- memory -------------------------------------------------------------------------------------------
+
+    def _record_memory(self) -> None:
+        from connprof.observe.tracking import Tracking
+
+        self._tracking = Tracking(self._folder)
+
+    def _end_memory(self) -> None:
+        tracking, self._tracking = self._tracking, None
+        if tracking is not None:
+            self._attempt("memray", tracking.stop)
+
+
+class _Signals:
+    """A last word before a signal kills, where the program itself has no handler for it.
+
+    The program sees none of it: for ``signal.signal`` and ``signal.getsignal`` the default stays the default.
+    """
+
+    def __init__(self, last_word: Callable[[int], None]) -> None:
+        self._last_word = last_word
+        self.are_pending = True
+
+    def follow(self) -> None:
+        """Take the default's place, if it is in force; only the main thread may do that, so it may have to wait."""
+        if threading.get_ident() != threading.main_thread().ident:
+            return
+        self.are_pending = False
+        import signal
+
+        numbers = {getattr(signal, name) for name in _FOLLOWED_SIGNALS if hasattr(signal, name)}
+        set_handler, get_handler, default = signal.signal, signal.getsignal, signal.SIG_DFL
+
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            self._last_word(number)
+            set_handler(number, default)
+            os.kill(os.getpid(), number)
+
+        @functools.wraps(set_handler)
+        def ours_for_default(signalnum: Any, handler: Any) -> Any:
+            if handler == default and signalnum in numbers:
+                handler = on_signal
+            previous = set_handler(signalnum, handler)
+            return default if previous is on_signal else previous
+
+        @functools.wraps(get_handler)
+        def default_for_ours(signalnum: Any) -> Any:
+            handler = get_handler(signalnum)
+            return default if handler is on_signal else handler
+
+        for number in numbers:
+            if get_handler(number) == default:
+                set_handler(number, on_signal)
+        signal.signal = ours_for_default
+        signal.getsignal = default_for_ours
+
+
+class _Ticker:
+    """A thread that writes at a steady pace, for ``--live`` alone."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="connprof", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_LIVE_S):
+            self._do()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_LOCK_S)
+
+
+def _is_blank(snapshot: dict[str, Any]) -> bool:
+    """Whether nothing at all was seen."""
+    return not any(snapshot["counts"].values()) and not any(
+        snapshot.get(name) for name in ("clients", "contexts", "errors")
+    )
+
+
+def _can_be_executed(path: Any) -> bool:
+    try:
+        return isinstance(path, int) or os.access(path, os.X_OK)
+    except Exception:  # noqa: BLE001 - the original says what is wrong with it
+        return True
+
+
+def _put(folder: str, name: str, content: bytes, serial: int) -> None:
+    """A whole file or none."""
+    path = os.path.join(folder, name)  # noqa: PTH118 - this runs often
+    part = f"{path}.{serial}.part"
+    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(number, left) :]
+        finally:
+            os.close(number)
+        os.replace(part, path)  # noqa: PTH105 - this runs often
+    except BaseException:
+        os.unlink(part)  # noqa: PTH108 - this runs often
+        raise
+
+
+_follower: _Follower | None = None
+
+
+def begin(folder: str) -> None:
+    """Observe this process from now on."""
+    global _follower  # noqa: PLW0603 - a process has one
+    if _follower is None:
+        _follower = _Follower(
+            folder,
+            live=os.environ.get("CONNPROF_RUN_LIVE") == "1",
+            memory=os.environ.get("CONNPROF_RUN_MEMORY") == "1",
+        )
+        _follower.begin()
+
+
+def end() -> None:
+    """The interpreter ends: the last that it calls."""
+    if _follower is not None and sys is not None:
+        _follower.at_exit()
