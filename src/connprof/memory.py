@@ -24,6 +24,7 @@ __all__ = [
     "category_of",
     "read_capture",
     "read_live",
+    "ssl_function",
     "tracked",
 ]
 
@@ -201,14 +202,14 @@ def _sums(capture: Path) -> _Sums:
 def _ssl_only(rows: Iterable[tuple[tuple[str, str, int], int]]) -> dict[str, int]:
     totals: dict[str, int] = defaultdict(int)
     for (function, file, _line), amount in rows:
-        if name := _ssl_name(function, file):
+        if name := ssl_function(function, file):
             totals[name] += amount
     return totals
 
 
-def _ssl_name(function: str, file: str) -> str | None:
+def ssl_function(function: str, file: str, ssl_file: str = ssl.__file__) -> str | None:
     """How a function that does TLS work is called in our figures; nothing for all others."""
-    if file == ssl.__file__:
+    if file == ssl_file:
         return function
     if file.endswith(_LOADERS):
         package = next(part for part in reversed(file.split("/")[:-1]) if part not in {"util", "_async"})
@@ -233,7 +234,7 @@ def _walk(capture: Path) -> _Sums:
             frames = record.stack_trace(max_stacks=1)
             if frames and frames[0][:2] == _LAST_PLACE:
                 last += record.size
-            if frames and (name := _ssl_name(*frames[0][:2])):
+            if frames and (name := ssl_function(*frames[0][:2])):
                 totals[name] += record.size
                 counts[name] += record.n_allocations
         peak_bytes = reader.metadata.peak_memory

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
     "errors", "codes", "model", "profile", "abridged", "store", "stats", "paired", "observe", "memory", "checks",
     "verdict", "axes", "safety", "advice", "merge", "findings", "assemble", "compare", "gate", "settings", "lint",
-    "history", "report", "plugin", "cli", "__main__",
+    "launch", "history", "report", "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",

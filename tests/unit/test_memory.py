@@ -154,4 +154,4 @@ def test_libraries_that_load_past_ssl_are_seen(tmp_path):
     ],
 )
 def test_only_files_that_do_tls_are_ssl_bytes(file, name):
-    assert memory._ssl_name("load", file) == name
+    assert memory.ssl_function("load", file) == name

@@ -14,6 +14,7 @@ from connprof.cli.history import history
 from connprof.cli.lint import lint
 from connprof.cli.merge import merge
 from connprof.cli.report import report
+from connprof.cli.run import run
 
 __all__ = ["ExitCode", "cli", "exit_code", "guarded", "main"]
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """What a Python HTTP client costs in SSL contexts, TLS handshakes, connections, memory and time."""
 
 
-for _command in (compare, duel, history, lint, merge, report):
+for _command in (compare, duel, history, lint, merge, report, run):
     cli.add_command(_command)
 
 

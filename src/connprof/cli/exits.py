@@ -19,6 +19,7 @@ __all__ = [
     "GATE_EXIT_CODES_HELP",
     "LINT_EXIT_CODES_HELP",
     "MATRIX_EXIT_CODES_HELP",
+    "PROFILE_EXIT_CODES_HELP",
     "RUN_EXIT_CODES_HELP",
     "ExitCode",
     "duel_exit_code",
@@ -94,6 +95,13 @@ Exit codes; where several apply, the first in this list:
   1    something was found
   0    nothing was found
   130  interrupted
+"""
+
+PROFILE_EXIT_CODES_HELP = """\b
+Exit codes:
+  the program's own, or the signal that killed it (128 + its number in a shell); where that is 0:
+  1    a limit is broken: --fail-on, --max-..., --min-...
+  2    wrong use, a program that cannot be started, or a file that cannot be written
 """
 
 DUEL_EXIT_CODES_HELP = """\b

@@ -86,10 +86,8 @@ def _words(file: Path) -> _Words:
 
 def _about_none(name: str, began: list[_Words], processes: tuple[ProcessProfile, ...]) -> list[str]:
     if not began:
-        return [
-            f"No Python process was observed: {name} started none, or one that ignores PYTHONPATH (python -I, -E or -S,"
-            " a frozen program, or an emptied environment)."
-        ]
+        ignored = "python -I, -E or -S, a frozen program, or an emptied environment"
+        return [f"No Python process was observed: {name} started none, or one that ignores PYTHONPATH ({ignored})."]
     if not processes and not any(each.is_too_old or each.failure for each in began):
         return ["Nothing was to be seen: no process imported ssl or a library that connects."]
     return []

@@ -41,7 +41,9 @@ def mark(findings: Iterable[Finding], profile: Profile, folder: Path) -> tuple[M
 def _mark(finding: Finding, profile: Profile, file: str) -> Mark:
     lines = range(finding.place.line, finding.place.end_line + 1)
     counts = [
-        tally.counts for tally in profile.sites if tally.site.line in lines and os.path.realpath(tally.site.file) == file
+        tally.counts
+        for tally in profile.sites
+        if tally.site.line in lines and os.path.realpath(tally.site.file) == file
     ]
     clients = [
         group

@@ -106,9 +106,7 @@ def _add(totals: LineBytes, capture: Path, sidecar: _Sidecar) -> None:
                 totals[line] += bytes_by_stack[stack]
 
 
-def _line(
-    frames: Sequence[tuple[str, str, int]], ssl_file: str, finder: SiteFinder
-) -> tuple[str, int, str] | None:
+def _line(frames: Sequence[tuple[str, str, int]], ssl_file: str, finder: SiteFinder) -> tuple[str, int, str] | None:
     """The line that pays for an allocation, innermost frame first; ``None`` where it is no SSL work."""
     theirs = [frame for frame in frames if not any(own in frame[1] for own in _OWN_FOLDERS)]
     if not theirs or ssl_function(theirs[0][0], theirs[0][1], ssl_file) is None:

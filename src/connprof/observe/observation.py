@@ -271,7 +271,7 @@ class Observation:
         """What these figures leave out, in sentences; known when the window has closed."""
         with self._lock:
             sentences = list(self._final_blind_spots)
-            if self._bars_cut_count:
+            if self._bars_cut_count and self._events_max:
                 sentences.append(
                     f"The timeline holds the first {len(self._bars)} events;"
                     f" {self._bars_cut_count} more are counted but not shown."

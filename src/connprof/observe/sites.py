@@ -26,6 +26,7 @@ __all__ = [
     "CARRIED",
     "CHAIN_FRAMES_MAX",
     "DEFAULT_FINDER",
+    "LIBRARY_FOLDERS",
     "UNKNOWN",
     "Caller",
     "Carried",
@@ -154,14 +155,15 @@ def _library_folders() -> tuple[str, ...]:
     return tuple(_folder(folder) for folder in folders)
 
 
-_LIBRARY_FOLDERS: Final = _library_folders()
+LIBRARY_FOLDERS: Final = _library_folders()
+"""Each with a separator at its end."""
 _OWN_FOLDER: Final = _folder(os.path.dirname(__file__))  # noqa: PTH120 - a string is wanted
 
 
 def _is_user_file(file: str) -> bool:
     """Whether a file is neither the standard library's, nor an installed package's, nor ours."""
     path = os.path.normcase(os.path.abspath(file))  # noqa: PTH100 - a string is wanted
-    if path.startswith(_LIBRARY_FOLDERS):
+    if path.startswith(LIBRARY_FOLDERS):
         return False
     return f"{os.sep}site-packages{os.sep}" not in path and f"{os.sep}dist-packages{os.sep}" not in path
 
@@ -223,13 +225,21 @@ class SiteFinder:
             frame = frame.f_back
         return tuple(found[1:])
 
+    def find_named(self, frames: Iterable[tuple[str, str, int]]) -> Location | None:
+        """The same for frames that were written down: function, file and line of each, innermost first."""
+        for function, file, line in frames:
+            kind = self._kind_named(file, function.rpartition(".")[2])
+            if kind:
+                return None if kind == _STOP else (file, line, function)
+        return None
+
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame is neither the user's nor an event loop's."""
         known = self._kinds.get(id(frame.f_code))
         return (self._classify(frame.f_code) if known is None else known) == _SKIP
 
     def _classify(self, code: CodeType) -> int:
-        kind = self._kind_of(code)
+        kind = self._kind_named(code.co_filename, code.co_name)
         if len(self._kinds) >= _CACHED_CODES_MAX:
             self._kinds.clear()
             self._codes.clear()
@@ -237,10 +247,9 @@ class SiteFinder:
         self._kinds[id(code)] = kind
         return kind
 
-    def _kind_of(self, code: CodeType) -> int:
-        file = code.co_filename
+    def _kind_named(self, file: str, function: str) -> int:
         folder, name = os.path.split(file)
-        if code.co_name in _LOOP_FUNCTIONS.get((os.path.basename(folder), name), ()):  # noqa: PTH119 - strings
+        if function in _LOOP_FUNCTIONS.get((os.path.basename(folder), name), ()):  # noqa: PTH119 - strings
             return _STOP
         if file.startswith("<") or os.path.normcase(file).startswith(_OWN_FOLDER):
             return _SKIP

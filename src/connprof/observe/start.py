@@ -132,7 +132,9 @@ class _Follower:
             return  # one of many workers, perhaps, that have nothing to tell
         name = f"process-{snapshot['pid']}-{snapshot['started_at_ns']}.json"
         self._written_count += 1
-        _put(self._folder, name, json.dumps(snapshot, ensure_ascii=False).encode("utf-8", "replace"), self._written_count)
+        _put(
+            self._folder, name, json.dumps(snapshot, ensure_ascii=False).encode("utf-8", "replace"), self._written_count
+        )
 
     def _tick(self) -> None:
         if self._live and self._ticker is None and not self._has_ended:
@@ -181,14 +183,14 @@ class _Follower:
         if self._is_replaced:
             return
         self._is_replaced = True
-        exits = os._exit  # noqa: SLF001 - that is its name
+        exits = os._exit
 
         @functools.wraps(exits)
         def _exit(*args: Any, **kwargs: Any) -> Any:
             self._last_words("os._exit")
             exits(*args, **kwargs)
 
-        os._exit = _exit  # noqa: SLF001 - that is its name
+        os._exit = _exit
         for name in ("execv", "execve"):
             if hasattr(os, name):
                 setattr(os, name, self._exec(getattr(os, name)))

@@ -1,0 +1,278 @@
+"""``connprof run``: any program, observed from outside; its summary comes on standard error when it has ended."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connprof.assemble import assemble
+from connprof.cli.exits import PROFILE_EXIT_CODES_HELP, ExitCode
+from connprof.codes import BY_CODE
+from connprof.errors import ConnprofError, UsageError
+from connprof.launch import hot, memory
+from connprof.launch.child import end_alike, follow
+from connprof.launch.folder import environment, run_folder
+from connprof.launch.gathered import gather
+from connprof.launch.limits import ANY, Limits, broken
+from connprof.launch.live import counting
+from connprof.launch.program import command, interpreter, module, script
+from connprof.lint import lint, load_lint_settings
+from connprof.report.profile import render
+from connprof.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connprof.launch.child import Ended
+    from connprof.launch.program import Program
+    from connprof.lint import Finding
+    from connprof.profile import Profile
+    from connprof.report.profile import Kind
+
+__all__ = ["run"]
+
+_EXAMPLES = """\b
+Examples:
+  connprof run app.py --port 8000      a script, as python would run it
+  connprof run -m package              a module
+  connprof run -- gunicorn app:app     a command that starts Python
+  connprof run --fail-on any --max-handshakes 5 --json profile.json app.py
+"""
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_NARROWEST, _WIDEST = 60, 160
+
+
+class _RunCommand(click.Command):
+    """One that remembers whether ``--`` stood before the program: then it is a command and no script."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split our options from the program's words, which begin with the first that is no option."""
+        _, left, _ = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta["is_command"] = len(left) < len(args) and args[len(args) - len(left) - 1] == "--"
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_RunCommand,
+    short_help="Find the lines of a program that make contexts, handshakes and connections.",
+    context_settings={"allow_interspersed_args": False},
+    epilog=f"{_EXAMPLES}\n{PROFILE_EXIT_CODES_HELP}",
+)
+@click.option("-m", "as_module", is_flag=True, help="PROGRAM is a module or package, as for python -m.")
+@click.option("--json", type=_FILE, help="Write all figures as JSON.")
+@click.option("--html", type=_FILE, help="Write a page.")
+@click.option("--sarif", type=_FILE, help="Write the findings as SARIF, for code scanning.")
+@click.option("--markdown", type=_FILE, help="Write Markdown, for a pull request or a job's summary.")
+@click.option("--fail-on", metavar="CODE,...", multiple=True, help="Exit with 1 if one of these is found; any for all.")
+@click.option("--max-contexts", metavar="N", type=click.IntRange(0), help="Exit with 1 above N SSL contexts.")
+@click.option("--max-handshakes", metavar="N", type=click.IntRange(0), help="Exit with 1 above N TLS handshakes.")
+@click.option("--max-connections", metavar="N", type=click.IntRange(0), help="Exit with 1 above N TCP connections.")
+@click.option(
+    "--min-requests-per-connection", metavar="X", type=click.FloatRange(0), help="Exit with 1 below X on average."
+)
+@click.option("--memory", "with_memory", is_flag=True, help="Also record SSL bytes by line, with memray: slow.")
+@click.option("--live", is_flag=True, help="Show counters while the program runs, on standard error.")
+@click.option(
+    "--lint",
+    "lint_path",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Also check this source, and say which of its findings ran.",
+)
+@click.option("--python", metavar="INTERPRETER", help="Python for a script or module.  [default: the one of connprof]")
+@click.option("--quiet", is_flag=True, help="No summary; broken limits are told all the same.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="PROGRAM [ARGUMENTS]...")
+@click.pass_context
+def run(  # noqa: PLR0917 - click passes them by name
+    context: click.Context,
+    as_module: bool,
+    json: Path | None,
+    html: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
+    fail_on: tuple[str, ...],
+    max_contexts: int | None,
+    max_handshakes: int | None,
+    max_connections: int | None,
+    min_requests_per_connection: float | None,
+    with_memory: bool,
+    live: bool,
+    lint_path: Path | None,
+    python: str | None,
+    quiet: bool,
+    words: tuple[str, ...],
+) -> int:
+    """Run PROGRAM unmodified, and say which of its lines make SSL contexts, TLS handshakes and connections.
+
+    Our options come before the program; all that follows is the program's. Its input, output, signals and exit code
+    are passed through. The summary comes on standard error when it has ended; its forks, workers and subprocesses are
+    in it. No body, header, cookie, key or argument is recorded.
+    """
+    request = _Request(
+        program=_program(words, python, as_module=as_module, is_command=bool(context.meta["is_command"])),
+        files={"json": json, "html": html, "sarif": sarif, "markdown": markdown},
+        limits=Limits(
+            codes=_codes(fail_on),
+            contexts_max=max_contexts,
+            handshakes_max=max_handshakes,
+            connections_max=max_connections,
+            requests_per_connection_min=min_requests_per_connection,
+        ),
+        with_memory=with_memory,
+        live=live,
+        lint_path=lint_path,
+        quiet=quiet,
+    )
+    if min_requests_per_connection is not None and not math.isfinite(min_requests_per_connection):
+        raise UsageError("--min-requests-per-connection takes a number.")
+    findings = None if lint_path is None else _lint_findings(lint_path)
+    _check_outputs(request.files)
+    if with_memory:
+        is_command = context.meta["is_command"]
+        memory.check_memray(None if is_command else interpreter(python), os.environ)
+    profile, was_observed = _observe(request)
+    return _tell(profile, request, findings, was_observed=was_observed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What was asked for."""
+
+    program: Program
+    files: dict[Kind, Path | None]
+    limits: Limits
+    with_memory: bool
+    live: bool
+    lint_path: Path | None
+    quiet: bool
+
+
+def _program(words: Sequence[str], python: str | None, *, as_module: bool, is_command: bool) -> Program:
+    if not words:
+        raise UsageError("name the program to run: connprof run app.py, -m package, or -- command.")
+    name, *arguments = words
+    if as_module:
+        return module(name, arguments, interpreter(python))
+    if not is_command:
+        return script(name, arguments, interpreter(python))
+    if python is not None:
+        raise UsageError("--python is for a script or a module: a command has its own.")
+    return command(name, arguments)
+
+
+def _codes(given: Sequence[str]) -> frozenset[str]:
+    codes = [code.strip() for each in given for code in each.split(",") if code.strip()]
+    if given and not codes:
+        raise UsageError("--fail-on: no code is named.")
+    wanted = frozenset(ANY if code.lower() == ANY else code.upper() for code in codes)
+    measured = [code for code, each in BY_CODE.items() if "run" in each.sources]
+    for code in sorted(wanted - {ANY}):
+        if code not in BY_CODE:
+            raise UsageError(f"--fail-on: there is no code {code!r}; a run finds {', '.join(measured)}.")
+        if code not in measured:
+            raise UsageError(f"--fail-on: a run reports {code} as {BY_CODE[code].measured_as}.")
+    return wanted
+
+
+def _lint_findings(path: Path) -> tuple[Finding, ...]:
+    """Before the program starts, so that a wrong path is told at once and the source is that which runs."""
+    return lint([path], load_lint_settings(None)).findings
+
+
+def _check_outputs(files: dict[Kind, Path | None]) -> None:
+    """Say before a long run what would keep its result from being written."""
+    paths = [path for path in files.values() if path is not None]
+    for path in paths:
+        folder = path.parent
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder.")
+        if (folder.exists() and not folder.is_dir()) or (folder.is_dir() and not os.access(folder, os.W_OK)):
+            raise UsageError(f"{path} cannot be written.")
+    regular = [os.path.realpath(path) for path in paths if not path.exists() or path.is_file()]
+    if len(set(regular)) < len(regular):
+        raise UsageError("two outputs would be written into one file.")
+    if files["html"] is not None:
+        render(assemble((), command=(), started_at="", duration_ns=0, exit_code=0), "html")
+
+
+def _observe(request: _Request) -> tuple[Profile, bool]:
+    """Run the program, and make a profile of what its processes left; whether there was any Python process."""
+    with run_folder() as folder:
+        variables = environment(folder, os.environ, live=request.live, memory=request.with_memory)
+        if request.live:
+            with counting(folder) as counters:
+                ended = follow(request.program, variables, counters.tick)
+                counters.tick()
+        else:
+            ended = follow(request.program, variables)
+        return _profile(folder, ended, request)
+
+
+def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, bool]:
+    left = gather(folder, request.program.name)
+    notes = list(left.notes)
+    ssl_bytes: memory.LineBytes = {}
+    if request.with_memory:
+        captured = memory.read_captures(folder)
+        ssl_bytes = captured.by_line
+        notes += [memory.NOTE, *captured.notes]
+    profile = assemble(
+        left.processes,
+        command=request.program.shown,
+        started_at=ended.started_at,
+        duration_ns=ended.duration_ns,
+        exit_code=ended.exit_code,
+        notes=notes,
+        memory=request.with_memory,
+        ssl_bytes=ssl_bytes,
+    )
+    return profile, left.python_count > 0
+
+
+def _tell(profile: Profile, request: _Request, findings: tuple[Finding, ...] | None, *, was_observed: bool) -> int:
+    """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
+    if not request.quiet:
+        width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
+        _print(render(profile, "text", color=_has_colors(), width=width))
+    if findings is not None:
+        _print("\n" + "\n".join(hot.sentences(hot.mark(findings, profile, Path.cwd()))) + "\n")
+    failed = False
+    for kind, path in request.files.items():
+        if path is not None:
+            try:
+                write_atomically(path, render(profile, kind).encode())
+            except ConnprofError as error:
+                failed = True
+                _print(f"Error: {error}\n")
+    sentences = broken(profile, request.limits, was_observed=was_observed)
+    for sentence in sentences:
+        _print(f"Limit: {sentence}\n")
+    if profile.exit_code:
+        return end_alike(profile.exit_code)
+    if failed:
+        return ExitCode.USAGE
+    return ExitCode.NEGATIVE if sentences else ExitCode.PASS
+
+
+def _has_colors() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+def _print(text: str) -> None:
+    """To standard error as it is, if anybody is left to read it; a question mark for what it cannot say."""
+    stream: Any = sys.stderr
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        return
