@@ -147,6 +147,13 @@ def costs(session: nox.Session) -> None:
 
 
 @nox.session
+def overhead(session: nox.Session) -> None:
+    """What the observer costs on pooled requests and on a client per call, beside other tools."""
+    install(session)
+    run(session, "python", "-m", "bench.observer_costs", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and likely mistakes."""
     session.install(*PINS, *nox.project.dependency_groups(PROJECT, "lint"))

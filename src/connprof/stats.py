@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Line",
+    "Middle",
     "RatioInterval",
     "SignTest",
     "bootstrap_ratio",
     "line",
     "median",
+    "middle",
     "minimum",
     "paired_ratios",
     "percentile",
@@ -81,6 +83,16 @@ class Line:
         return self.intercept + self.slope * x
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Middle:
+    """A median with an interval that holds the true one at least as often as ``confidence`` says."""
+
+    median: float
+    low: float
+    high: float
+    confidence: float
+
+
 def _required(values: Sequence[float], what: str) -> None:
     if not values:
         raise ValueError(f"{what} of no values")
@@ -110,6 +122,25 @@ def median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
+def middle(values: Sequence[float], *, confidence: float = 0.95) -> Middle:
+    """The median and two of the values around it that hold the true median, whatever the values' distribution.
+
+    Of n independent values the k-th smallest and the k-th largest hold it unless fewer than k lie on one side, which is
+    a matter of fair coins (David and Nagaraja, Order Statistics, 7.1). k is the largest that keeps ``confidence``.
+
+    Raises:
+        ValueError: there are too few values for it: 0.95 takes six.
+    """
+    _required(values, "middle")
+    ordered, n = sorted(values), len(values)
+    outside, k = 0.0, 0
+    while (tail := outside + math.comb(n, k) / 2**n) <= (1 - confidence) / 2:
+        outside, k = tail, k + 1
+    if k == 0:
+        raise ValueError(f"no {confidence:.0%} interval around the median of {n} values")
+    return Middle(median=median(ordered), low=ordered[k - 1], high=ordered[n - k], confidence=confidence)
 
 
 def pseudomedian(values: Sequence[float]) -> float:

@@ -1,0 +1,243 @@
+"""What observing a program costs, beside other tools on the same work: ``nox -s overhead``.
+
+Each work runs with each tool in a process of its own, against the real TLS server. There, blocks of requests with the
+tool off, on, and off again take turns in an order drawn anew for each round. A round's ratio is the time of *on* over
+the geometric mean of both *off*; the same off over off is the *identical pair*, which says what the method sees where
+there is nothing to see. Of each, the median over rounds is shown with its 95 % interval from order statistics.
+
+The observer, cProfile and memray run under the suite's own interpreter; OpenTelemetry's instrumentation of httpx in an
+environment of its own, with the same versions of httpx and below. Not part of the tests: a busy machine must not turn
+those red.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import ssl
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.children import JobFailed, Workers
+from bench.environments import Requirements, environment
+from bench.observer_work import TOOLS, WORKS
+from bench.provenance import commit
+from bench.surroundings import child_variables, cpu_model
+from bench.wide.sources import installed
+from connprof.cli.exits import ExitCode, guarded
+from connprof.errors import RunError
+from connprof.stats import Middle, median, middle
+from connprof_server import ServerError, json_size_bytes, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connprof_server.target import Target
+
+__all__ = ["Cost", "main", "overhead"]
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_PATH = "/api/1/datasets/?q=velo"
+_LIMIT_S = 900.0
+_FEWEST_ROUNDS_COUNT = 6  # below that no two of the values hold the median in 95 %
+_ROUNDS_OF_OTHERS = 10
+"""A tenth of the rounds is enough for the others: they are beside the observer, not held against a limit."""
+_KEEP_ALIVE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one tool costs on one work.
+
+    Attributes:
+        work: which requests.
+        tool: what was switched on.
+        ratio: CPU time with it over CPU time without it.
+        identical: the same of two blocks without it.
+        added_us_per_request: the median of what it adds to a request, in microseconds of CPU time.
+        request_us: CPU time of a request without it.
+        rounds_count: how many rounds that is from.
+        limit: the most that ``ratio`` may be; only the observer has one.
+    """
+
+    work: str
+    tool: str
+    ratio: Middle
+    identical: Middle
+    added_us_per_request: float
+    request_us: float
+    rounds_count: int
+    limit: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the limit is kept, by the median."""
+        return self.limit is None or self.ratio.median <= self.limit
+
+
+def cost_of(work: str, tool: str, outcome: dict[str, Any]) -> Cost:
+    """What a worker measured, as figures."""
+    off, on, again = outcome["off_ns"], outcome["on_ns"], outcome["again_ns"]
+    each = outcome["requests_count"] * 1e3
+    rounds = list(zip(off, on, again, strict=True))
+    return Cost(
+        work=work,
+        tool=tool,
+        ratio=middle([with_it / math.sqrt(one * other) for one, with_it, other in rounds]),
+        identical=middle([other / one for one, _with_it, other in rounds]),
+        added_us_per_request=median([(with_it - (one + other) / 2) / each for one, with_it, other in rounds]),
+        request_us=median([*off, *again]) / each,
+        rounds_count=len(rounds),
+        limit=WORKS[work].limit if tool == "observer" else None,
+    )
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--work", "works", type=click.Choice(list(WORKS)), multiple=True, help="Only this; may be repeated.")
+@click.option("--tool", "tools", type=click.Choice(list(TOOLS)), multiple=True, help="Only this; may be repeated.")
+@click.option(
+    "--rounds",
+    "rounds_count",
+    type=click.IntRange(_FEWEST_ROUNDS_COUNT, 100_000),
+    default=300,
+    show_default=True,
+    help="Rounds with the observer; a tenth of them with other tools.",
+)
+@click.option("--quick", is_flag=True, help="Few rounds: shows that it works, and decides nothing within 1 %.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the order within rounds.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures.")
+def overhead(
+    *,
+    works: tuple[str, ...],
+    tools: tuple[str, ...],
+    rounds_count: int,
+    quick: bool,
+    seed: int,
+    json_file: Path | None,
+) -> int:
+    """Measure what the observer adds to the CPU time of requests, beside OpenTelemetry, cProfile and memray.
+
+    Exit code 1 when the observer's median ratio is above its limit: 1.01 on pooled requests, 1.02 on a client per call.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    start = time.perf_counter()
+    console = Console(highlight=False)
+    rounds_count = 20 if quick else rounds_count
+    others_count = max(rounds_count // _ROUNDS_OF_OTHERS, _FEWEST_ROUNDS_COUNT)
+    wanted = [
+        (work, tool, rounds_count if tool == "observer" else others_count)
+        for work in (works or tuple(WORKS))
+        for tool in (tools or tuple(TOOLS))
+        if tool != "OpenTelemetry" or WORKS[work].by_library == "httpx"
+    ]
+    costs: list[Cost] = []
+    try:
+        with serve(origins=("search",), keep_alive_s=_KEEP_ALIVE_S) as server:
+            for work, tool, count in wanted:
+                console.print(f"{work}, {tool}", style="dim")
+                costs.append(_measured(work, tool, count, seed, server.target))
+            certificates_count = server.target.bundle_certificates_count
+    except ServerError as error:
+        raise RunError(str(error)) from None
+    console.print(_table(costs))
+    if json_file is not None:
+        figures = {
+            "started_at": started_at,
+            "duration_s": round(time.perf_counter() - start, 1),
+            "seed": seed,
+            "quick": quick,
+            **_conditions(certificates_count),
+            "costs": [{**asdict(cost), "kept": cost.kept} for cost in costs],
+        }
+        _write(json_file, json.dumps(figures, indent=2) + "\n")
+    return ExitCode.PASS if all(cost.kept for cost in costs) else ExitCode.NEGATIVE
+
+
+def _measured(work: str, tool: str, rounds_count: int, seed: int, target: Target) -> Cost:
+    variables, _done = child_variables(target)
+    job = {
+        "work": work,
+        "tool": tool,
+        "url": target.url(_PATH),
+        "size_bytes": json_size_bytes(_PATH),
+        "rounds_count": rounds_count,
+        "seed": seed,
+    }
+    command = [_interpreter(tool), "-m", "bench.observer_work"]
+    try:
+        return cost_of(work, tool, Workers(_PROJECT, _LIMIT_S).run(command, job, variables))
+    except JobFailed as error:
+        raise RunError(f"{work} under {tool} was not measured: {error}.") from None
+
+
+def _interpreter(tool: str) -> str:
+    """The interpreter that has the tool: the suite's own, or one of an environment with the same httpx."""
+    if tool != "OpenTelemetry":
+        return sys.executable
+    lines = (Path(__file__).parent / "observer_constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = installed(("httpx",)) | dict(line.split("==") for line in lines)
+    asked = ("httpx", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk")
+    wanted = Requirements(
+        packages=tuple(f"{name}=={pins[name]}" for name in asked),
+        constraints=tuple(f"{name}=={version}" for name, version in sorted(pins.items()) if name not in asked),
+        python=platform.python_version(),
+    )
+    return str(environment(wanted, _PROJECT / ".duel"))  # where duels keep theirs, too
+
+
+def _conditions(certificates_count: int) -> dict[str, Any]:
+    revision, is_changed = commit()
+    return {
+        "commit": revision,
+        "tree_is_changed": is_changed,
+        "python": platform.python_version(),
+        "openssl": ssl.OPENSSL_VERSION,
+        "packages": installed(("httpx", "memray")),
+        "cpu": cpu_model(),
+        "ca_bundle_certificates_count": certificates_count,
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def _table(costs: Sequence[Cost]) -> Table:
+    table = Table("work", "tool", "CPU ratio", "identical pair", "added per request", "of", "limit", "kept")
+    for cost in costs:
+        table.add_row(
+            cost.work,
+            cost.tool,
+            _shown(cost.ratio),
+            _shown(cost.identical),
+            f"{cost.added_us_per_request:,.1f} us",
+            f"{cost.request_us:,.0f} us",
+            "" if cost.limit is None else f"{cost.limit:g}",
+            "" if cost.limit is None else ("yes" if cost.kept else "no"),
+        )
+    return table
+
+
+def _shown(ratio: Middle) -> str:
+    return f"{ratio.median:.3f} ({ratio.low:.3f}-{ratio.high:.3f})"
+
+
+def main() -> None:
+    """Entry point of ``python -m bench.observer_costs``."""
+    sys.exit(guarded(overhead))
+
+
+if __name__ == "__main__":
+    main()
