@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -23,7 +24,20 @@ class Tracking:
         with open(f"{path}.json", "w", encoding="utf-8") as file:  # noqa: PTH123 - the same
             json.dump({"ssl_file": ssl.__file__, "library_folders": list(LIBRARY_FOLDERS)}, file)
         self._tracker = memray.Tracker(destination=memray.FileDestination(f"{path}.bin"), follow_fork=True)
-        self._tracker.__enter__()
+        # memray keeps the stacks of other threads when it begins, but not its own: every frame that returns below the
+        # one that began would take one of the program's with it, the outermost first. So another thread begins.
+        failures: list[Exception] = []
+        beginning = threading.Thread(target=self._begin, args=(failures,))
+        beginning.start()
+        beginning.join()
+        if failures:
+            raise failures[0]
+
+    def _begin(self, failures: list[Exception]) -> None:
+        try:
+            self._tracker.__enter__()
+        except Exception as error:  # noqa: BLE001 - for the thread that waits
+            failures.append(error)
 
     def stop(self) -> None:
         """Write what is left to write."""
