@@ -16,6 +16,7 @@ from connprof.profile import (
     Counts,
     Finding,
     OriginTally,
+    Place,
     Price,
     ProcessProfile,
     Profile,
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from connprof.observe import Observation
-    from connprof.profile import Place
 
-__all__ = ["assemble", "profile_of"]
+__all__ = ["assemble", "merge_lines", "profile_of"]
 
 _CHAINS_MAX = 5
 
@@ -135,7 +135,41 @@ def _sites(
                 ssl_bytes=amount,
             )
         )
+    # Lines that the observer saw nothing of, such as one that reads an answer: their bytes are in the total as well.
+    summed += [
+        SiteTally(
+            site=Place(file=file, line=line, function=function, certainty="stack" if file else "unknown"),
+            counts=Counts(requests_count=0),
+            costs=Costs(),
+            ssl_bytes=amount,
+        )
+        for (file, line, function), amount in (left or {}).items()
+        if amount
+    ]
     return tuple(sorted(summed, key=_site_cost, reverse=True))
+
+
+_SURENESS = ("stack", "context", "creation", "unknown")
+
+
+def merge_lines(sites: Sequence[SiteTally]) -> tuple[SiteTally, ...]:
+    """One entry for each line, however each of its events was traced to it; the surest way stands for all."""
+    groups: dict[tuple[str, int, str], list[SiteTally]] = defaultdict(list)
+    for tally in sites:
+        groups[tally.site.file, tally.site.line, tally.site.function].append(tally)
+    merged = []
+    for same in groups.values():
+        measured = [each.ssl_bytes for each in same if each.ssl_bytes is not None]
+        merged.append(
+            SiteTally(
+                site=min((each.site for each in same), key=lambda place: _SURENESS.index(place.certainty)),
+                counts=_sum(Counts, [each.counts for each in same]),
+                costs=_sum(Costs, [each.costs for each in same]),
+                chains=_chains(each.chains for each in same),
+                ssl_bytes=sum(measured) if measured else None,
+            )
+        )
+    return tuple(sorted(merged, key=_site_cost, reverse=True))
 
 
 def _site_cost(tally: SiteTally) -> tuple[int, ...]:
@@ -146,6 +180,7 @@ def _site_cost(tally: SiteTally) -> tuple[int, ...]:
         counts.connections_count + counts.connections_failed_count,
         counts.requests_count or 0,
         tally.costs.request_wall_ns,
+        tally.ssl_bytes or 0,
     )
 
 

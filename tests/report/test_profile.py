@@ -60,6 +60,26 @@ def test_a_fix_is_told_once_for_each_code():
     assert text.count("as for the first CP001 above") == 4
 
 
+def test_the_way_to_a_line_is_told_once():
+    text = rendered("incident")
+    assert text.count("from session.py:31 in run_tool()") == 1
+    unfound = rendered(replace(samples.incident(), findings=samples.incident().findings[1:]))
+    assert "    from session.py:31 in run_tool(), from session.py:60 in main()\n" in unfound
+
+
+def test_ways_are_short_beside_a_whole_path():
+    long = samples.chain(("packages/web/helpers/session.py", 31, "run_tool"), ("a/b.py", 2, "main"))
+    made = replace(samples.helper_finding("datagouv", 0), chains=(long,))
+    text = rendered(replace(samples.incident(), findings=(made,)))
+    assert "called from helpers/session.py:31 in run_tool(), from a/b.py:2 in main() (8x)" in text
+
+
+def test_bytes_that_were_asked_for_are_told_without_a_finding():
+    text = rendered(replace(samples.memory(), findings=()))
+    assert "SSL bytes   299.1 MB at the lines below" in text
+    assert text.index("Totals") < text.index("Lines that pay")
+
+
 def test_a_clean_run_is_one_calm_sentence():
     assert " ".join(rendered("clean").split()) == (
         "connprof: Nothing found. 1 SSL context, 1 TLS handshake, 1 connection, 1,240 requests (1,240.0 per "

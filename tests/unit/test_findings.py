@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from connprof.assemble import assemble
+from connprof.assemble import assemble, merge_lines
 from connprof.findings import CHURN_MADE_COUNT, find
 from connprof.profile import (
     PROCESS_SCHEMA,
@@ -16,6 +16,7 @@ from connprof.profile import (
     OriginShare,
     Place,
     ProcessProfile,
+    SiteTally,
 )
 
 SITE = Place(file="/app/api.py", line=12, function="fetch", certainty="stack")
@@ -277,6 +278,34 @@ def test_bytes_go_as_contexts_go():
     assert (finding.cost.ssl_bytes, finding.leaves.ssl_bytes) == (264_000_000, 6_600_000)
     plain = assemble([process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0)
     assert plain.findings[0].cost.ssl_bytes is None
+
+
+def test_all_bytes_stand_at_a_line():
+    lines = {("/app/api.py", 12, "fetch"): 264_000_000, ("/app/other.py", 3, "read"): 500, ("", 0, ""): 7}
+    profile = assemble(
+        [process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True, ssl_bytes=lines
+    )
+    at = {(each.site.file, each.site.line): (each.ssl_bytes, each.site.certainty) for each in profile.sites}
+    assert at["/app/other.py", 3] == (500, "stack")
+    assert at["", 0] == (7, "unknown")
+    assert sum(each.ssl_bytes for each in profile.sites) == sum(lines.values())
+
+
+def test_a_line_is_one_however_its_events_were_traced():
+    def tally(certainty, contexts, requests, ssl_bytes, line=12):
+        return SiteTally(
+            site=Place(file="/app/api.py", line=line, function="fetch", certainty=certainty),
+            counts=Counts(contexts_count=contexts, requests_count=requests),
+            costs=Costs(handshake_cpu_ns=contexts),
+            ssl_bytes=ssl_bytes,
+        )
+
+    first, second = merge_lines(
+        [tally("context", 0, 5, 7), tally("stack", 3, None, 10), tally("context", 1, 1, None, line=13)]
+    )
+    assert (first.site.line, first.site.certainty, second.site.certainty) == (12, "stack", "context")
+    assert (first.counts.contexts_count, first.counts.requests_count) == (3, 5)
+    assert (first.costs.handshake_cpu_ns, first.ssl_bytes, second.ssl_bytes) == (3, 17, None)
 
 
 def test_unknown_requests_stay_unknown():

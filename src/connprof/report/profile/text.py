@@ -34,8 +34,8 @@ def render(view: ProfileView, *, color: bool = False, width: int = 100) -> str:
     # One column is kept for what may have to stand before a line.
     writer = _Writer(color=color, width=max(width, NARROWEST) - 1)
     lines = writer.wrapped(f"connprof: {view.headline}", color=_COLORS[view.state])
-    if view.state == "found":
-        lines += writer.found(view)
+    if view.state == "found" or view.has_memory:
+        lines += writer.everything(view)
     for title, sentences in (("Not seen", view.blind_spots), ("Note", view.notes)):
         for sentence in sentences:
             lines += writer.labelled(title, sentence, indent="")
@@ -53,7 +53,7 @@ class _Writer:
         self._color = color
         self._width = width
 
-    def found(self, view: ProfileView) -> list[str]:
+    def everything(self, view: ProfileView) -> list[str]:
         lines, rest = [], []
         advice: dict[str, str] = {}
         for number, each in enumerate(view.findings):
@@ -71,7 +71,7 @@ class _Writer:
         for name, value in (*view.totals, ("run", view.ended)):
             lines += self.labelled(name, value)
         lines += self._tallies("Origins", "origin", view.origins)
-        lines += self._tallies("Lines that pay", "line", view.lines)
+        lines += self._tallies("Lines that pay", "line", view.lines, told={each.place.text for each in view.findings})
         if len(view.processes) > 1:
             lines += ["", *self._heading("Processes")]
             for process in view.processes[:MOST_ROWS]:
@@ -120,7 +120,10 @@ class _Writer:
         lines += self.labelled("leaves over", finding.leaves)
         return lines if is_known else [*lines, *self.labelled("explained", finding.link)]
 
-    def _tallies(self, title: str, first: str, rows: Sequence[Tally]) -> list[str]:
+    def _tallies(
+        self, title: str, first: str, rows: Sequence[Tally], *, told: frozenset[str] | set[str] = frozenset()
+    ) -> list[str]:
+        """``told``: the names of rows whose remarks have been told with a finding."""
         if not rows:
             return []
         shown = rows[:MOST_ROWS]
@@ -143,7 +146,7 @@ class _Writer:
                     lines.append(self._row("", row.counts, room, widths))
                 else:
                     lines += self.wrapped(_listed(row.counts), indent="    ")
-            for remark in (_spent(row), *row.remarks):
+            for remark in (_spent(row), *(() if row.name in told else row.remarks)):
                 if remark:
                     lines += self.wrapped(remark, indent="    ")
         return [*lines, *self._more(len(rows), MOST_ROWS)]

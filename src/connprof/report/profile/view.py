@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from connprof.assemble import merge_lines
 from connprof.codes import BY_CODE, DOCUMENTATION
 from connprof.report import words
 
@@ -60,6 +61,7 @@ TIMES = ("CPU", "contexts", "connects", "handshakes", "requests")
 
 MOST_FRAMES = 4
 MOST_WAYS = 3
+_WAY_PARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,7 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
         totals=writer.totals(profile),
         findings=tuple(writer.finding(number, each) for number, each in enumerate(profile.findings, 1)),
         origins=tuple(map(writer.origin, profile.origins)),
-        lines=tuple(map(writer.line, profile.sites)),
+        lines=tuple(map(writer.line, merge_lines(profile.sites))),
         has_memory=any(site.ssl_bytes is not None for site in profile.sites),
         processes=tuple(map(_process, profile.processes)),
         blind_spots=_sentences(
@@ -424,15 +426,20 @@ class _Writer:
     def _frame(self, frame: Frame) -> str:
         if not frame.file:
             return "unknown"
-        return f"{self._path(frame.file)}:{frame.line} {_function(frame.function)}"
+        # A way is read beside its place, whose path is whole.
+        path = self._path(frame.file)
+        parts = path.split("/")
+        short = "/".join(parts[-_WAY_PARTS:]) if len(parts) > _WAY_PARTS + 1 else path
+        return f"{short}:{frame.line} {_function(frame.function)}"
 
-    def _ways(self, chains: tuple[Chain, ...]) -> tuple[str, ...]:
+    def _ways(self, chains: tuple[Chain, ...], *, are_counted: bool = True) -> tuple[str, ...]:
         ways = []
         for chain in chains[:MOST_WAYS]:
             frames = [self._frame(frame) for frame in chain.frames[:MOST_FRAMES]]
             more = len(chain.frames) - MOST_FRAMES
             beyond = f", and {words.plural(more, 'line')} above" if more > 0 else ""
-            ways.append(f"{', from '.join(frames)}{beyond} ({words.count(chain.count)}x)")
+            times = f" ({words.count(chain.count)}x)" if are_counted else ""
+            ways.append(f"{', from '.join(frames)}{beyond}{times}")
         more = len(chains) - MOST_WAYS
         return (*ways, f"{words.plural(more, 'more way')}") if more > 0 else tuple(ways)
 
@@ -487,7 +494,8 @@ class _Writer:
             counts=_counts(tally.counts),
             times=self._times(tally.costs),
             megabytes=_megabytes(tally.ssl_bytes),
-            remarks=tuple(f"from {way}" for way in self._ways(tally.chains)),
+            # A way's count is of clients, contexts and connections together, which would not fit the row's.
+            remarks=tuple(f"from {way}" for way in self._ways(tally.chains, are_counted=False)),
         )
 
     def _times(self, costs: Costs) -> tuple[str, ...]:
