@@ -54,8 +54,10 @@ class _RunCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Split our options from the program's words, which begin with the first that is no option."""
-        _, left, _ = self.make_parser(ctx).parse_args(list(args))
-        ctx.meta["is_command"] = len(left) < len(args) and args[len(args) - len(left) - 1] == "--"
+        options, _, _ = self.make_parser(ctx).parse_args(list(args))
+        words = options.get("words")
+        words_count = len(words) if isinstance(words, tuple) else 0
+        ctx.meta["is_command"] = 0 < words_count < len(args) and args[-words_count - 1] == "--"
         return super().parse_args(ctx, args)
 
 

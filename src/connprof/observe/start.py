@@ -32,7 +32,7 @@ _SHARE: Final = 100
 """One part in so many of a process's time may go into writing what is known so far."""
 _GRACE_NS: Final = 20_000_000
 """Writing time that is granted at the start, when a share of the time is next to nothing."""
-_APART_NS: Final = 50_000_000
+_APART_NS: Final = 5_000_000
 """Two writings are at least this far apart."""
 _LIVE_S: Final = 0.5
 _LOCK_S: Final = 1.0

@@ -96,7 +96,11 @@ class Loaded(object):
 def _spec_of_loaded(name):
     from importlib.util import spec_from_loader
 
-    return spec_from_loader(name, Loaded(sys.modules[name]))
+    module = sys.modules[name]
+    spec = spec_from_loader(name, Loaded(module))
+    # The import system takes no finder's word for a module that has arrived meanwhile, but the module's own.
+    module.__spec__ = spec
+    return spec
 
 
 def _load(package):
