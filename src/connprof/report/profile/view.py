@@ -553,6 +553,14 @@ class _Writer:
         def spent(cpu_ns: int) -> str:
             return f", {words.milliseconds(cpu_ns)} ms CPU" if self._has_times else ""
 
+        measured = [site.ssl_bytes for site in profile.sites if site.ssl_bytes is not None]
+        third = Big(
+            label="Connections",
+            value=words.count(counts.connections_count),
+            note=f"{words.count(counts.connections_failed_count)} failed",
+        )
+        if measured:
+            third = Big(label="SSL bytes", value=words.bytes_text(sum(measured)), note="allocated, freed or not")
         return (
             Big(
                 label="SSL contexts",
@@ -565,17 +573,14 @@ class _Writer:
                 note=f"{words.count(counts.handshakes_resumed_count)} resumed, "
                 f"{words.count(counts.handshakes_failed_count)} failed" + spent(costs.handshake_cpu_ns),
             ),
-            Big(
-                label="Connections",
-                value=words.count(counts.connections_count),
-                note=f"{words.count(counts.connections_failed_count)} failed",
-            ),
+            third,
             Big(
                 label="Requests per connection",
                 value=_per_connection(counts),
                 note="requests could not be counted"
                 if counts.requests_count is None
-                else words.plural(counts.requests_count, "request"),
+                else f"{words.plural(counts.requests_count, 'request')}, "
+                f"{words.plural(counts.connections_count, 'connection')}",
             ),
         )
 
