@@ -16,8 +16,9 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from bench.matrix import DEFAULT
+from bench.reason import reason
 from bench.surroundings import child_variables
-from bench.worker import die_with_parent, reason
+from bench.worker import die_with_parent
 from connprof_server.target import Target
 
 if TYPE_CHECKING:

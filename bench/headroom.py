@@ -11,8 +11,9 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.reason import reason
 from bench.strategies.floor import read_answer
-from bench.worker import die_with_parent, reason
+from bench.worker import die_with_parent
 from connprof_server.target import Target
 
 __all__ = ["main", "requests_per_s"]

@@ -30,8 +30,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import bench
 from bench.driver import run_session
+from bench.reason import reason
 from bench.registry import AsyncStrategy, Strategy, SyncStrategy, load
-from bench.worker import reason
 from bench.workloads import WORKLOADS
 from connprof_server.target import Target
 

@@ -12,11 +12,12 @@ import os
 import shutil
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["SCRATCH", "die_with_parent", "main", "reason"]
+from bench.reason import reason
+
+__all__ = ["SCRATCH", "die_with_parent", "main"]
 
 SCRATCH = "connprof-worker-"
 """What the name of a worker's folder for temporary files starts with."""
@@ -33,15 +34,6 @@ def die_with_parent(channel: IO[str]) -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()
-
-
-def reason(error: BaseException) -> str:
-    """``error`` in one line: its type and message, and the line of the strategy that it came from."""
-    message = " ".join(str(error).split()) or "no message"
-    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    places = [f" at {file.name}:{line}" for file, line in frames if file.parent.name in {"strategies", "helpers"}]
-    place = places[-1] if places else ""
-    return f"{type(error).__name__}{place}: {message}"
 
 
 def main() -> int:

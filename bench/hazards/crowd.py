@@ -73,18 +73,19 @@ class Crowd:
     ) -> list[Reply]:
         """Each of ``callers`` makes its calls one after another, all callers at once; returns the replies by caller.
 
-        Where each has one call, a strategy that makes several at once by itself is left to it. After ``limit_s`` those
-        calls that have not ended have hung. ``started`` is told each time how many callers have been started.
+        Where each has one call, a strategy that makes several at once by itself is left to it. Calls that have not
+        ended ``limit_s`` after the last was started have hung. ``started`` is told each time how many callers have been
+        started.
         """
         if len(self.seats) == 1 and all(len(calls) == 1 for calls in callers):
             calls = [call for (call,) in callers]
             if (batch := self.seats[0].start_all(calls)) is not None:
                 return self._all_of(batch, calls, limit_s)
         chains = [_Chain(self.seats[number % len(self.seats)], calls) for number, calls in enumerate(callers)]
-        deadline = time.monotonic() + limit_s
         for count, chain in enumerate(chains, start=1):
             chain.start()
             started(count)
+        deadline = time.monotonic() + limit_s
         for chain in chains:
             chain.ended.wait(max(0.0, deadline - time.monotonic()))
         replies = [reply for chain in chains for reply in chain.so_far()]

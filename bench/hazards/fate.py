@@ -25,9 +25,9 @@ CALLS_COUNT = 20
 TIMEOUT_S = 1.2
 _HUNG_S = 2.4
 _PATIENT_S = 6.0
-_SETTLE_S = 0.4
-# How long a thread's call may take to arrive before the next one starts; one that makes a client takes longer.
-_ARRIVAL_S, _LOOK_EVERY_S = 0.04, 0.002
+_SETTLE_S = 3.0
+# How long a thread's call may take to arrive before the next one starts all the same.
+_ARRIVAL_S, _LOOK_EVERY_S = 1.0, 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,11 @@ class Fate:
         return count
 
     def executed(self) -> Counter[str]:
-        """Path -> how often the server executed it, once it has had the time to."""
-        time.sleep(_SETTLE_S)
-        return Counter(self._server.ask("executed")["paths"])
+        """Path -> how often the server executed it; it has executed all calls soon, or is given 3 s."""
+        deadline = time.monotonic() + _SETTLE_S
+        while len(paths := self._server.ask("executed")["paths"]) <= CALLS_COUNT and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+        return Counter(paths)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 POOLED_COUNT = 4
 CALLS_COUNT = 6
-TIMEOUT_S = 0.3
+TIMEOUT_S = 0.5
 _HUNG_S = 2.0
 
 
@@ -51,12 +51,14 @@ def probe(subject: Subject, stage: Stage) -> Finding:
     """Four calls at once, so that a pool holds four connections; these are swallowed; then six calls, one by one.
 
     Nothing tells the client that a connection is dead, so each of the pool costs a whole read timeout, one after
-    another. Timeouts are cut to 0.3 s; with httpx's default it would be 5 s for each pooled connection.
+    another. Timeouts are cut to 0.5 s; with httpx's default it would be 5 s for each pooled connection. The first four
+    are answered once all of them are there.
     """
     Dials(longest_s={"read": TIMEOUT_S, "connect": 2.0})
     server = stage.start("bench.hazards.servers.scripted", swallows=True)
     with crowd(subject, server.target, POOLED_COUNT) as people:
-        warm = people.play(*[[call_of(f"wait-150-{number}")] for number in range(people.at_once_count)])
+        count = people.at_once_count
+        warm = people.play(*[[call_of(f"gather-{count}-warm-{number}")] for number in range(count)])
         server.ask("swallow")
         before_count = server.ask("counts")["connections"]
         tally = Tally()

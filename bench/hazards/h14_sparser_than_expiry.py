@@ -17,7 +17,7 @@ EXPIRY_FACTOR = 0.05
 LONG_S, SHORT_S = 0.35, 0.12
 # httpx's default of 5 s, as it is made here.
 _EXPIRY_S = 5 * EXPIRY_FACTOR
-_TRIES_COUNT = 3
+_TRIES_COUNT = 12
 _LONGEST_S = 10.0
 
 

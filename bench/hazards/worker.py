@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any
 
-from bench.worker import reason
+from bench.reason import reason
 
 __all__ = ["main"]
 

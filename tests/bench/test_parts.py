@@ -34,11 +34,11 @@ from bench import (
     provenance,
     reserve,
     runner,
-    worker,
 )
 from bench.benchmark_file import merge_benchmark_files
 from bench.driver import AnswerError, Session, run_session
 from bench.matrix import Job, Settings, growth_points, plan
+from bench.reason import reason
 from bench.registry import AsyncStrategy, SyncStrategy
 from bench.surroundings import child_variables, describe
 from bench.worker import SCRATCH
@@ -639,18 +639,18 @@ def test_a_reason_names_the_innermost_line_of_a_strategy_or_helper(tmp_path):
     library = raised_by(tmp_path / "library.py", "def run(text):\n    return int(text)\n")
     with pytest.raises(ValueError, match="invalid literal") as raised:
         strategy(helper, "x\ny")
-    assert worker.reason(raised.value).startswith("ValueError at api.py:4: invalid literal")
+    assert reason(raised.value).startswith("ValueError at api.py:4: invalid literal")
     with pytest.raises(ValueError, match="invalid literal") as raised:
         strategy(library, "x")
-    assert worker.reason(raised.value).startswith("ValueError at mine.py:3: invalid literal")
+    assert reason(raised.value).startswith("ValueError at mine.py:3: invalid literal")
     with pytest.raises(ValueError, match="invalid literal") as raised:
         library("x")
-    assert worker.reason(raised.value) == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert reason(raised.value) == "ValueError: invalid literal for int() with base 10: 'x'"
 
 
 def test_a_reason_is_one_line_and_says_when_there_is_no_message():
-    assert worker.reason(ValueError()) == "ValueError: no message"
-    assert worker.reason(ValueError("one\n  two")) == "ValueError: one two"
+    assert reason(ValueError()) == "ValueError: no message"
+    assert reason(ValueError("one\n  two")) == "ValueError: one two"
 
 
 # --- passes ---------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ __all__ = ["Ambush", "Http2Connection"]
 _STREAMS_COUNT = 100
 _PIECE_BYTES = 1 << 16
 # So that what comes before is read by itself: a client that reads both at once would not be put to the test.
-_PAUSE_S = 0.1
+_PAUSE_S = 0.3
 # So that even 20 threads have read what came before.
 _LONG_PAUSE_S = 0.4
 

@@ -17,7 +17,7 @@ __all__ = ["Answer", "Request", "Site"]
 
 _WORD = re.compile(r"/(wait|login|gather)-(\d+)-([^/]*)")
 # A gathering that is not complete by then goes ahead without the rest.
-_GATHER_S = 1.5
+_GATHER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
