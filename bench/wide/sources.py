@@ -36,6 +36,7 @@ def closure(modules: frozenset[str], project: Path = PROJECT) -> frozenset[Path]
             if file not in found:
                 found.add(file)
                 waiting.extend(name for name in _names(file) if name.partition(".")[0] in _ROOTS)
+                waiting.extend(name for name in _strings(file) if _is_module(name, project))
     return frozenset(found)
 
 
@@ -130,26 +131,45 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def _is_module(name: str, project: Path) -> bool:
+    """Whether ``name`` is a module of the project as it stands, and no word that only looks like one."""
+    top, *rest = name.split(".")
+    place = Path(project, _ROOTS[top], top, *rest)
+    return place.with_name(f"{place.name}.py").is_file() or (place / "__init__.py").is_file()
+
+
 @cache
 def _names(file: Path) -> frozenset[str]:
-    """Dotted names that ``file`` imports when it runs, or names in a string; ``from a import b`` may mean ``a.b``."""
+    """Dotted names that ``file`` imports when it runs; ``from a import b`` may mean ``a.b``."""
+    return frozenset(name for is_import, name in _found_in(file) if is_import)
+
+
+@cache
+def _strings(file: Path) -> frozenset[str]:
+    """Strings in ``file`` that may name a module of the project."""
+    return frozenset(name for is_import, name in _found_in(file) if not is_import)
+
+
+@cache
+def _found_in(file: Path) -> frozenset[tuple[bool, str]]:
     try:
         return frozenset(_walk(ast.parse(file.read_bytes())))
     except (SyntaxError, ValueError):  # it cannot be imported either, which whoever tries will say
         return frozenset()
 
 
-def _walk(node: ast.AST) -> Iterator[str]:
+def _walk(node: ast.AST) -> Iterator[tuple[bool, str]]:
+    """What is imported, and strings that may be names."""
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         for each in node.orelse:
             yield from _walk(each)
         return
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
+        yield from ((True, alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield True, node.module
+        yield from ((True, f"{node.module}.{alias.name}") for alias in node.names)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-        yield node.value
+        yield False, node.value
     for child in ast.iter_child_nodes(node):
         yield from _walk(child)
