@@ -6,7 +6,10 @@ second meaning, and never given away again.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
 __all__ = ["BY_CODE", "CODES", "DOCUMENTATION", "Code", "Source"]
@@ -39,6 +42,23 @@ class Code:
     def anchor(self) -> str:
         """Where the documentation explains this code."""
         return f"{DOCUMENTATION}#{self.code.lower()}"
+
+    @property
+    def explanation(self) -> str:
+        """What stands below that anchor, in Markdown: the page is part of the package. Empty where it is missing."""
+        return _sections().get(self.code, "")
+
+
+@cache
+def _sections() -> dict[str, str]:
+    """Code -> its section of the page, where an installed package has it or where a checkout does."""
+    for page in (Path(__file__).parent / "codes.md", Path(__file__).parents[2] / DOCUMENTATION):
+        try:
+            text = page.read_text(encoding="utf-8")
+        except OSError:
+            continue
+        return dict(re.findall(r"^### (CP\d+)$\n+(.*?)\n*(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+    return {}
 
 
 _LINT: Final[frozenset[Source]] = frozenset({"lint"})

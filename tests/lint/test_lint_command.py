@@ -275,7 +275,10 @@ def test_output_goes_into_a_file(folder, run):
 def test_every_code_can_be_explained(run, code):
     status, out, _ = run("--explain", code)
     assert status == 0
-    assert BY_CODE[code].fix in out
+    sections = re.split(r"^###? .*$", (ROOT / "docs" / "lint.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (section,) = [each for each in sections if f"**{BY_CODE[code].title}" in each]
+    assert section.strip() in out
+    assert "\n#" not in out, "the next section is another's"
 
 
 # --- suppression ------------------------------------------------------------------------------------------

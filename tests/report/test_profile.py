@@ -46,7 +46,7 @@ def test_the_incident_is_told_by_line_with_its_cost_and_what_the_fix_leaves():
         "evidence    clients made: 8; requests: 8; requests per connection: 1.0",
         "cost here   8 SSL contexts, 8 handshakes, 8 connections, 65.6 ms CPU and 80.0 ms wall",
         "leaves over 1 SSL context, 1 handshake, 1 connection, 8.20 ms CPU and 10.0 ms wall",
-        "explained   docs/lint.md#cp001",
+        "explained   connprof lint --explain CP001, or docs/lint.md#cp001",
     ):
         assert said in told
     assert [line for line in lines if line.startswith("CP001")] == ["CP001 client made per call"] * 5
@@ -58,6 +58,12 @@ def test_a_fix_is_told_once_for_each_code():
     text = " ".join(rendered("incident").split())
     assert text.count(BY_CODE["CP001"].fix) == 1
     assert text.count("as for the first CP001 above") == 4
+
+
+def test_the_page_explains_the_codes_that_it_shows():
+    page = rendered("incident", "html")
+    assert page.count('href="#explained-CP001"') == 5
+    assert page.count('id="explained-') == page.count('id="explained-CP001"') == 1
 
 
 def test_the_way_to_a_line_is_told_once():

@@ -52,8 +52,8 @@ def summary(outcome: Outcome) -> str:
 
 
 def explain(code: str) -> str:
-    """Everything that is known of a code without the documentation."""
+    """Everything that is known of a code: its section of the documentation, which is part of the package."""
     known = BY_CODE[code]
     who = " and ".join(f"connprof {source}" for source in sorted(known.sources))
-    lines = [f"{known.code} {known.name}: {known.title}", f"Found by {who}.", known.fix, known.anchor]
-    return "\n".join(lines) + "\n"
+    said = known.explanation or f"{known.fix}\n{known.anchor}"
+    return f"{known.code} {known.name}: {known.title}\nFound by {who}.\n\n{said}\n"

@@ -39,6 +39,7 @@ def render(view: ProfileView) -> str:
         origins=_table("What each origin costs", "Origin", view.origins),
         lines=_table("What each line pays, costliest first", "Line", view.lines, has_memory=view.has_memory),
         processes=_processes(view),
+        explained=frozenset(title.partition(" ")[0] for title, _ in view.explanations),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from connprof.assemble import merge_lines
-from connprof.codes import BY_CODE, DOCUMENTATION
+from connprof.codes import BY_CODE, CODES, DOCUMENTATION
 from connprof.report import words
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingView:
-    """One finding; ``brief`` is its cost in counts alone, ``ways`` the lines that lead to its place."""
+    """One finding; ``ways`` are the lines that lead to its place."""
 
     number: str
     code: str
@@ -105,6 +105,7 @@ class FindingView:
     related: tuple[str, ...]
     processes: str
     link: str
+    explained: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,7 @@ class ProfileView:
 
     ``headline`` and ``lead`` answer what happened; ``facts`` say what was run and ``ended`` how that went, ``totals``
     what it paid altogether.
+    ``explanations`` are of the codes that were found: a title, and text in Markdown.
     """
 
     state: State
@@ -157,6 +159,7 @@ class ProfileView:
     bigs: tuple[Big, ...]
     totals: tuple[tuple[str, str], ...]
     findings: tuple[FindingView, ...]
+    explanations: tuple[tuple[str, str], ...]
     origins: tuple[Tally, ...]
     lines: tuple[Tally, ...]
     has_memory: bool
@@ -178,6 +181,11 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
         bigs=writer.bigs(profile),
         totals=writer.totals(profile),
         findings=tuple(writer.finding(number, each) for number, each in enumerate(profile.findings, 1)),
+        explanations=tuple(
+            (f"{code.code} {code.title}", code.explanation)
+            for code in CODES
+            if code.explanation and any(each.code == code.code for each in profile.findings)
+        ),
         origins=tuple(map(writer.origin, profile.origins)),
         lines=tuple(map(writer.line, merge_lines(profile.sites))),
         has_memory=any(site.ssl_bytes is not None for site in profile.sites),
@@ -471,6 +479,9 @@ class _Writer:
             if finding.processes_count > 1
             else "",
             link=documentation(finding.code),
+            explained=f"connprof lint --explain {finding.code}, or {documentation(finding.code)}"
+            if finding.code in BY_CODE
+            else documentation(finding.code),
         )
 
     # tables
