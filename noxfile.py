@@ -34,14 +34,14 @@ def show_pyenv_versions() -> None:
 show_pyenv_versions()
 
 
-def install(session: nox.Session, *groups: str) -> None:
+def install(session: nox.Session, *groups: str, extra: str = "bench") -> None:
     """Put the suite and dependency groups into the session's environment, at pinned versions; once for each change."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
-    inputs = Path("pyproject.toml").read_bytes() + Path("constraints.txt").read_bytes() + repr(groups).encode()
+    inputs = Path("pyproject.toml").read_bytes() + Path("constraints.txt").read_bytes() + repr((extra, groups)).encode()
     stamp, digest = Path(session.virtualenv.location, "installed.sha256"), hashlib.sha256(inputs).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
-    session.install(*PINS, "--editable", ".[bench]", *wanted)
+    session.install(*PINS, "--editable", f".[{extra}]", *wanted)
     stamp.write_text(digest, encoding="utf-8")
 
 
@@ -68,7 +68,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def matrix(session: nox.Session) -> None:
     """Every strategy, its price and its hazards, axis by axis: reports/matrix. Goes on where it was stopped."""
-    install(session)
+    install(session, extra="matrix")
     run(session, "python", "-m", "bench.wide", *session.posargs)
 
 

@@ -1,7 +1,9 @@
 """The project's own promises: what the README says is what is run, and no file names a machine or a registry."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -48,6 +50,20 @@ def test_everything_that_the_suite_needs_is_pinned():
     names = {re.match(r"[\w.-]+", each).group().lower().replace("_", "-") for each in wanted} - {"connprof"}
     assert names <= pinned
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pins if line)
+
+
+def test_the_matrix_session_installs_all_that_strategies_import():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = [each for extra in ("server", "report", "bench", "matrix") for each in extras[extra]]
+    installed = {re.match(r"[\w.-]+", each).group() for each in wanted} | {"anyio", "httpcore", "bench"}
+    trees = [ast.parse(file.read_bytes()) for file in [*(ROOT / "bench" / "strategies").glob("*.py")]]
+    nodes = [node for tree in [*trees, ast.parse((ROOT / "bench" / "axes.py").read_bytes())] for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    names = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    assert {"celery", "httpx", "truststore"} <= names <= installed | {"connprof", "connprof_server"}
+    session = (ROOT / "noxfile.py").read_text(encoding="utf-8").partition("def matrix(")[2].partition("\n\n")[0]
+    assert 'install(session, extra="matrix")' in session
 
 
 def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():
