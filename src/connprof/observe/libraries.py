@@ -7,6 +7,7 @@ too. ``CLIENTS`` are the classes whose objects are followed from their making to
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Kind
-from connprof.observe.recorder import RECORDER
+from connprof.observe.recorder import DIALLED, RECORDER
 from connprof.observe.standard import carrying_submit
 
 if TYPE_CHECKING:
@@ -457,6 +458,7 @@ def uvloop_create_connection(original: Any) -> Any:
             return await original(self, protocol_factory, host, port, **kwargs)
         frame = _frame(1)
         call = RECORDER.call_begins(self, frame)
+        dialled = DIALLED.set((kwargs.get("sock"), host, port))
         start_ns = now_ns()
         try:
             transport, protocol = await original(self, protocol_factory, host, port, **kwargs)
@@ -465,14 +467,31 @@ def uvloop_create_connection(original: Any) -> Any:
                 RECORDER.connect_failed_elsewhere(start_ns, host, port, error, _frame(1))
             raise
         finally:
+            with contextlib.suppress(ValueError):  # closed from another context: nothing to undo
+                DIALLED.reset(dialled)
             if call is not None:
                 RECORDER.call_ends(call)
         if host is not None:
             address = transport.get_extra_info("peername") or (host, port)
+            RECORDER.peer_named(host, address)
             RECORDER.connected_elsewhere(start_ns, transport.get_extra_info("socket"), address, _frame(1))
         return transport, protocol
 
     return create_connection
+
+
+def uvloop_getaddrinfo(original: Any) -> Any:
+    """``uvloop.Loop.getaddrinfo``, which asks below :mod:`socket`: which name an address was asked for by."""
+
+    @functools.wraps(original)
+    async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
+        answers = await original(self, host, *args, **kwargs)
+        if RECORDER.windows:
+            for answer in answers:
+                RECORDER.peer_named(host, answer[4])  # uvloop asks for addresses as well, before it connects to one
+        return answers
+
+    return getaddrinfo
 
 
 def proactor_connect(original: Any) -> Any:
@@ -574,6 +593,7 @@ OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor.submit", carrying_submit),
     ("asyncio.windows_events", "IocpProactor.connect", proactor_connect),
     ("uvloop", "Loop.create_connection", uvloop_create_connection),
+    ("uvloop", "Loop.getaddrinfo", uvloop_getaddrinfo),
     ("uvloop", "Loop.run_until_complete", loop_barrier_for),
     ("uvloop", "Loop.run_forever", loop_barrier_for),
     ("aiohttp.client_reqrep", "ClientRequest.update_cookies", aiohttp_sends_cookies),

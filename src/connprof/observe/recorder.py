@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
 
@@ -56,9 +57,12 @@ if TYPE_CHECKING:
     from connprof.observe.owners import Kind
     from connprof.observe.sites import Location
 
-__all__ = ["RECORDER", "Recorder", "describe", "guarded"]
+__all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
 
 _NAMES_MAX = 20_000
+
+DIALLED: Final[ContextVar[tuple[Any, Any, Any]]] = ContextVar("connprof_dialled")
+"""What is being connected where neither connect nor handshake has a Python frame of its own: socket, host, port."""
 
 Sites = tuple[tuple[SiteFinder, SiteKey], ...]
 
@@ -409,6 +413,8 @@ class Recorder:
         outer = current()
         if outer is not None and outer.live and outer.client is not None:
             return None
+        if made_in_import(frame):
+            return None  # a library's own, as urllib3 makes one for its functions
         sites = self._sites(frame)
         shortcut = shortcut_of(frame)
         with self.lock:
@@ -716,6 +722,12 @@ class Recorder:
                     self._names_seen.add((*address[:2], name))
 
     @guarded
+    def peer_named(self, host: Any, address: Any) -> None:
+        """A name has led to this address below Python; ``host`` may be the address itself."""
+        if host != address[0]:
+            self.name_resolved(host, ((INTERNET[0], None, None, None, address),))
+
+    @guarded
     def connect_begins(self, sock: Any, address: Any, frame: FrameType | None) -> _Connection | None:
         """Follow a TCP connect of a client; ``None`` for any other socket, or one that is connected."""
         if sock.family not in INTERNET or sock.type != socket.SOCK_STREAM:
@@ -955,14 +967,11 @@ class Recorder:
             return None if known.done else known
         if tls.server_side:
             return None
-        connection = self._connection_of(tls, frame)
-        origin = origin_of(str(tls.server_hostname or "?"), "?")
-        if connection is not None:
-            origin = self._origin_by_name(connection, tls.server_hostname)
-            if isinstance(tls, SSLSocket):
-                if connection.pending and _is_connected(tls):
-                    self._opened(connection)
-                self._own(connection, tls)
+        connection, origin = self._peer_of(tls, frame)
+        if connection is not None and isinstance(tls, SSLSocket):
+            if connection.pending and _is_connected(tls):
+                self._opened(connection)
+            self._own(connection, tls)
         done = tls.version() is not None  # shaken before anybody looked: this call changes nothing
         handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
         handshake.context = self._contexts.get(tls.context)
@@ -1044,6 +1053,18 @@ class Recorder:
                 if succeeded:
                     client.shook(origin, outcome.alpn)
 
+    def _peer_of(self, tls: Any, frame: FrameType | None) -> tuple[_Connection | None, str]:
+        """The connection below a TLS object, if it is known, and the origin at its other end."""
+        connection = self._connection_of(tls, frame)
+        if connection is None:
+            sock, host, port = DIALLED.get(_NOTHING)
+            if host is not None:
+                return None, origin_of(str(host), port)
+            connection = None if sock is None else self._connections.get(sock.fileno())
+        if connection is None:
+            return None, origin_of(str(tls.server_hostname or "?"), "?")
+        return connection, self._origin_by_name(connection, tls.server_hostname)
+
     def _connection_of(self, tls: Any, frame: FrameType | None) -> _Connection | None:
         """The connection below a TLS object: by its own file number, or by its transport's."""
         if isinstance(tls, SSLSocket):
@@ -1075,6 +1096,7 @@ class Recorder:
         return connection.origin
 
 
+_NOTHING: Final = (None, None, None)
 _DRIVER_FRAMES: Final = 3
 _PROTOCOL_FRAMES: Final = 8
 _MARK: Final = "_connprof_connection"
