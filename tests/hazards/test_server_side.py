@@ -3,15 +3,24 @@
 import contextlib
 import socket
 import ssl
+import sys
+import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import h2.config
 import h2.connection
 import h2.events
+import httpx
 import pytest
 
+from bench.hazards import dials
+from bench.hazards import h17_alpn_on_a_shared_context as h17
 from bench.hazards.runner import as_expected
 from bench.hazards.stage import Scripted
+from bench.hazards.subject import Subject
+from bench.registry import load as load_strategy
 
 pytestmark = pytest.mark.once
 
@@ -81,6 +90,50 @@ def scripted(prober):
             return server
 
         yield start
+
+
+@pytest.fixture
+def dials_here(monkeypatch):
+    """Lets a probe that turns dials run in this process, which is as it was afterwards."""
+    monkeypatch.setenv(dials.VARIABLE, "")
+    for transport, handle in (
+        (httpx.HTTPTransport, "handle_request"),
+        (httpx.AsyncHTTPTransport, "handle_async_request"),
+    ):
+        monkeypatch.setattr(transport, handle, getattr(transport, handle))
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("dials_here")
+@pytest.mark.parametrize("outcome", ["silent harm", "held"])
+def test_protocols_of_a_shared_context_are_mixed_up_where_calls_overlap(scripted, prober, monkeypatch, outcome):
+    """What is chance elsewhere is made certain here, by a pause between the offer and the handshake."""
+    ca = prober._materials["ca"]
+    one_at_a_time = threading.Lock() if outcome == "held" else contextlib.nullcontext()
+    offer = ssl.SSLContext.set_alpn_protocols
+
+    def offer_and_pause(context, protocols):
+        offer(context, protocols)
+        time.sleep(0.002)
+
+    @contextlib.contextmanager
+    def enter(target):
+        context = ssl.create_default_context(cafile=ca)
+
+        def send(call):
+            with one_at_a_time, httpx.Client(verify=context) as client:
+                return client.get(target.url(call.path, call.origin))
+
+        yield send
+
+    monkeypatch.setattr(ssl.SSLContext, "set_alpn_protocols", offer_and_pause)
+    monkeypatch.setattr(h17, "CALLS_COUNT", 10)
+    subject = Subject(replace(load_strategy("per-call-client"), enter=enter))
+    found = h17.probe(subject, SimpleNamespace(start=lambda _module, **options: scripted(**options)))
+    assert (found.outcome, found.attempts_count, found.failed_count) == (outcome, 40, 0), found.symptom
+    assert found.harmed_count == sum(found.observed.values())
 
 
 def connect(server, ca, *alpn):
