@@ -211,7 +211,7 @@ def _observe(request: _Request) -> tuple[Profile, bool]:
         if request.live:
             with counting(folder) as counters:
                 ended = follow(request.program, variables, counters.tick)
-                counters.tick()
+                counters.tick(is_last=True)
         else:
             ended = follow(request.program, variables)
         return _profile(folder, ended, request)

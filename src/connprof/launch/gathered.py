@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def gather(folder: Path, name: str) -> Gathered:
         *_about_old(began),
         *_about_failed(began),
         *_about_running(processes),
+        *_about_blind(folder),
         *problems,
     ]
     return Gathered(processes, len(began), tuple(notes))
@@ -104,6 +106,18 @@ def _about_old(began: list[_Words]) -> list[str]:
 def _about_failed(began: list[_Words]) -> list[str]:
     failures = dict.fromkeys(each.failure for each in began if each.failure)
     return [f"A process could not be observed: {failure}" for failure in list(failures)[:_NAMED_MAX]]
+
+
+def _about_blind(folder: Path) -> list[str]:
+    reasons: Counter[str] = Counter()
+    for file in sorted(folder.glob("blind-*[0-9]")):
+        with contextlib.suppress(OSError):
+            reasons[file.read_text("utf-8", "replace")] += 1
+    return [
+        f"{count:,} Python process{' was' if count == 1 else 'es were'} started with {reason}, and not observed:"
+        " connprof is reached by way of PYTHONPATH and site."
+        for reason, count in sorted(reasons.items())
+    ]
 
 
 def _about_running(processes: tuple[ProcessProfile, ...]) -> list[str]:

@@ -32,11 +32,12 @@ class Counters:
         self._shown = ""
         self._shown_at = 0.0
 
-    def tick(self) -> None:
-        """Show how things stand."""
+    def tick(self, *, is_last: bool = False) -> None:
+        """Show how things stand; the last time in any case."""
         latest = line(self._folder)
         now = time.monotonic()
-        if latest == self._shown or (self._screen is None and now - self._shown_at < _PLAIN_S):
+        is_early = self._screen is None and now - self._shown_at < _PLAIN_S and not is_last
+        if latest == self._shown or is_early:
             return
         self._shown, self._shown_at = latest, now
         with contextlib.suppress(OSError, ValueError):

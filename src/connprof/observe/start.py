@@ -14,6 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from connprof.observe.children import BlindChildren
 from connprof.observe.originals import now_ns
 from connprof.observe.recorder import RECORDER, describe
 from connprof.observe.window import observe
@@ -52,6 +53,7 @@ class _Follower:
         self._errors: list[str] = []
         self._tracking: Tracking | None = None
         self._signals = _Signals(self._killed_by)
+        self._children = BlindChildren(self._tell_blind, lambda what, error: self._note(describe(what, error)))
         self._is_replaced = False
         self._new_process()
 
@@ -62,6 +64,9 @@ class _Follower:
         self._spent_ns = 0
         self._written_count = 0
         self._has_ended = False
+        self._speaker = 0
+        self._deferred_signal = 0
+        self._blind_count = 0
         self._is_fork = False
         self._ticker: _Ticker | None = None
 
@@ -81,6 +86,7 @@ class _Follower:
         if self._with_memory:
             self._attempt("memray", self._record_memory)
         self._attempt("signals", self._signals.follow)
+        self._attempt("subprocess", self._children.follow)
         RECORDER.on_event = self._event
         self.write("running")
         self._tick()
@@ -140,6 +146,12 @@ class _Follower:
         if self._live and self._ticker is None and not self._has_ended:
             self._ticker = _Ticker(lambda: self.write("running"))
 
+    def _tell_blind(self, reason: str) -> None:
+        """Leave word of a child that will leave none itself."""
+        self._blind_count += 1
+        name = f"blind-{os.getpid()}-{now_ns()}-{self._blind_count}"
+        _put(self._folder, name, reason.encode(), self._blind_count)
+
     # --- forks --------------------------------------------------------------------------------------------
 
     def _before_fork(self) -> None:
@@ -164,6 +176,7 @@ class _Follower:
         if self._ticker is not None:
             self._ticker.stop()
         self._last_words("exit")
+        self._attempt("signals", self._signals.leave)
         RECORDER.on_event = None
         window, self._window = self._window, None
         if window is not None:
@@ -172,11 +185,25 @@ class _Follower:
     def _last_words(self, ended: str, signal: int | None = None) -> None:
         if self._has_ended:
             return
-        self._end_memory()
-        self.write(ended, signal)
+        self._speaker = threading.get_ident()
+        try:
+            self._end_memory()
+            self.write(ended, signal)
+        finally:
+            self._speaker = 0
+        number, self._deferred_signal = self._deferred_signal, 0
+        if number:
+            self.write("signal", number)
+            self._signals.die(number)
 
     def _killed_by(self, signal: int) -> None:
+        if self._speaker == threading.get_ident():  # amid the last words: they are finished first
+            self._deferred_signal = signal
+            return
         self._last_words("signal", signal)
+        if self._lock.acquire(timeout=_LOCK_S):  # those of another thread
+            self._lock.release()
+        self._signals.die(signal)
 
     def _replace_ends(self) -> None:
         """``os._exit`` and both functions that all others of the ``exec`` family end in."""
@@ -200,6 +227,7 @@ class _Follower:
         def execute(path: Any, *args: Any, **kwargs: Any) -> Any:
             if not _can_be_executed(path):  # a look along PATH
                 return original(path, *args, **kwargs)
+            self._children.look(path, *args)
             self._last_words("exec")
             try:
                 return original(path, *args, **kwargs)
@@ -233,8 +261,11 @@ class _Signals:
     The program sees none of it: for ``signal.signal`` and ``signal.getsignal`` the default stays the default.
     """
 
-    def __init__(self, last_word: Callable[[int], None]) -> None:
-        self._last_word = last_word
+    def __init__(self, end_by: Callable[[int], None]) -> None:
+        self._end_by = end_by
+        self._numbers: frozenset[Any] = frozenset()
+        self._set: Any = None
+        self._get: Any = None
         self.are_pending = True
 
     def follow(self) -> None:
@@ -244,31 +275,40 @@ class _Signals:
         self.are_pending = False
         import signal
 
-        numbers = {getattr(signal, name) for name in _FOLLOWED_SIGNALS if hasattr(signal, name)}
-        set_handler, get_handler, default = signal.signal, signal.getsignal, signal.SIG_DFL
+        self._numbers = frozenset(getattr(signal, name) for name in _FOLLOWED_SIGNALS if hasattr(signal, name))
+        self._set, self._get, default = signal.signal, signal.getsignal, signal.SIG_DFL
 
-        def on_signal(number: int, _frame: FrameType | None) -> None:
-            self._last_word(number)
-            set_handler(number, default)
-            os.kill(os.getpid(), number)
-
-        @functools.wraps(set_handler)
+        @functools.wraps(self._set)
         def ours_for_default(signalnum: Any, handler: Any) -> Any:
-            if handler == default and signalnum in numbers:
-                handler = on_signal
-            previous = set_handler(signalnum, handler)
-            return default if previous is on_signal else previous
+            if handler == default and signalnum in self._numbers:
+                handler = self._on_signal
+            previous = self._set(signalnum, handler)
+            return default if previous == self._on_signal else previous
 
-        @functools.wraps(get_handler)
+        @functools.wraps(self._get)
         def default_for_ours(signalnum: Any) -> Any:
-            handler = get_handler(signalnum)
-            return default if handler is on_signal else handler
+            handler = self._get(signalnum)
+            return default if handler == self._on_signal else handler
 
-        for number in numbers:
-            if get_handler(number) == default:
-                set_handler(number, on_signal)
+        for number in self._numbers:
+            if self._get(number) == default:
+                self._set(number, self._on_signal)
         signal.signal = ours_for_default
         signal.getsignal = default_for_ours
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._end_by(number)
+
+    def leave(self) -> None:
+        """Give the default its place back: no handler is called while an interpreter is taken down."""
+        for number in self._numbers:
+            if self._get(number) == self._on_signal:
+                self._set(number, 0)  # SIG_DFL
+
+    def die(self, number: int) -> None:
+        """End by a signal, as if nobody had caught it."""
+        self._set(number, 0)  # SIG_DFL
+        os.kill(os.getpid(), number)
 
 
 class _Ticker:

@@ -13,9 +13,10 @@ OLDEST = (3, 11)
 
 TRIGGERS = frozenset(
     (
-        "aiobotocore", "aiohttp", "anyio", "asyncio", "boto3", "botocore", "concurrent", "curl_cffi", "grpc", "h11",
-        "h2", "http", "httpcore", "httpcore2", "httplib2", "httpx", "httpx2", "jh2", "niquests", "pycurl", "requests",
-        "ssl", "trio", "truststore", "urllib3", "urllib3_future", "uvloop", "websockets",
+        "OpenSSL", "aiobotocore", "aiohttp", "aioquic", "anyio", "asyncio", "boto3", "botocore", "concurrent",
+        "curl_cffi", "grpc", "h11", "h2", "http", "httpcore", "httpcore2", "httplib2", "httpx", "httpx2", "jh2",
+        "niquests", "primp", "pycurl", "pyreqwest", "qh3", "requests", "rnet", "ssl", "tls_client", "trio",
+        "truststore", "urllib3", "urllib3_future", "uvloop", "websockets",
     )
 )  # fmt: skip
 """Packages whose import begins the observation. It must begin before they are there, not when they connect: an

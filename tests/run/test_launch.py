@@ -1,0 +1,759 @@
+"""What a program notices of being observed: nothing. What its ends look like from outside: as ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipapp
+
+import pytest
+
+
+def plain(runs, *words, **options):
+    """The same without us."""
+    return subprocess.run(
+        [sys.executable, *words], cwd=runs.folder, env=runs.variables, capture_output=True, check=False, **options
+    )
+
+
+# --- what is run ------------------------------------------------------------------------------------------
+
+SURROUNDINGS = """\
+import json, os, sys
+print(json.dumps([__name__, __file__, sys.argv, sys.path, sys.flags.dev_mode, sys.executable, os.getcwd(),
+    __spec__ is None, sorted(name for name in sys.modules if "sitecustomize" in name or "connprof" in name),
+    [str(each) for each in sys.meta_path if "Waiting" not in str(each) and " at 0x" not in str(each)]]))
+"""
+
+
+def test_a_script_finds_itself_as_ever(runs):
+    app = runs.write(SURROUNDINGS)
+    done = runs(app, "--json", "x", "--", "-m")
+    assert done.out == plain(runs, app, "--json", "x", "--", "-m").stdout
+    assert json.loads(done.out)[2] == ["app.py", "--json", "x", "--", "-m"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONPATH": "a:b"}, {"PYTHONSAFEPATH": "1"}, {"PYTHONDEVMODE": "1"}])
+def test_its_path_is_what_it_would_be(runs, variables):
+    runs.variables |= variables
+    app = runs.write(SURROUNDINGS)
+    runs.variables["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [variables.get("PYTHONPATH"), os.environ.get("PYTHONPATH")])
+    )
+    assert runs(app).out == plain(runs, app).stdout
+
+
+def test_a_module_a_folder_and_a_zip_file(runs):
+    runs.write(SURROUNDINGS, "pkg/__main__.py")
+    runs.write("", "pkg/__init__.py")
+    zipapp.create_archive(runs.folder / "pkg", runs.folder / "pkg.zip")
+    for words in (("-m", "pkg", "--help"), ("pkg", "--help"), ("pkg.zip", "-h")):
+        done = runs(*words)
+        assert (done.code, done.out) == (0, plain(runs, *words).stdout)
+
+
+def test_a_command_that_starts_python(runs):
+    app = runs.program("print(get())")
+    done = runs("--", "sh", "-c", f'"{sys.executable}" {app} && exit 7')
+    assert (done.code, done.out, done.counts) == (7, b"200\n", (1, 1, 1, 1))
+    assert done.profile.command == ("sh", "[2 arguments]")
+
+
+def test_python_options_by_way_of_a_command(runs):
+    app = runs.program("print(sys.flags.dev_mode, get())")
+    done = runs("--", sys.executable, "-X", "dev", app)
+    assert (done.out, done.counts) == (b"True 200\n", (1, 1, 1, 1))
+
+
+def test_another_interpreter_is_run(runs):
+    app = runs.write("import sys; print(sys.executable)")
+    link = runs.folder / "snake"
+    link.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    link.chmod(0o755)
+    assert runs("--python", str(link), app).out == plain(runs, app).stdout
+
+
+def test_arguments_are_not_recorded(runs):
+    app = runs.program("get()")
+    done = runs(app, "--password", "hunter2")
+    assert done.profile.command == ("app.py", "[2 arguments]")
+    assert "hunter2" not in runs.file.read_text() + done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "name the program to run"),
+        (("nothing.py",), "there is no file 'nothing.py'."),
+        (("http.server",), "there is no file 'http.server'; a module is run with: connprof run -m http.server"),
+        (("sh",), "there is no file 'sh'; a command is run with: connprof run -- sh"),
+        (("-",), "a program on standard input is run with: connprof run -- python -"),
+        (("empty",), "empty is a folder without a __main__.py"),
+        (("/bin/sh",), "/bin/sh is no Python program; a command is observed with: connprof run -- /bin/sh"),
+        (("script.sh",), "script.sh is no Python program"),
+        (("--", "no-such-command"), "there is no command 'no-such-command'"),
+        (("--", "./broken"), "'./broken' cannot be started: Exec format error"),
+        (("--python", "no-such-python", "app.py"), "there is no Python interpreter 'no-such-python'"),
+        (("--python", "python3", "--", "sh"), "--python is for a script or a module"),
+        (("--surprise", "app.py"), "No such option"),
+        (("--fail-on", "CP999", "app.py"), "there is no code 'CP999'; a run finds CP001"),
+        (("--fail-on", "cp004", "app.py"), "a run reports CP004 as CP001"),
+        (("--fail-on", ",", "app.py"), "--fail-on: no code is named"),
+        (("--max-handshakes", "-1", "app.py"), "-1 is not in the range"),
+        (("--min-requests-per-connection", "nan", "app.py"), "takes a number"),
+        (("--html", "profile.json", "app.py"), "two outputs would be written into one file"),
+        (("--html", "empty", "app.py"), "empty"),
+        (("--sarif", "app.py/x", "app.py"), "app.py/x cannot be written"),
+        (("--lint", "nowhere", "app.py"), "nowhere"),
+    ],
+)
+def test_wrong_use_is_one_sentence(runs, words, sentence):
+    runs.write("print('it ran')")
+    (runs.folder / "empty").mkdir()
+    runs.write("#!/bin/sh\n", "script.sh")
+    (runs.folder / "broken").write_bytes(b"\x00\x01")
+    (runs.folder / "broken").chmod(0o755)
+    done = runs(*words)
+    assert (done.code, done.out, runs.file.exists()) == (2, b"", False)
+    assert sentence in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+
+
+def test_no_place_for_temporary_files(runs):
+    runs.write("print('it ran')")
+    # As root may write anywhere: every place that is tried is no folder.
+    code = (
+        "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: ['/dev/null/x']\n"
+        "from connprof.cli import main; main(['run', 'app.py'])"
+    )
+    done = plain(runs, "-c", code)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Error: no temporary folder can be made: No usable temporary directory found" in done.stderr
+
+
+# --- input, output, exit codes ----------------------------------------------------------------------------
+
+
+def test_bytes_pass_through_as_they_are(runs):
+    content = bytes(range(256)) * 400
+    app = runs.write("import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.stderr.write('theirs\\n')")
+    done = runs("--quiet", app, stdin=content)
+    assert (done.code, done.out, done.err) == (0, content, "theirs\n")
+
+
+def test_nothing_of_ours_is_on_standard_output(runs):
+    app = runs.program("get()")
+    done = runs(app)
+    assert (done.out, done.counts) == (b"", (1, 1, 1, 1))
+    assert "1 TLS handshake" in done.err
+
+
+def test_inheritable_files_are_the_programs_too(runs):
+    reading, writing = os.pipe()
+    app = runs.write(f"import os; os.write({writing}, b'by number')")
+    done = runs(app, pass_fds=[writing])
+    os.close(writing)
+    assert (done.code, os.read(reading, 100)) == (0, b"by number")
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "word"),
+    [
+        ("sys.exit(0)", 0, "exit"),
+        ("sys.exit(3)", 3, "exit"),
+        ("sys.exit('sorry')", 1, "exit"),
+        ("raise ValueError('mine')", 1, "exit"),
+        ("os._exit(5)", 5, "os._exit"),
+        ("os.kill(os.getpid(), 15)", -15, "signal"),
+        ("os.kill(os.getpid(), 1)", -1, "signal"),
+        ("os.kill(os.getpid(), 2)", -2, "exit"),
+        ("os.kill(os.getpid(), 9)", -9, "running"),
+        ("os.abort()", -6, "running"),
+        ("import ctypes; ctypes.string_at(0)", -11, "running"),
+        ("import threading; threading.Thread(target=lambda: os._exit(6)).start()", 6, "os._exit"),
+        ("import threading; threading.Thread(target=get).start()", 0, "exit"),
+    ],
+)
+def test_every_end_is_the_programs_own(runs, end, code, word):
+    app = runs.program(f"import time; get(); time.sleep(0.3); get(); {end}")
+    before = plain(runs, app)
+    done = runs(app)
+    assert (done.code, before.returncode) == (code, code)
+    assert done.profile.exit_code == code
+    (process,) = done.profile.processes
+    assert process.ended == word
+    assert done.counts[0] == (3 if "target=get" in end else 2) or word == "running"
+    assert done.counts[0] >= 1
+    if word == "running":
+        assert "killed or crashed" in done.notes
+    if "mine" in end:
+        assert before.stderr.decode() in done.err
+
+
+def test_an_exit_handler_of_the_program_is_counted(runs):
+    app = runs.program("import atexit; atexit.register(get)")
+    done = runs(app)
+    assert (done.counts, done.profile.processes[0].ended) == ((1, 1, 1, 1), "exit")
+
+
+def test_little_is_lost_when_it_is_killed(runs):
+    app = runs.program("import time\nfor _ in range(10): get()\ntime.sleep(0.5); get(); os.kill(os.getpid(), 9)")
+    assert runs(app).counts[0] >= 10
+
+
+# --- signals ----------------------------------------------------------------------------------------------
+
+WAITING = """
+import signal, time
+get()
+open("ready", "w").write(str(os.getpid()))
+while True:
+    time.sleep(0.05)
+"""
+OWN_HANDLER = """
+import signal
+def stop(number, frame):
+    get()
+    print("stopped", number, flush=True)
+    sys.exit(4)
+signal.signal(signal.SIGTERM, stop)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_us_alone_reaches_the_program(runs, number):
+    process = runs.start(runs.program(WAITING))
+    runs.until("ready")
+    os.kill(process.pid, number)
+    done = runs.end(process)
+    assert (done.code, done.counts) == (-number, (1, 1, 1, 1))
+    assert "1 TLS handshake" in done.err
+
+
+def test_a_signal_to_the_program_alone(runs):
+    process = runs.start(runs.program(WAITING))
+    os.kill(int(runs.until("ready")), signal.SIGTERM)
+    done = runs.end(process)
+    assert (done.code, done.counts, done.profile.processes[0].signal) == (-15, (1, 1, 1, 1), 15)
+
+
+def test_a_handler_of_the_program_decides(runs):
+    process = runs.start(runs.program(OWN_HANDLER + WAITING))
+    runs.until("ready")
+    os.kill(process.pid, signal.SIGTERM)
+    done = runs.end(process)
+    assert (done.code, done.out, done.counts) == (4, b"stopped 15\n", (2, 2, 2, 2))
+
+
+def test_a_signal_to_all_is_not_sent_twice(runs):
+    app = runs.program(OWN_HANDLER + WAITING)
+    process = runs.start(app)
+    runs.until("ready")
+    os.killpg(process.pid, signal.SIGTERM)
+    done = runs.end(process)
+    assert (done.code, done.out) == (4, b"stopped 15\n")
+
+
+def test_ctrl_c_at_a_terminal_comes_once_and_the_summary_still_comes(runs):
+    app = runs.program(
+        "import signal, time; get()\n"
+        "def stop(number, frame):\n    print('INT', flush=True); time.sleep(0.6); get(); sys.exit(3)\n"
+        "signal.signal(signal.SIGINT, stop); open('ready', 'w').write('x')\nwhile True: time.sleep(0.05)"
+    )
+    code = """if True:
+        import os, pty, subprocess, sys, time
+        pid, terminal = pty.fork()
+        if not pid:
+            os.execv(sys.executable, [sys.executable, "-m", "connprof", "run", "--json", "profile.json", "app.py"])
+        while not os.path.exists("ready"): time.sleep(0.02)
+        time.sleep(0.1); os.write(terminal, b"\\x03"); out = b""
+        try:
+            while part := os.read(terminal, 4096): out += part
+        except OSError: pass
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.count(b"INT"), b"2 TLS handshakes" in out)
+    """
+    assert app == "app.py"
+    done = plain(runs, "-c", code, timeout=60)
+    assert (done.stdout, done.stderr) == (b"3 1 True\n", b"")
+
+
+def test_the_program_sees_no_handler_of_ours(runs):
+    app = runs.program("""
+        import signal
+        print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP))
+        print(signal.signal(signal.SIGTERM, signal.SIG_IGN), signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        get(); os.kill(os.getpid(), 15)
+    """)
+    done = runs(app)
+    assert done.out == plain(runs, app).stdout
+    assert (done.code, done.counts, done.profile.processes[0].ended) == (-15, (1, 1, 1, 1), "signal")
+
+
+def test_an_ignored_signal_stays_ignored(runs):
+    app = runs.program("""
+        import signal
+        get(); print(*(signal.getsignal(each) == signal.SIG_IGN for each in (1, 2, 15)), flush=True)
+    """)
+    done = runs("--", "sh", "-c", f"trap '' HUP INT TERM; exec '{sys.executable}' {app}")
+    assert done.out == b"True True True\n"
+    process = subprocess.run(
+        ["sh", "-c", f"trap '' INT HUP TERM; exec '{sys.executable}' -m connprof run --quiet {app}"],
+        cwd=runs.folder, env=runs.variables, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (process.stdout, process.stderr) == (b"True True True\n", b"")
+
+
+def test_asyncio_handles_its_own_signals(runs):
+    process = runs.start(
+        runs.program("""
+            import asyncio, signal
+            async def main():
+                done = asyncio.Event()
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)
+                await asyncio.to_thread(get)
+                open("ready", "w").write("x")
+                await done.wait()
+                print("gracefully")
+            asyncio.run(main())
+        """)
+    )
+    runs.until("ready")
+    os.kill(process.pid, signal.SIGTERM)
+    done = runs.end(process)
+    assert (done.code, done.out, done.counts) == (0, b"gracefully\n", (1, 1, 1, 1))
+
+
+# --- several processes ------------------------------------------------------------------------------------
+
+
+def test_forks_are_counted_apart_and_merged(runs):
+    app = runs.program("""
+        get()
+        for code in range(3):
+            if not os.fork():
+                get(); get()
+                if code == 2: sys.exit(0)
+                os._exit(code)
+        for _ in range(3): os.wait()
+        get()
+    """)
+    done = runs(app)
+    assert done.counts == (8, 8, 8, 8)
+    processes = done.profile.processes
+    assert sorted(each.counts.contexts_count for each in processes) == [2, 2, 2, 2]
+    assert sorted((each.is_fork, each.ended) for each in processes) == [
+        (False, "exit"), (True, "exit"), (True, "os._exit"), (True, "os._exit"),
+    ]  # fmt: skip
+
+
+def test_a_fork_that_does_nothing_leaves_nothing(runs):
+    app = runs.program("get()\nfor _ in range(5):\n    if not os.fork(): os._exit(0)\n    os.wait()")
+    assert len(runs(app).profile.processes) == 1
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(runs, method):
+    app = runs.program(f"""
+        import multiprocessing
+        def work(_): return get()
+        if __name__ == "__main__":
+            with multiprocessing.get_context("{method}").Pool(2) as pool:
+                assert pool.map(work, range(4), chunksize=1) == [200] * 4
+            print(get())
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"200\n", (5, 5, 5, 5), ())
+
+
+def test_process_pools(runs):
+    app = runs.program("""
+        from concurrent.futures import ProcessPoolExecutor
+        if __name__ == "__main__":
+            with ProcessPoolExecutor(2) as pool:
+                print(sum(each.result() for each in [pool.submit(get) for _ in range(4)]))
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts) == (0, b"800\n", (4, 4, 4, 4))
+
+
+def test_a_terminated_child_has_its_say(runs):
+    app = runs.program("""
+        import multiprocessing, time
+        def work(ready): get(); ready.set(); time.sleep(60)
+        if __name__ == "__main__":
+            ready = multiprocessing.Event()
+            child = multiprocessing.Process(target=work, args=(ready,)); child.start(); ready.wait()
+            child.terminate(); child.join(); print(child.exitcode)
+    """)
+    done = runs(app)
+    assert (done.out, done.counts) == (b"-15\n", (1, 1, 1, 1))
+
+
+def test_subprocesses_of_subprocesses(runs):
+    runs.program("get()", "inner.py")
+    runs.program("import subprocess; get(); subprocess.run([sys.executable, 'inner.py'], check=True)", "middle.py")
+    app = runs.program("import subprocess; subprocess.run([sys.executable, 'middle.py'], check=True); get()")
+    done = runs(app)
+    assert (done.counts, len(done.profile.processes)) == ((3, 3, 3, 3), 3)
+
+
+@pytest.mark.parametrize(
+    "how", ["execv(sys.executable, [sys.executable, 'next.py'])", "execlp('python3', 'python3', 'next.py')"]
+)
+def test_exec_keeps_what_was_seen_before(runs, how):
+    runs.variables["PATH"] = os.pathsep.join(["/nowhere", os.path.dirname(sys.executable), runs.variables["PATH"]])  # noqa: PTH120
+    runs.program("get(); print('next')", "next.py")
+    done = runs(runs.program(f"get(); os.{how}"))
+    assert (done.code, done.out, done.counts) == (0, b"next\n", (2, 2, 2, 2))
+    assert {each.ended for each in done.profile.processes} == {"exec", "exit"}
+
+
+def test_an_exec_that_fails_goes_on(runs):
+    app = runs.program("""
+        open("broken", "wb").write(bytes(2)); os.chmod("broken", 0o755)
+        for path in ("broken", "nowhere"):
+            try: os.execv(path, [path])
+            except OSError as error: print(error.strerror)
+        get()
+    """)
+    done = runs(app)
+    assert done.out == plain(runs, app).stdout
+    assert (done.counts, done.profile.processes[0].ended) == ((1, 1, 1, 1), "exit")
+
+
+def test_a_child_that_lives_on_is_counted_up_to_then(runs):
+    runs.program(
+        "get(); open('ready', 'w').write(str(os.getpid())); sys.stdin.read(); get(); open('over', 'w').write('x')",
+        "child.py",
+    )
+    app = runs.program("""
+        import subprocess, time
+        reading, writing = os.pipe()
+        os.set_inheritable(writing, True)
+        child = subprocess.Popen([sys.executable, "child.py"], stdin=reading, close_fds=False, start_new_session=True)
+        while not (os.path.exists("ready") and open("ready").read()): time.sleep(0.02)
+        get(); os._exit(0)
+    """)
+    process = runs.start(app, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.wait(30)
+    pid = int(runs.until("ready"))
+    from connprof.store import load_profile
+
+    profile = load_profile(runs.file)
+    os.kill(pid, signal.SIGKILL)
+    assert (process.returncode, profile.counts.contexts_count) == (0, 2)
+    assert f"Process {pid} was still running" in " ".join(profile.notes)
+
+
+def test_threads_that_end_after_the_main_one(runs):
+    app = runs.program("""
+        import threading, time
+        def late(): time.sleep(0.3); get()
+        threading.Thread(target=late).start(); get()
+    """)
+    assert runs(app).counts == (2, 2, 2, 2)
+
+
+# --- what is odd about some programs ----------------------------------------------------------------------
+
+
+def test_no_tls_at_all(runs):
+    done = runs(runs.write("print('hello')"))
+    assert (done.code, done.out, done.counts, done.profile.processes) == (0, b"hello\n", (0, 0, 0, None), ())
+    assert done.profile.notes == ("Nothing was to be seen: no process imported ssl or a library that connects.",)
+
+
+@pytest.mark.parametrize("command", [("sh", "-c", "exit 3"), (sys.executable, "-I", "-c", "raise SystemExit(3)")])
+def test_no_python_that_listens(runs, command):
+    done = runs("--max-handshakes", "5", "--", *command)
+    assert done.code == 3
+    assert "No Python process was observed" in done.notes
+    assert "No limit could be checked" in done.err
+
+
+def test_the_environment_emptied_for_a_child(runs):
+    runs.write("print('alone')", "child.py")
+    app = runs.program("import subprocess; get(); subprocess.run([sys.executable, 'child.py'], env={}, check=True)")
+    done = runs(app)
+    assert (done.code, done.counts) == (0, (1, 1, 1, 1))
+
+
+def test_ssl_is_replaced(runs):
+    pytest.importorskip("truststore")
+    app = runs.program("import truststore; truststore.inject_into_ssl(); print(get()); truststore.extract_from_ssl()")
+    done = runs(app)
+    assert (done.code, done.out, done.counts[1:]) == (0, b"200\n", (1, 1, 1))
+
+
+def test_the_ssl_module_gives_way_to_another(runs):
+    app = runs.program("""
+        import types
+        other = types.ModuleType("ssl"); vars(other).update(vars(ssl)); sys.modules["ssl"] = other
+        print(get()); del sys.modules["ssl"]; import ssl; print(ssl.create_default_context() is not None)
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts[1:]) == (0, b"200\nTrue\n", (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "cProfile", "-o", "stats", "app.py"),
+        ("-m", "trace", "--count", "-C", "counts", "app.py"),
+        ("-m", "coverage", "run", "app.py"),
+        ("tracing.py",),
+        ("-m", "pdb", "-c", "continue", "app.py"),
+    ],
+)
+def test_under_another_profiler(runs, words):
+    runs.program("print(get())")
+    runs.write(
+        "import sys, runpy\nsys.settrace(lambda *_: None); sys.setprofile(lambda *_: None)\nrunpy.run_path('app.py')",
+        "tracing.py",
+    )
+    done = runs(*words)
+    assert (done.code, done.counts) == (0, (1, 1, 1, 1)), done.err
+    assert b"200\n" in done.out
+
+
+def test_a_sitecustomize_of_the_users_own_still_works(runs):
+    runs.write("import os, sys; sys.theirs = 'theirs'; os.write(2, b'customized')", "site/sitecustomize.py")
+    runs.variables["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(runs.folder / "site"), os.environ.get("PYTHONPATH")])
+    )
+    app = runs.program("import sitecustomize; print(sys.theirs, sitecustomize.__file__, get())")
+    done = runs(app)
+    assert (done.out, done.counts) == (plain(runs, app).stdout, (1, 1, 1, 1))
+    assert done.err.count("customized") == 2, "once in connprof's own process, and once in the program's"
+
+
+def test_a_sitecustomize_that_fails_fails_as_ever(runs):
+    runs.write("raise ValueError('theirs')", "site/sitecustomize.py")
+    runs.variables["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(runs.folder / "site"), os.environ.get("PYTHONPATH")])
+    )
+    app = runs.program("print(get())")
+    command = subprocess.run(
+        [sys.executable, app], cwd=runs.folder, env=runs.variables, capture_output=True, check=False
+    )
+    done = runs("--", sys.executable, app)
+    assert command.stderr.decode() in done.err
+    assert "ValueError: theirs" in command.stderr.decode()
+    assert (done.out, done.counts) == (command.stdout, (1, 1, 1, 1))
+
+
+def test_runs_within_a_run(runs):
+    runs.program("print(get())", "inner.py")
+    app = runs.program("""
+        import subprocess; get()
+        subprocess.run([sys.executable, "-m", "connprof", "run", "--json", "inner.json", "inner.py"], check=True)
+    """)
+    done = runs(app)
+    from connprof.store import load_profile
+
+    assert load_profile(runs.folder / "inner.json").counts.contexts_count == 1
+    assert (done.code, done.counts[1:]) == (0, (1, 1, 1))
+
+
+def test_a_program_that_observes_itself(runs):
+    app = runs.program(
+        "import connprof\nwith connprof.observe() as seen: get()\nget(); print(seen.counts.contexts_count)"
+    )
+    done = runs(app)
+    assert (done.out, done.counts) == (b"1\n", (2, 2, 2, 2))
+
+
+def test_its_folder_is_taken_away_meanwhile(runs):
+    app = runs.program("import shutil; get(); shutil.rmtree(os.environ['CONNPROF_RUN_FOLDER']); get(); print('well')")
+    done = runs(app)
+    assert (done.code, done.out) == (0, b"well\n")
+    assert "Traceback" not in done.err
+
+
+def test_the_disk_is_full(runs):
+    app = runs.program("""
+        import glob, resource, signal, time
+        def written(): return glob.glob(os.environ["CONNPROF_RUN_FOLDER"] + "/process-*.json")
+        while not any("handshakes_full_count\\": 1" in open(each).read() for each in written()): get(); time.sleep(0.1)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        get(); print("well")
+    """)
+    done = runs(app, stdout=subprocess.PIPE)
+    assert (done.code, done.out) == (0, b"well\n")
+    assert done.counts[0] >= 1
+
+
+def test_a_file_that_is_cut_off_loses_no_other(runs):
+    app = runs.program("""
+        get()
+        folder = os.environ["CONNPROF_RUN_FOLDER"]
+        open(f"{folder}/process-1-1.json", "w").write('{"schema": "connprof-pro')
+        open(f"{folder}/process-2-1.json", "w").write('{"schema": "connprof-process/2", "new": 1}')
+        open(f"{folder}/process-3-1.json", "w").write('{"schema": "connprof/1"}')
+        open(f"{folder}/process-4-1.json", "w").close()
+    """)
+    done = runs(app)
+    assert (done.code, done.counts) == (0, (1, 1, 1, 1))
+    for sentence in ("process-1-1.json is damaged", "process-2-1.json was written by a newer connprof",
+                     "process-3-1.json is not a connprof process profile", "process-4-1.json is empty"):  # fmt: skip
+        assert f"A process is left out: {sentence}" in done.notes
+
+
+def test_the_place_for_the_file_is_gone_at_the_end(runs):
+    app = runs.program("get(); os.mkdir('profile.json')")
+    done = runs(app)
+    assert (done.code, "profile.json cannot be written" in done.err) == (2, True)
+    app = runs.program("sys.exit(9)")
+    (runs.folder / "profile.json").rmdir()
+    assert runs(runs.program("os.mkdir('profile.json'); sys.exit(9)")).code == 9
+
+
+def test_nobody_reads_the_summary(runs):
+    reading, writing = os.pipe()
+    os.close(reading)
+    app = runs.program("get(); sys.exit(5)")
+    process = runs.start(app, stderr=writing)
+    os.close(writing)
+    assert process.wait(30) == 5
+    assert runs.file.exists()
+
+
+def test_what_a_killed_run_has_left_goes_with_the_next(runs):
+    process = runs.start(runs.program(WAITING))
+    pid = int(runs.until("ready"))
+    process.kill()
+    process.wait()
+    assert len(list(runs.temporary.iterdir())) == 1
+    os.kill(pid, 0)  # the program itself goes on
+    runs.write("print()", "other.py")
+    assert runs("other.py").code == 0
+    os.kill(pid, signal.SIGKILL)
+
+
+# --- limits -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--max-contexts", "3"), 0, ""),
+        (("--max-contexts", "2"), 1, "3 SSL contexts, where 2 are allowed (--max-contexts)."),
+        (("--max-handshakes", "3"), 0, ""),
+        (("--max-handshakes", "2"), 1, "3 handshakes, where 2 are allowed (--max-handshakes)."),
+        (("--max-connections", "3"), 0, ""),
+        (("--max-connections", "2"), 1, "3 connections, where 2 are allowed (--max-connections)."),
+        (("--min-requests-per-connection", "1"), 0, ""),
+        (("--min-requests-per-connection", "1.01"), 1, "1.00 requests per connection (3 on 3), where at least 1.01"),
+        (("--fail-on", "any"), 1, "was found at 1 line (--fail-on any)."),
+        (("--fail-on", "CP003,cp008,CP001"), 1, "was found at 1 line (--fail-on CP"),
+        (("--fail-on", "CP015"), 0, ""),
+    ],
+)
+def test_limits(runs, options, code, sentence):
+    app = runs.program("get(); get(); get()" if "--fail-on" not in options else "for _ in range(3): get()")
+    done = runs("--quiet", *options, app)
+    assert (done.code, "Limit: " in done.err) == (code, bool(sentence)), done.err
+    assert sentence in done.err
+    assert runs.file.exists()
+
+
+def test_a_broken_limit_does_not_hide_the_programs_own_code(runs):
+    done = runs("--max-handshakes", "0", runs.program("get(); sys.exit(7)"))
+    assert (done.code, "1 handshake, where 0 are allowed" in done.err) == (7, True)
+
+
+# --- files, lint, memory, live ----------------------------------------------------------------------------
+
+
+def test_every_format_is_written(runs):
+    app = runs.program("for _ in range(3): get()")
+    done = runs("--html", "a/page.html", "--sarif", "s.sarif", "--markdown", "m.md", app)
+    assert done.code == 0
+    assert "<html" in (runs.folder / "a" / "page.html").read_text()
+    assert json.loads((runs.folder / "s.sarif").read_text())["runs"]
+    assert "connprof run" in (runs.folder / "m.md").read_text()
+
+
+def test_lint_findings_that_ran_are_marked(runs):
+    pytest.importorskip("httpx")
+    app = runs.write("""\
+        import os
+        import httpx
+
+        def hot():
+            with httpx.Client() as client:
+                return client.get(os.environ["URL"])
+
+        def cold():
+            with httpx.Client() as client:
+                return client.get(os.environ["URL"])
+
+        for _ in range(3):
+            hot()
+        if os.environ.get("NEVER"):
+            for _ in range(3):
+                cold()
+    """)
+    done = runs("--quiet", "--lint", ".", app)
+    assert done.code == 0
+    assert "connprof lint has 2 findings there, of which 1 ran in this program." in done.err
+    assert "Ran: app.py:5 (CP001" in done.err
+    assert "3 clients, 3 SSL contexts" in done.err
+    assert "Did not run: app.py:9 (CP001)." in done.err
+
+
+def test_memory_by_line(runs):
+    pytest.importorskip("memray")
+    app = runs.program("""
+        def twice():
+            get(); get()
+        twice()
+        if not os.fork():
+            get(); os._exit(0)
+        os.wait()
+    """)
+    done = runs("--memory", app)
+    assert (done.code, done.counts, done.profile.memory) == (0, (3, 3, 3, 3), True)
+    amounts = {each.site.line: each.ssl_bytes for each in done.profile.sites}
+    context = GET_LINE
+    assert amounts[context] > 3 * 4_000_000
+    assert "Memory was recorded in this same run" in done.notes
+    assert not list(runs.folder.glob("*.bin*"))
+
+
+GET_LINE = 4
+"""Where ``get()`` makes its connection object, and so its context."""
+
+
+def test_memray_is_missing_there(runs):
+    app = runs.write("print('it ran')")
+    runs.write("raise ImportError('no memray here')", "shadow/memray.py")
+    runs.variables["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(runs.folder / "shadow"), os.environ.get("PYTHONPATH")])
+    )
+    done = runs("--memory", app)
+    assert (done.code, done.out) == (2, b"")
+    assert "memray is" in done.err
+
+
+def test_live_counters(runs):
+    process = runs.start("--live", "--quiet", runs.program("import time; get(); time.sleep(2.5); get()"))
+    done = runs.end(process)
+    assert (done.code, done.counts) == (0, (2, 2, 2, 2))
+    assert "connprof: 1 process, 1 SSL context, 1 handshake, 1 connection, 1 request\n" in done.err
+
+
+def test_live_does_not_make_forks_warn(runs):
+    app = runs.program("""
+        import warnings; warnings.simplefilter("error")
+        get()
+        if not os.fork():
+            get(); os._exit(0)
+        os.wait(); get()
+    """)
+    done = runs("--live", "--quiet", app)
+    assert (done.code, done.counts) == (0, (3, 3, 3, 3)), done.err
