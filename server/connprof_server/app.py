@@ -72,12 +72,18 @@ class _Gate:
 class Application:
     """The ASGI application. One serves all origins.
 
+    Args:
+        keep_cookies: count the cookies that requests send. All requests then take the long way.
+
     Attributes:
         executions: key -> how often it was POSTed to ``/executions/{key}``.
+        cookies: name -> requests that sent it; values are never kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_cookies: bool = False) -> None:
         self.executions: Counter[str] = Counter()
+        self.cookies: Counter[str] = Counter()
+        self._keep_cookies = keep_cookies
         self._answers: dict[tuple[bytes, bytes], _Answer] = {}
         self._gates: dict[str, _Gate] = {}
         self._routes = Starlette(
@@ -100,6 +106,8 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; it is counted before anything else can go wrong."""
         scope["state"][CONNECTION].requests_count += 1
+        if self._keep_cookies:
+            self.cookies.update(_cookie_names(scope))
         if scope["method"] in {"GET", "HEAD"} and (answer := self._api_answer(scope)):
             await send(answer.start)
             await send(answer.body)
@@ -108,7 +116,7 @@ class Application:
 
     def raw_answer(self, scope: Scope) -> bytes | None:
         """The whole answer to a GET below ``/api/``, head and body, as sent on HTTP/1.1; ``None`` for all the rest."""
-        if scope["method"] == "GET" and (answer := self._api_answer(scope)):
+        if scope["method"] == "GET" and not self._keep_cookies and (answer := self._api_answer(scope)):
             return answer.raw
         return None
 
@@ -211,6 +219,16 @@ def _prepared(raw_path: bytes, query: bytes) -> _Answer:
         body={"type": "http.response.body", "body": body},
         raw=head % (status, HTTPStatus(status).phrase.encode(), kind, length) + body,
     )
+
+
+def _cookie_names(scope: Scope) -> set[str]:
+    return {
+        pair.partition("=")[0].strip()
+        for name, value in scope["headers"]
+        if name == b"cookie"  # HTTP/2 may send one for each
+        for pair in value.decode("latin-1").split(";")
+        if pair.strip()
+    }
 
 
 def _text_headers(answer: _Answer) -> dict[str, str]:

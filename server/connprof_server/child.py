@@ -62,7 +62,7 @@ async def _main(channel: Channel, config: dict[str, Any]) -> None:
         expires=datetime.fromisoformat(config["expires"]) if config["expires"] else None,
         allow_expired=config["allow_expired"],
     )
-    app = Application()
+    app = Application(keep_cookies=config["keep_cookies"])
     origins: dict[str, _Origin] = {}
     for name, port, context in zip(config["origins"], config["ports"], certificates.contexts, strict=True):
         counts = counting.OriginCounts(context)
@@ -111,7 +111,21 @@ def _operations(origins: dict[str, _Origin], app: Application) -> dict[str, Any]
     async def executions(_line: dict[str, Any]) -> dict[str, Any]:
         return {"executions": dict(app.executions)}
 
-    return {"snapshot": snapshot, "drop_connections": drop_connections, "executions": executions}
+    async def cookies(_line: dict[str, Any]) -> dict[str, Any]:
+        return {"cookies": dict(app.cookies)}
+
+    async def open_connections(_line: dict[str, Any]) -> dict[str, Any]:
+        for _ in range(_PASSES_COUNT):
+            await asyncio.sleep(0)
+        return {"open": {name: origin.counts.open_numbers() for name, origin in origins.items()}}
+
+    return {
+        "snapshot": snapshot,
+        "drop_connections": drop_connections,
+        "executions": executions,
+        "cookies": cookies,
+        "open_connections": open_connections,
+    }
 
 
 def _uvicorn_server(app: Application, counts: counting.OriginCounts, wanted: dict[str, Any]) -> uvicorn.Server:

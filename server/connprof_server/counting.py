@@ -76,6 +76,7 @@ class OriginCounts:
         # says so.
         if sock := self.open_sockets.get(file_descriptor):
             sock.is_connection = True
+            sock.number = len(self.connections) - 1
         self.resumed_count += bool(ssl_object.session_reused)
         cipher = ssl_object.cipher()
         self.tls_versions[ssl_object.version() or "unknown"] += 1
@@ -92,6 +93,10 @@ class OriginCounts:
             self.failed_count += 1
         else:
             self.without_bytes_count += 1
+
+    def open_numbers(self) -> list[int]:
+        """The connections that are open now, by their place in :attr:`connections`."""
+        return sorted(sock.number for sock in self.open_sockets.values() if sock.is_connection)
 
     def ledger(self) -> OriginLedger:
         """The counts as they stand."""
@@ -149,6 +154,7 @@ class CountedSocket(socket.socket):
     def __init__(self, accepted: socket.socket, counts: OriginCounts) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
         self.is_connection = False
+        self.number = -1
         self.has_bytes = False
         self._counts = counts
         counts.accepted(self)

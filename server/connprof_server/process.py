@@ -44,6 +44,7 @@ def serve(
     keep_alive_s: float = 5.0,
     certificate_expires: datetime | None = None,
     allow_expired: bool = False,
+    keep_cookies: bool = False,
     start_timeout_s: float = _START_S,
 ) -> Iterator[RunningServer]:
     """Runs the TLS server on loopback, in a process of its own, for as long as the block lasts.
@@ -63,6 +64,8 @@ def serve(
         certificate_expires: when the server's certificate expires (with a time zone); by default not in our
             time.
         allow_expired: start even if clients would refuse the certificate, to see what they do then.
+        keep_cookies: note which cookies requests send, by name, for `RunningServer.cookies`. It makes the server
+            slower.
         start_timeout_s: seconds that each process may take to start.
 
     Yields:
@@ -84,6 +87,7 @@ def serve(
         raise ValueError("certificate_expires needs a time zone")
     config["expires"] = certificate_expires.isoformat() if certificate_expires else None
     config["allow_expired"] = allow_expired
+    config["keep_cookies"] = keep_cookies
     server = RunningServer()
     try:
         server._start(config, start_timeout_s)  # noqa: SLF001 - not public, so that a server is always inside a block
@@ -171,6 +175,24 @@ class RunningServer:
         """
         counted: dict[str, int] = self._ask("executions")["executions"]
         return counted
+
+    def cookies(self) -> dict[str, int]:
+        """Name of a cookie -> how many requests sent it. Empty unless the server was told to keep them.
+
+        Raises:
+            ServerError: the server is gone or does not answer.
+        """
+        counted: dict[str, int] = self._ask("cookies")["cookies"]
+        return counted
+
+    def open_connections(self) -> dict[str, tuple[int, ...]]:
+        """Name of each origin -> its connections that are open now, by their place in ``requests_per_connection``.
+
+        Raises:
+            ServerError: the server is gone or does not answer.
+        """
+        numbers: dict[str, list[int]] = self._ask("open_connections")["open"]
+        return {name: tuple(each) for name, each in numbers.items()}
 
     def drop_connections(self) -> int:
         """Cuts all connections off, as a server does that restarts. Returns how many were open.

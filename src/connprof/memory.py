@@ -9,11 +9,11 @@ import ssl
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "CONTEXT",
@@ -55,6 +55,10 @@ _LOADERS = (
     "/urllib3_future/util/ssl_.py",
     "/wassima/__init__.py",
 )
+
+# The observer stands between ssl.py and OpenSSL's loaders while a window is open.
+_OBSERVER = str(Path(__file__).parent / "observe" / "standard.py")
+_OBSERVED_LOADER = "load"
 
 _LAST_BYTES = 100_003
 _LAST_PLACE = ("_allocate_last", __file__)
@@ -211,6 +215,8 @@ def ssl_function(function: str, file: str, ssl_file: str = ssl.__file__) -> str 
     """How a function that does TLS work is called in our figures; nothing for all others."""
     if file == ssl_file:
         return function
+    if file == _OBSERVER and function == _OBSERVED_LOADER:
+        return "load_verify_locations"
     if file.endswith(_LOADERS):
         package = next(part for part in reversed(file.split("/")[:-1]) if part not in {"util", "_async"})
         return f"{function} ({package})"

@@ -56,9 +56,11 @@ class ImportHooks:
         """The spec that the other finders give for a wanted module; ``None`` for all others."""
         if name not in self._waiting:
             return None
-        for finder in list(sys.meta_path):
+        finders = list(sys.meta_path)
+        # Only those behind: the ones before have been asked, and another of our kind among them would ask us back.
+        for finder in finders[finders.index(self) + 1 :] if self in finders else ():
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
+            if find is None:
                 continue
             spec: ModuleSpec | None = find(name, path, target)
             if spec is not None:
