@@ -1,0 +1,40 @@
+"""The text of docs/pytest.md, taken out of it and run."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+DOCS = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
+BLOCKS = [dedent(block) for block in re.findall(r"(?:^(?: {4}.*)?\n)*^ {4}.*\n", DOCS, flags=re.MULTILINE)]
+TEST, PER_CALL, FAILURE, MENDED = BLOCKS[:4]
+
+
+def test_the_page_starts_with_a_test_that_fails_on_per_call_code_and_says_where(run, pytester):
+    assert DOCS.partition("\n\n")[2].startswith("    # test_weather.py\n")
+    pytester.makepyfile(test_weather=TEST, weather=PER_CALL)
+    result = run("--connprof", "--tb=short")
+    result.assert_outcomes(failed=1)
+    assert FAILURE.strip() in result.stdout.str()
+    assert weather_table() in result.stdout.str()
+
+
+def test_and_passes_on_the_fix(run, pytester):
+    pytester.makepyfile(test_weather=TEST, weather=MENDED)
+    result = run("-q", "-W", "error")
+    result.assert_outcomes(passed=1)
+    assert "connprof" not in result.stdout.str()
+
+
+def weather_table():
+    """The table that the page shows."""
+    return next(block for block in BLOCKS if block.strip().startswith("contexts  CA loads")).strip()
+
+
+@pytest.mark.parametrize("fixture", ["connprof", "tls_server"])
+def test_examples_of_fixtures_run(fixture, run, pytester):
+    example = next(block for block in BLOCKS if block.strip().startswith("def ") and f"{fixture})" in block)
+    order = "def order(key, url):\n    with httpx.Client() as client:\n        client.post(url)\n"
+    pytester.makepyfile(f"import httpx\n\n{order}\n\n{example}")
+    run().assert_outcomes(passed=1)
