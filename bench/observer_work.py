@@ -29,7 +29,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bench.worker import die_with_parent, reason
+from bench.reason import reason
+from bench.worker import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

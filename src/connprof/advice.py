@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from connprof.model import Record, Report, SafetyCell, StrategyNote
 
 __all__ = [
+    "LIBRARY",
     "SAME_PRICE",
     "SITUATIONS",
     "Advice",
@@ -41,7 +42,8 @@ SAME_PRICE = 1.25
 Measure: TypeAlias = Literal["ssl_bytes", "handshakes", "contexts"]
 
 _NO_LIBRARY = "floor"  # raw sockets: nobody is advised to write those
-_LIBRARY = Case(strategy="", workload="", calls_count=1).client_library
+LIBRARY = Case(strategy="", workload="", calls_count=1).client_library
+"""The client library whose cells and prices advice is derived from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Situation:
         minds: other hazards that occur there, with the setting or habit that meets each of them.
         recipes: for strategies the example that shows them, relative to the project.
         measure: what the price is taken in, where it can be had.
+        lesson: the mistake that is usual there, told where this run shows it; ``{}`` stands for how it failed.
+        shown_by: the strategy and the hazard that show it.
     """
 
     name: str
@@ -89,6 +93,8 @@ class Situation:
     minds: Mapping[str, str]
     recipes: Mapping[str, str]
     measure: Measure = "ssl_bytes"
+    lesson: str = ""
+    shown_by: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +256,12 @@ SITUATIONS = (
         recipes=dict.fromkeys(
             ("base-url-loop", "one-client", "task-group", "tuned-client"), "docs/recipes/test_suite/"
         ),
+        lesson=(
+            "With a loop for each test, a client at module level fails every other test ({}). One loop for the session "
+            "mends that, with connections and cookies that all tests share; a client for each test mends it for good. "
+            "docs/recipes/test_suite/ shows it failing, and mended in both ways."
+        ),
+        shown_by=("module-client", "H1"),
     ),
     Situation(
         name="sparse",
@@ -325,7 +337,7 @@ def advise(report: Report, situations: Sequence[Situation] = SITUATIONS) -> tupl
     for cell in report.safety:
         cells.setdefault((cell.strategy, cell.client_library), {})[cell.hazard] = cell
     priced = prices(report)
-    notes = [note for note in report.strategies if note.name != _NO_LIBRARY and note.client_library == _LIBRARY]
+    notes = [note for note in report.strategies if note.name != _NO_LIBRARY and note.client_library == LIBRARY]
     return tuple(_advice(situation, notes, cells, priced) for situation in situations)
 
 
@@ -339,7 +351,7 @@ def _advice(
     for note in notes:
         if not situation.belongs(note):
             continue
-        own = cells.get((note.name, _LIBRARY), {})
+        own = cells.get((note.name, LIBRARY), {})
         price = priced.get(note.name)
         bad = tuple(own[hazard] for hazard in situation.decides if hazard in own and _harms(own[hazard]))
         absent = tuple(
@@ -353,7 +365,7 @@ def _advice(
                     library
                     for (name, library), others in cells.items()
                     if name == note.name
-                    and library != _LIBRARY
+                    and library != LIBRARY
                     and all(each.hazard in others and _spares(others[each.hazard]) for each in bad)
                 )
             )

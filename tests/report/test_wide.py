@@ -263,6 +263,15 @@ def test_a_flipped_cell_changes_the_page():
     assert web.recipe == ("The tested example shows asgi-lifespan, which this run ranks lower: docs/recipes/web_app.py")
 
 
+def test_a_test_suites_usual_mistake_is_told_where_the_run_shows_it(made, surprising):
+    suite = made.situations[4]
+    assert suite.sentences[-1].startswith(
+        "With a loop for each test, a client at module level fails every other test (module-client under H1: broke 2"
+    )
+    assert "shows it failing, and mended in both ways." in undrawn(made)
+    assert "With a loop for each test" not in " ".join(surprising.situations[4].sentences)
+
+
 def test_no_recommendation_says_what_is_missing():
     base = wide_samples.matrix()
     made = build(replace(base, safety=tuple(each for each in base.safety if each.hazard != "H11")))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connprof.advice import SAME_PRICE, advise
+from connprof.advice import LIBRARY, SAME_PRICE, advise
+from connprof.model import HazardOutcome
 from connprof.report import words
 from connprof.report.marks import capital, good_mark, unknown_mark
 from connprof.report.safety import outcome_phrase, price_text
@@ -14,7 +15,7 @@ from connprof.safety import hazard_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connprof.advice import Advice, Candidate, Fallen, Measure, Price
+    from connprof.advice import Advice, Candidate, Fallen, Measure, Price, Situation
     from connprof.model import Report, SafetyCell, StrategyNote
 
 __all__ = ["situation_views"]
@@ -30,10 +31,20 @@ _MEASURES: dict[Measure, str] = {
 def situation_views(report: Report) -> tuple[SituationView, ...]:
     """A recommendation for each situation, or why there is none; nothing where no hazard was probed."""
     titles = {note.id: words.plain(note.title) for note in report.hazards}
-    return tuple(_view(advice, titles) for advice in advise(report))
+    return tuple(_view(advice, titles, _lesson(advice.situation, report)) for advice in advise(report))
 
 
-def _view(advice: Advice, titles: dict[str, str]) -> SituationView:
+def _lesson(situation: Situation, report: Report) -> list[str]:
+    """The mistake that is usual there, if this run shows it."""
+    for cell in report.safety:
+        if (cell.strategy, cell.hazard) == situation.shown_by and cell.client_library == LIBRARY:
+            failed = cell.outcome not in {HazardOutcome.HELD, HazardOutcome.DOES_NOT_APPLY, HazardOutcome.NOT_PROBED}
+            shown = f"{cell.strategy} under {cell.hazard}: {outcome_phrase(cell)}"
+            return [situation.lesson.format(shown)] if failed else []
+    return []
+
+
+def _view(advice: Advice, titles: dict[str, str], lesson: list[str]) -> SituationView:
     situation, best = advice.situation, advice.best
     sentences: list[str] = []
     if best is None:
@@ -52,7 +63,7 @@ def _view(advice: Advice, titles: dict[str, str]) -> SituationView:
         if advice.other_kind is not None:
             kind = "On an event loop" if advice.other_kind.note.is_async else "Without an event loop"
             sentences.append(_next(kind, advice.other_kind, advice))
-    sentences += _unknown(advice)
+    sentences += [*_unknown(advice), *lesson]
     return SituationView(
         name=situation.name,
         title=situation.title,
