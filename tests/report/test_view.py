@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.model import (
+    CallSite,
     Case,
     ClientCounts,
     Event,
@@ -457,6 +458,9 @@ def test_a_line_that_was_found_in_two_ways_is_one_row():
         SiteCounts(site=replace(site, certainty="stack"), counts=ClientCounts(contexts_count=1, requests_count=4)),
         SiteCounts(site=replace(site, certainty="context"), counts=ClientCounts(handshakes_full_count=3)),
         SiteCounts(site=replace(site, line=1), counts=ClientCounts(contexts_count=2)),
+        SiteCounts(
+            site=CallSite(file="", line=0, function="", certainty="unknown"), counts=ClientCounts(connections_count=5)
+        ),
     )
     report = samples.with_outcome(base, "one-client", replace(outcome, counts=replace(outcome.counts, sites=sites)))
     assert [texts(row) for row in view.build(report).sites.rows] == [
@@ -465,6 +469,7 @@ def test_a_line_that_was_found_in_two_ways_is_one_row():
             *("bench/strategies/session.py:31", "one-client", "1", "3", "0", "4"),
             "on the call stack, made the request",
         ],
+        ["no line known", "one-client", "0", "0", "5", words.ABSENT, "unknown"],
     ]
 
 

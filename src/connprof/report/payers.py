@@ -51,7 +51,7 @@ def _payers(counts: CountsPass) -> list[_Payer]:
         ways = {part.site.certainty for part in parts}
         found.append(
             _Payer(
-                place=f"{words.plain(file)}:{line}",
+                place=f"{words.plain(file)}:{line}" if file else "no line known",
                 function=words.plain(function),
                 contexts=sum(part.counts.contexts_count for part in parts),
                 handshakes=sum(part.counts.handshakes_full_count for part in parts),
