@@ -1,15 +1,17 @@
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import connprof.report
 from connprof.errors import FileError, MissingPackageError
-from connprof.report import build, html, plots, series, write
+from connprof.report import build, html, plots, series, view, write
 from tests import samples
 from tests.report.conftest import undrawn_page
 
@@ -203,6 +205,18 @@ def test_labels_are_kept_apart():
     crowded = plots._apart([0] * 12, 15, 0, 100)  # more than fit: still in order and apart
     assert crowded[0] == 0
     assert crowded[-1] == 165
+
+
+@pytest.mark.parametrize("size", plots.SIZES)
+@pytest.mark.parametrize("end_ms", [300.0, 1200.0, 1399.0, 4000.0, 120_000.0])
+def test_the_last_label_of_a_time_axis_is_whole(size, end_ms):
+    """The more so where the session ends at a tick, so that half of the label stands beyond the axis."""
+    drawn = view.build(samples.report()).timeline.series
+    figure = plots._draw(replace(drawn, axis=series.linear(end_ms, "ms")), size, plots.LIGHT)
+    words = [label for axes in figure.axes for label in axes.get_xticklabels() if label.get_text()]
+    boxes = [label.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for label in words]
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= figure.bbox.width
 
 
 def test_long_labels_are_cut():

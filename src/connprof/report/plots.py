@@ -216,7 +216,7 @@ def _right(axis: Axis, look: _Look, least: float) -> float:
         return least
     place, text = axis.ticks[-1]
     beyond = 0.0 if axis.is_log else (axis.high - place) / (axis.high - axis.low) * look.width / 2
-    return max(least, _width(text, look.small) / 2 + 2 - beyond)
+    return max(least, _width(text, look.small) / 2 + 4 - beyond)
 
 
 def _x_axis(sheet: _Sheet, axes: Axes, axis: Axis, *, grid: bool = True) -> None:
