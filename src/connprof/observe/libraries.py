@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER
+from connprof.observe.shapes import shaped
 from connprof.observe.standard import carrying_submit
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
     from connprof.observe.owners import Client
-    from connprof.observe.recorder import Call
+    from connprof.observe.sites import Carried
 
 __all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "replacements"]
 
@@ -35,14 +36,18 @@ _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's fram
 
 def h11_send(original: Any) -> Any:
     """Sending an ``h11.Request``: ``send`` ends in this method too. A CONNECT asks for a tunnel and is none."""
+    request_class = getattr(sys.modules.get("h11"), "Request", None)  # its exact class, as h11 itself asks for it
 
     @functools.wraps(original)
     def send_with_data_passthrough(self: Any, event: Any) -> Any:
         result = original(self, event)
         # Only a client may send a Request; a server that tries has raised by now.
-        if RECORDER.windows and type(event).__name__ == "Request" and getattr(event, "method", None) != b"CONNECT":
-            frame = _frame(1)
-            RECORDER.request_sent(RECORDER.connection_below(self, frame), frame)
+        if type(event) is request_class and RECORDER.windows and event.method != b"CONNECT":
+            try:
+                connection = self._connprof_connection  # left there the last time
+            except AttributeError:
+                connection = RECORDER.connection_below(self, _frame(1))
+            RECORDER.request_sent(connection)
         return result
 
     return send_with_data_passthrough
@@ -59,8 +64,7 @@ def h2_send_headers(original: Any) -> Any:
         headers = list(headers)  # it may be an iterator, and is read twice here
         result = original(self, stream_id, headers, *args, **kwargs)
         if not _is_tunnel(headers):
-            frame = _frame(1)
-            RECORDER.request_sent(RECORDER.connection_below(self, frame), frame)
+            RECORDER.request_sent(RECORDER.connection_below(self, _frame(1)))
         return result
 
     return send_headers
@@ -93,21 +97,22 @@ def http_client_endheaders(original: Any) -> Any:
 
     ``putrequest`` comes before the connect and would count requests to a host that refuses it.
     """
+    return shaped(
+        original,
+        (
+            "_o_result = {call}",
+            "if _o_recorder.windows:",
+            "    _o_recorder.request_sent(_o_connection({first}))",
+            "return _o_result",
+        ),
+        {"_o_recorder": RECORDER, "_o_connection": _of_http_client},
+    )
 
-    @functools.wraps(original)
-    def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
-        if RECORDER.windows:
-            RECORDER.request_sent(_of_socket(getattr(self, "sock", None)), _frame(1))
-        return result
 
-    return endheaders
-
-
-def _of_socket(sock: Any) -> Any:
-    """The connection of a socket, or of whatever stands for one."""
+def _of_http_client(owner: Any) -> Any:
+    """The connection of an ``http.client.HTTPConnection``."""
     try:
-        return RECORDER.connection_numbered(sock.fileno())
+        return RECORDER.connection_numbered(owner.sock.fileno())
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -119,7 +124,7 @@ def aiohttp_send(original: Any) -> Any:
     async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = await original(self, *args, **kwargs)
         if RECORDER.windows and getattr(self, "method", None) != "CONNECT":
-            RECORDER.request_sent(_of_aiohttp(*args, **kwargs), _frame(1))
+            RECORDER.request_sent(_of_aiohttp(*args, **kwargs))
         return result
 
     return send
@@ -129,8 +134,8 @@ def _of_aiohttp(conn: Any = None, *_args: Any, **_kwargs: Any) -> Any:
     """The connection below aiohttp's own."""
     transport: Any = getattr(conn, "transport", None)
     try:
-        return _of_socket(transport.get_extra_info("socket"))
-    except AttributeError:
+        return RECORDER.connection_numbered(transport.get_extra_info("socket").fileno())
+    except (AttributeError, OSError, ValueError):
         return None
 
 
@@ -138,15 +143,15 @@ def _of_aiohttp(conn: Any = None, *_args: Any, **_kwargs: Any) -> Any:
 
 
 class Sender(NamedTuple):
-    """What is particular to a library's method that sends.
+    """What is particular to a library's method that sends. Neither may raise.
 
     Attributes:
-        before: told the call, the client and the method's arguments.
-        after: told the same, and the response, before the caller gets it.
+        before: told the call and the method's first argument, where there are cookies that may be somebody else's.
+        after: told the call, the client, and the response, before the caller gets it.
     """
 
-    before: Callable[..., None] | None = None
-    after: Callable[..., None] | None = None
+    before: Callable[[Carried, Any], None] | None = None
+    after: Callable[[Carried, Any, Any], None] | None = None
 
 
 PLAIN: Final = Sender()
@@ -154,62 +159,49 @@ PLAIN: Final = Sender()
 
 def sender(particular: Sender) -> Callable[[Any], Any]:
     """A hook for a method in which a request begins, sync or async."""
+    before, after = particular
+    body = [
+        "_o_call = _o_begins({first}, _o_frame(1)) if _o_recorder.windows else None",
+        "if _o_call is None:",
+        "    return {call}",
+        "try:",
+    ]
+    if before is not None:
+        body += [
+            "    if _o_call.client is not None and _o_call.client.cookie_names:",
+            "        _o_before(_o_call, {second})",
+        ]
+    if after is None:
+        body += ["    return {call}"]
+    else:
+        body += ["    _o_response = {call}", "    _o_after(_o_call, {first}, _o_response)", "    return _o_response"]
+    body += ["finally:", "    _o_ends(_o_call)"]
 
     def hook(original: Any) -> Any:
-        return _async_sender(original, particular) if inspect.iscoroutinefunction(original) else _sync_sender(
-            original, particular
-        )  # fmt: skip
+        names = {
+            "_o_recorder": RECORDER,
+            "_o_frame": _frame,
+            "_o_begins": RECORDER.call_begins,
+            "_o_ends": RECORDER.call_ends,
+            "_o_before": before,
+            "_o_after": after,
+        }
+        return shaped(original, body, names)
 
     return hook
 
 
-def _tell(listener: Callable[..., None], *args: Any) -> None:
-    try:
-        listener(*args)
-    except Exception as error:  # noqa: BLE001 - the observed program must not notice
-        RECORDER.note_error(getattr(listener, "__name__", "listener"), error)
+def _quiet(listener: Callable[..., None]) -> Callable[..., None]:
+    """Turn every failure of a listener into a note."""
 
-
-def _async_sender(original: Any, particular: Sender) -> Any:
-    before, after = particular
-
-    @functools.wraps(original)
-    async def async_entry(*args: Any, **kwargs: Any) -> Any:
-        call = RECORDER.call_begins(args[0], _frame(1)) if RECORDER.windows and args else None
-        if call is None:
-            return await original(*args, **kwargs)
+    @functools.wraps(listener)
+    def never_raising(*args: Any) -> None:
         try:
-            if before is not None:
-                _tell(before, call, args, kwargs)
-            response = await original(*args, **kwargs)
-            if after is not None:
-                _tell(after, call, args, kwargs, response)
-            return response
-        finally:
-            RECORDER.call_ends(call)
+            listener(*args)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            RECORDER.note_error(listener.__name__, error)
 
-    return async_entry
-
-
-def _sync_sender(original: Any, particular: Sender) -> Any:
-    before, after = particular
-
-    @functools.wraps(original)
-    def sync_entry(*args: Any, **kwargs: Any) -> Any:
-        call = RECORDER.call_begins(args[0], _frame(1)) if RECORDER.windows and args else None
-        if call is None:
-            return original(*args, **kwargs)
-        try:
-            if before is not None:
-                _tell(before, call, args, kwargs)
-            response = original(*args, **kwargs)
-            if after is not None:
-                _tell(after, call, args, kwargs, response)
-            return response
-        finally:
-            RECORDER.call_ends(call)
-
-    return sync_entry
+    return never_raising
 
 
 def spawn(original: Any) -> Any:
@@ -247,7 +239,7 @@ def _works_for_its_maker(frame: FrameType | None) -> bool:
 
 def awaited(original: Any) -> Any:
     """A coroutine function of an event loop's that user code awaits, and whose callbacks have no stack."""
-    return _async_sender(original, PLAIN)
+    return sender(PLAIN)(original)
 
 
 # --- clients ----------------------------------------------------------------------------------------------
@@ -333,48 +325,51 @@ def _no_facts(_owner: Any, _client: Client) -> None:
     return
 
 
-def _httpx_before(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    client = call.carried.client
-    if client is not None and client.cookie_names:
-        request = args[1] if len(args) > 1 else kwargs["request"]
-        header = request.headers.get("cookie")
-        if header:
-            RECORDER.cookies_sent(call.carried, header)
+@_quiet
+def _httpx_before(call: Carried, request: Any) -> None:
+    header = request.headers.get("cookie")
+    if header:
+        RECORDER.cookies_sent(call, header)
 
 
-def _httpx_after(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
-    if kwargs.get("stream") and not response.is_closed:
-        RECORDER.response_open(call, response)
-    jar = args[0]._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
-    if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
-        RECORDER.cookies_kept(call, jar)
+def _httpx_after(call: Carried, owner: Any, response: Any) -> None:
+    # At every response: what it needs is looked at where it is, and not asked for.
+    try:
+        if not response.is_closed:
+            RECORDER.response_open(call, response)
+        jar = owner._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
+        if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
+            RECORDER.cookies_kept(call, jar)
+    except Exception as error:  # noqa: BLE001 - the observed program must not notice
+        RECORDER.note_error("after a response", error)
 
 
-def _requests_before(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    client = call.carried.client
-    if client is not None and client.cookie_names:
-        request = args[1] if len(args) > 1 else kwargs["request"]
-        header = request.headers.get("Cookie")
-        if header:
-            RECORDER.cookies_sent(call.carried, header)
+@_quiet
+def _requests_before(call: Carried, request: Any) -> None:
+    header = request.headers.get("Cookie")
+    if header:
+        RECORDER.cookies_sent(call, header)
 
 
-def _requests_after(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
+@_quiet
+def _requests_after(call: Carried, owner: Any, response: Any) -> None:
     raw = getattr(response, "raw", None)
-    if kwargs.get("stream") and getattr(raw, "_connection", None) is not None:
+    if getattr(raw, "_connection", None) is not None:
         RECORDER.response_open(call, raw)
-    if args[0].cookies._cookies:  # noqa: SLF001 - asking for its length would walk through it
-        RECORDER.cookies_kept(call, args[0].cookies)
+    if owner.cookies._cookies:  # noqa: SLF001 - asking for its length would walk through it
+        RECORDER.cookies_kept(call, owner.cookies)
 
 
-def _urllib3_after(call: Call, _args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> None:
-    if not kwargs.get("preload_content", True) and getattr(response, "_connection", None) is not None:
+@_quiet
+def _urllib3_after(call: Carried, _owner: Any, response: Any) -> None:
+    if getattr(response, "_connection", None) is not None:
         RECORDER.response_open(call, response)
 
 
-def _aiohttp_after(call: Call, args: tuple[Any, ...], _kwargs: dict[str, Any], response: Any) -> None:
-    response._connprof_call = call.carried  # noqa: SLF001 - its own class knows when it was left unread
-    jar = args[0].cookie_jar
+@_quiet
+def _aiohttp_after(call: Carried, owner: Any, response: Any) -> None:
+    response._connprof_call = call  # noqa: SLF001 - its own class knows when it was left unread
+    jar = owner.cookie_jar
     if getattr(jar, "_cookies", None):
         RECORDER.cookies_kept(call, (_Morsel(each) for each in jar))
 
@@ -418,23 +413,8 @@ def aiohttp_dropped(original: Any) -> Any:
 
 def response_closer(original: Any) -> Any:
     """A response's method that gives its connection back, sync or async."""
-    if inspect.iscoroutinefunction(original):
-
-        @functools.wraps(original)
-        async def async_closing(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if RECORDER.windows:
-                RECORDER.response_closed(self)
-            return await original(self, *args, **kwargs)
-
-        return async_closing
-
-    @functools.wraps(original)
-    def closing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if RECORDER.windows:
-            RECORDER.response_closed(self)
-        return original(self, *args, **kwargs)
-
-    return closing
+    body = ("if _o_recorder.open_responses:", "    _o_recorder.response_closed({first})", "return {call}")
+    return shaped(original, body, {"_o_recorder": RECORDER})
 
 
 def loop_barrier_for(original: Any) -> Any:

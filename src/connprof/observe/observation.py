@@ -112,18 +112,18 @@ class Observation:
 
     # --- adding: the recorder calls these, holding the lock -----------------------------------------------
 
-    def add(self, field: int, key: SiteKey, origin: str | None = None) -> None:
-        """Count one event for the window, its line and, where there is one, its peer."""
-        self._total[field] += 1
+    def add(self, field: int, key: SiteKey, origin: str | None = None, count: int = 1) -> None:
+        """Count an event, or several alike, for the window, its line and, where there is one, its peer."""
+        self._total[field] += count
         tally = self._sites.get(key)
         if tally is None:
             tally = self._sites[key] = [0] * Field.SIZE
-        tally[field] += 1
+        tally[field] += count
         if origin is not None:
             tally = self._origins.get(origin)
             if tally is None:
                 tally = self._origins[origin] = [0] * Field.SIZE
-            tally[field] += 1
+            tally[field] += count
 
     def add_bar(self, bar: Bar) -> None:
         """Put an event on the timeline, while there is room."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from connprof.observe.sites import Caller, Location, SiteKey
+    from connprof.observe.tallies import Lane
 
 __all__ = [
     "CHAINS_MAX",
@@ -226,22 +227,26 @@ class Client:
     """One client. ``groups`` are those of the windows in which it was made."""
 
     __slots__ = (
-        "_counted_plain",
+        "_uses",
         "calls",
         "closed",
         "contexts",
         "cookie_callers",
         "cookie_names",
         "cookies_seen",
+        "counted_plain",
         "died",
         "expired",
         "expiry_ns",
         "groups",
         "http2",
         "in_flight",
+        "in_flight_peak",
         "is_bound",
+        "is_watched",
         "keepalive_limit",
         "kind",
+        "lanes",
         "last_ns",
         "limit_is_per_origin",
         "loop",
@@ -266,10 +271,15 @@ class Client:
         self.owner: ref[Any] | None = None
         self.is_bound = kind.is_async or kind.is_thread_bound
         self.calls = self.in_flight = self.wire_requests = self.contexts = 0
+        # The next two are asked at every call, so that the rest is not.
+        self.in_flight_peak = 0
+        self.is_watched = True
+        self._uses = 0
+        self.lanes: dict[Any, Lane] = {}  # by line and certainty, and by the places that call
         self.last_ns = 0
         self.loop: ref[Any] | None = None
         self.thread = 0
-        self.closed = self.died = self.second_loop = self.second_thread = self.tls = self._counted_plain = False
+        self.closed = self.died = self.second_loop = self.second_thread = self.tls = self.counted_plain = False
         self.expiry_ns: int | None = None
         self.keepalive_limit: int | None = None
         self.limit_is_per_origin = False
@@ -304,7 +314,7 @@ class Client:
         """Its user closes it."""
         if self.closed or self.died:
             return
-        self.closed = True
+        self.closed = self.is_watched = True
         for group in self.groups:
             group.closed += 1
             group.alive -= 1
@@ -328,29 +338,31 @@ class Client:
 
     # --- what it does ---------------------------------------------------------------------------------------
 
-    def call_begins(self) -> None:
-        """A request begins."""
+    def begun(self) -> None:
+        """A call has begun that says something new: the first, the second, one after closing, or one more at once."""
         if self.closed:
             self.reopened()
-        self.calls += 1
-        self.in_flight += 1
-        in_flight = self.in_flight
+        self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
         for group in self.groups:
-            group.in_flight_peak = max(group.in_flight_peak, in_flight)
-            if self.calls == 1:
-                group.unused -= 1
-                group.used_once += 1
-            elif self.calls == 2:  # noqa: PLR2004 - the second one
-                group.used_once -= 1
+            group.in_flight_peak = max(group.in_flight_peak, self.in_flight_peak)
+        while self._uses < min(self.calls, 2):
+            self._uses += 1
+            change = 1 if self._uses == 1 else -1
+            for group in self.groups:
+                group.used_once += change
+                if change > 0:
+                    group.unused -= 1
+        self.is_watched = self._uses < 2  # noqa: PLR2004 - from the second use on it is used more than once
 
-    def call_ends(self, now_ns: int, spent_ns: int) -> None:
-        """A request has its response, or has failed."""
-        self.in_flight -= 1
-        self.last_ns = now_ns
-        for group in self.groups:
-            group.costs[Expense.REQUEST_WALL] += spent_ns
-        if not self.tls and not self._counted_plain and self.contexts and self.wire_requests:
-            self._counted_plain = True
+    def was_used_before(self) -> None:
+        """It was made elsewhere: not one of those that are unused, or used once."""
+        self.calls = self._uses = 2
+        self.is_bound = self.is_watched = False
+
+    def is_plain(self) -> None:
+        """A request of its has gone out, and it has never shaken a hand; it may have contexts for nothing."""
+        if not self.counted_plain:
+            self.counted_plain = True
             for group in self.groups:
                 group.plain_only += 1
 
@@ -379,8 +391,8 @@ class Client:
         if self.tls:
             return
         self.tls = True
-        if self._counted_plain:
-            self._counted_plain = False
+        if self.counted_plain:
+            self.counted_plain = False
             for group in self.groups:
                 group.plain_only -= 1
 

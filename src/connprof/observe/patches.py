@@ -26,6 +26,7 @@ class Patches:
         Raises:
             AttributeError: when there is no such attribute.
             TypeError: when the owner cannot be changed.
+            ValueError: from ``make``, when the original does not tell its parameters.
         """
         own = vars(owner).get(name, _ABSENT)
         replacement = make(getattr(owner, name))

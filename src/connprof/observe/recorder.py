@@ -12,9 +12,10 @@ import functools
 import os
 import socket
 import ssl
+import sys
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary, ref
 
 from connprof.observe.observation import Bar, Field, HandshakeOutcome, Observation
@@ -35,6 +36,7 @@ from connprof.observe.owners import Client, Context, Expense, idle
 from connprof.observe.sites import (
     CARRIED,
     DEFAULT_FINDER,
+    THREAD_LINES,
     UNKNOWN,
     Caller,
     Carried,
@@ -46,6 +48,7 @@ from connprof.observe.sites import (
     pick,
     thread_lines,
 )
+from connprof.observe.tallies import Lane, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +58,11 @@ if TYPE_CHECKING:
 
     from connprof.observe.figures import Certainty
     from connprof.observe.owners import Kind
-    from connprof.observe.sites import Location
+    from connprof.observe.sites import Location, Spot
 
 __all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
 
+_frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _NAMES_MAX = 20_000
 
 DIALLED: Final[ContextVar[tuple[Any, Any, Any]]] = ContextVar("connprof_dialled")
@@ -149,6 +153,8 @@ class Recorder:
         self.on_event: Callable[[], None] | None = None
         """Called after something was recorded, without the lock, in whichever thread it happened."""
         self._root = Caller(None)
+        self._places: dict[int, dict[int, Spot] | Literal[False]] = {}
+        self._lanes: list[Lane] = []
         self._forget()
 
     # --- windows ------------------------------------------------------------------------------------------
@@ -157,12 +163,14 @@ class Recorder:
         """Let a window see what happens from now on."""
         self.settle()
         with self.lock:
+            self._tell_requests()
             self._set_windows((*self.windows, observation))
 
     def close(self, observation: Observation) -> None:
         """Settle what can be known by now, and let the window see no more."""
         self.settle()
         with self.lock:
+            self._tell_requests()
             observation.idle_at_end = idle(*self.living())
             story = observation.story
             for client in list(self._clients.values()):
@@ -191,15 +199,22 @@ class Recorder:
             if window.finder not in finders:
                 finders.append(window.finder)
         self._finders = tuple(finders)
+        self._places = finders[0].places if len(finders) == 1 else {}
 
     def _forget(self) -> None:
+        for lane in self._lanes:
+            lane.live = False
+        self._lanes = []
+        self._lanes_told_count = 0
+        self._strangers: dict[Any, Lane] = {}
         self._connections: dict[int, _Connection] = {}
         self._handshakes: dict[int, _Handshake] = {}
         # What the garbage collector reports: appended without the lock, since it may come at any time.
         self._dead: deque[_Connection | _Handshake | Context | Client] = deque()
         self._contexts: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()
         self._clients: dict[int, Client] = {}
-        self._open_responses: dict[int, Any] = {}
+        self.open_responses: dict[int, Any] = {}
+        """Handed out before they were read, by identity; hooks look whether there are any."""
         self._loops: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._loops_count = 0
         self._before_fork: dict[int, Client] = {}
@@ -248,55 +263,113 @@ class Recorder:
 
     # --- requests -----------------------------------------------------------------------------------------
 
-    # These run for every request: they guard themselves, which is cheaper than the decorator.
+    # These run for every request: they guard themselves, and do without the lock and without calls where they can.
 
-    def call_begins(self, owner: Any, frame: FrameType | None) -> Call | None:
+    def call_begins(self, owner: Any, frame: FrameType | None) -> Carried | None:
         """A client's method that makes a request begins: carry the user's line, and follow the client.
 
         ``None`` where there is nothing to carry: the method belongs to a part of a client whose request has begun.
         """
         try:
             client = self._clients.get(id(owner))
-            if client is not None and (client.owner is None or client.owner() is not owner):
-                client = None
-            outer = current()
-            if client is None:
-                if outer is not None and outer.live and outer.client is not None:
-                    return None
-                if self._before_fork:
-                    client = self._inherited(owner)
-            lines = self._lines(frame, outer)
-            certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
-            carried = Carried(lines, client, self._caller() if outer is None else outer.caller, certainty)
-            if client is not None:
+            if client is None or client.owner is None or client.owner() is not owner:
+                return self._stranger_begins(owner, frame)
+            outer = CARRIED.get()
+            if outer is None and THREAD_LINES:
+                outer = of_thread()
+            places, above, lane = self._places, frame, None
+            while above is not None and (spots := places.get(id(above.f_code))) is False:
+                above = above.f_back
+            if above is not None and spots:
+                lane = client.lanes.get(spots.get(above.f_lasti))
+            if lane is None:
+                lane = self._lane(client, client.lanes, frame, outer)
+            client.calls += 1
+            client.in_flight += 1
+            if client.is_watched or client.in_flight > client.in_flight_peak:
                 with self.lock:
-                    client.call_begins()
-                if client.is_bound:
-                    self._is_at_home(client)
-            return Call(carried, CARRIED.set(carried), now_ns())
+                    client.begun()
+            if client.is_bound:
+                self._is_at_home(client)
+            call = Carried(lane.lines, client, self._root if outer is None else outer.caller, lane.certainty)
+            call.lane = lane
+            call.tally = lane.nowhere
+            call.token = CARRIED.set(call)
+            call.start_ns = now_ns()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("call_begins", error)
             return None
+        return call
 
-    def call_ends(self, call: Call) -> None:
+    def _stranger_begins(self, owner: Any, frame: FrameType | None) -> Carried | None:
+        """The same for what is no client, one that is a part of another, or one that was made before the window."""
+        outer = current()
+        if outer is not None and outer.live and outer.client is not None:
+            return None
+        client = self._inherited(owner) if self._before_fork else None
+        places, above, lane = self._places, frame, None
+        lanes = self._strangers if client is None else client.lanes
+        while above is not None and (spots := places.get(id(above.f_code))) is False:
+            above = above.f_back
+        if above is not None and spots:
+            lane = lanes.get(spots.get(above.f_lasti))
+        if lane is None:
+            lane = self._lane(client, lanes, frame, outer)
+        call = Carried(lane.lines, client, self._root if outer is None else outer.caller, lane.certainty)
+        if client is not None:
+            client.calls += 1
+            client.in_flight += 1
+            with self.lock:
+                client.begun()
+        call.lane = lane
+        call.tally = lane.nowhere
+        call.token = CARRIED.set(call)
+        call.start_ns = now_ns()
+        return call
+
+    def _lane(
+        self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None, outer: Carried | None
+    ) -> Lane:
+        """The lane of the line that calls, which may be new."""
+        lines = self._lines(frame, outer)
+        certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
+        with self.lock:
+            lane = lanes.get((lines, certainty))
+            if lane is None:
+                if len(self._lanes) > 2 * self._lanes_told_count + _LANES_MAX:
+                    self._tell_requests()
+                lane = lanes[lines, certainty] = Lane(client, lines, certainty)
+                self._lanes.append(lane)
+            if certainty == "stack" and lines and len(self._finders) == 1:
+                spot = self._finders[0].spot(frame, lines)
+                if spot is not None:
+                    lanes[spot] = lane
+        return lane
+
+    def call_ends(self, call: Carried) -> None:
         """It has returned, or raised."""
         try:
             end_ns = now_ns()
-            carried = call.carried
-            carried.live = False
-            client, connection, spent_ns = carried.client, carried.connection, end_ns - call.start_ns
-            with self.lock:
-                if client is not None:
-                    client.call_ends(end_ns, spent_ns)
-                origin = None
-                if connection is not None:
-                    connection.last_ns = end_ns
-                    origin = connection.origin
-                for window in self.windows:
-                    found = pick(carried.lines, window.finder)
-                    key = UNKNOWN if found is None else (*found, carried.certainty)
-                    window.spend(Expense.REQUEST_WALL, spent_ns, key, origin)
-            CARRIED.reset(call.token)
+            call.live = False
+            tally, connection, client, token = call.tally, call.connection, call.client, call.token
+            if tally is not None:
+                tally.spent_ns += end_ns - call.start_ns
+            if connection is not None:
+                connection.last_ns = end_ns
+            if client is not None:
+                client.in_flight -= 1
+                client.last_ns = end_ns
+                if (
+                    not client.tls
+                    and client.contexts
+                    and not client.counted_plain
+                    and ((tally is not None and tally.requests) or client.wire_requests)
+                ):
+                    with self.lock:
+                        client.is_plain()
+            if token is not None:
+                call.token = None
+                CARRIED.reset(token)
         except ValueError:
             # The coroutine was finished from another context, as async generators are: nothing to undo.
             return
@@ -345,45 +418,99 @@ class Recorder:
         carried = of_thread()
         return self._root if carried is None else carried.caller
 
-    def request_sent(self, connection: _Connection | None, frame: FrameType | None) -> None:
-        """Count one request whose head has been written, on ``connection`` if that is known."""
+    def request_sent(self, connection: _Connection | None) -> None:
+        """Count one request whose head has been written, on ``connection`` if that is known.
+
+        Its line is that of the call which it is a part of. A task that the call has started carries no lane: there, and
+        where no client is involved, the line is found anew.
+        """
         try:
-            sites = self._sites(frame)
-            carried = CARRIED.get()
-            client = None if carried is None else carried.client
-            with self.lock:
-                origin = None
+            call = CARRIED.get()
+            if call is None or (lane := call.lane) is None or not call.live or not lane.live:
+                self._request_elsewhere(connection, call, _frame(2))
+            else:
+                tally = lane.nowhere
                 if connection is not None:
+                    found = lane.tallies.get(connection.origin)
+                    tally = self._tally(lane, connection.origin) if found is None else found
                     connection.requests += 1
-                    connection.last_ns = now_ns()
-                    origin = connection.origin
-                    if carried is not None:
-                        carried.connection = connection
-                for window in self.windows:
-                    window.see_requests()
-                    window.add(Field.REQUESTS, _key_for(window, sites), origin)
-                if client is not None:
-                    client.wire_requests += 1
-                    for group in client.groups:
-                        group.counts[Field.REQUESTS] += 1
-                        if origin is not None:
-                            group.share(origin).requests += 1
+                    connection.last_ns = call.start_ns
+                    call.connection = connection
+                call.tally = tally
+                tally.requests += 1
             if self.on_event is not None:
                 self.on_event()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("request_sent", error)
 
+    def _tally(self, lane: Lane, origin: str) -> Tally:
+        with self.lock:
+            return lane.tallies.setdefault(origin, Tally(origin))
+
+    def _request_elsewhere(
+        self, connection: _Connection | None, carried: Carried | None, frame: FrameType | None
+    ) -> None:
+        sites = self._sites(frame)
+        client = None if carried is None else carried.client
+        with self.lock:
+            origin = None
+            if connection is not None:
+                connection.requests += 1
+                connection.last_ns = now_ns()
+                origin = connection.origin
+                if carried is not None:
+                    carried.connection = connection
+            for window in self.windows:
+                window.see_requests()
+                window.add(Field.REQUESTS, _key_for(window, sites), origin)
+            if client is not None:
+                client.wire_requests += 1
+                for group in client.groups:
+                    group.counts[Field.REQUESTS] += 1
+                    if origin is not None:
+                        group.share(origin).requests += 1
+
+    def _tell_requests(self) -> None:
+        """Count off what the calls have left in their lanes; the lock is held."""
+        kept = []
+        for lane in self._lanes:
+            for tally in list(lane.tallies.values()):
+                requests_count, spent_ns = tally.news()
+                if requests_count or spent_ns:
+                    self._tell(lane, tally.origin, requests_count, spent_ns)
+            if lane.client is None or not lane.client.died:
+                kept.append(lane)
+            else:  # nothing more will come, and it is told no longer than it must be
+                lane.client.lanes.clear()
+        self._lanes = kept
+        self._lanes_told_count = len(kept)
+
+    def _tell(self, lane: Lane, origin: str | None, requests_count: int, spent_ns: int) -> None:
+        for window in self.windows:
+            found = pick(lane.lines, window.finder)
+            key = UNKNOWN if found is None else (*found, lane.certainty)
+            if requests_count:
+                window.see_requests()
+                window.add(Field.REQUESTS, key, origin, requests_count)
+            if spent_ns:
+                window.spend(Expense.REQUEST_WALL, spent_ns, key, origin)
+        for group in () if lane.client is None else lane.client.groups:
+            group.counts[Field.REQUESTS] += requests_count
+            group.costs[Expense.REQUEST_WALL] += spent_ns
+            if origin is not None:
+                group.share(origin).requests += requests_count
+
     @guarded
     def connection_below(self, protocol: Any, frame: FrameType | None) -> _Connection | None:
         """The connection on which an object that speaks HTTP sends: by the frames that drive it, remembered in it."""
-        known: _Connection | None = getattr(protocol, _MARK, None)
-        if known is not None:
-            return known
-        found = self._connection_of_driver(frame, _PROTOCOL_FRAMES)
-        if found is not None:
+        try:
+            known: _Connection | None = getattr(protocol, _MARK)
+        except AttributeError:
+            # Also that it is not known: it was opened before anybody looked, and the walk would find nothing again.
+            known = self._connection_of_driver(frame, _PROTOCOL_FRAMES)
             with contextlib.suppress(AttributeError, TypeError):
-                setattr(protocol, _MARK, found)
-        return found
+                setattr(protocol, _MARK, known)
+        return known
 
     @guarded
     def connection_numbered(self, fd: int) -> _Connection | None:
@@ -492,8 +619,7 @@ class Recorder:
             ]
             client = Client(known.kind, known.sites, groups, now_ns())
             client.owner = ref(owner)
-            client.calls = 2  # it was made elsewhere: not one of those that are unused, or used once
-            client.is_bound = False
+            client.was_used_before()
             self._clients[id(owner)] = client
             for group in groups:
                 group.second_process += 1
@@ -529,10 +655,10 @@ class Recorder:
         if carried is not None and carried.live:
             self.cookies_sent(carried, header)
 
-    def cookies_kept(self, call: Call, jar: Any) -> None:
+    def cookies_kept(self, call: Carried, jar: Any) -> None:
         """A call has ended, and there are cookies in the client's jar: whose are the new ones?"""
         try:
-            client = call.carried.client
+            client = call.client
             if client is None:
                 return
             now = {(cookie.domain, cookie.path, cookie.name): hash(cookie.value) for cookie in jar}
@@ -544,7 +670,7 @@ class Recorder:
             if names is None:
                 names = client.cookie_names = {}
                 client.cookie_callers = []
-            caller = call.carried.caller
+            caller = call.caller
             for key, value in now.items():
                 if before is None or before.get(key) != value:
                     names[key[2]] = caller
@@ -560,22 +686,20 @@ class Recorder:
     # --- responses ----------------------------------------------------------------------------------------
 
     @guarded
-    def response_open(self, call: Call, response: Any) -> None:
+    def response_open(self, call: Carried, response: Any) -> None:
         """A response was handed out before its body was read."""
-        client = call.carried.client
+        client = call.client
         if client is None:
             return
         sites = {
-            window.story: UNKNOWN
-            if (found := pick(call.carried.lines, window.finder)) is None
-            else (*found, call.carried.certainty)
+            window.story: UNKNOWN if (found := pick(call.lines, window.finder)) is None else (*found, call.certainty)
             for window in self.windows
         }
         identity = id(response)
         kept = client.responses
         if kept is None:
             kept = client.responses = {}
-        lock, open_now = self.lock, self._open_responses
+        lock, open_now = self.lock, self.open_responses
 
         def died(reference: ref[Any]) -> None:
             if kept.get(identity, (None,))[0] is reference:
@@ -591,9 +715,9 @@ class Recorder:
     def response_closed(self, response: Any) -> None:
         """A response was read to its end, or closed."""
         try:
-            found = self._open_responses.get(id(response))
+            found = self.open_responses.get(id(response))
             if found is not None and found[0]() is response:
-                del self._open_responses[id(response)]
+                del self.open_responses[id(response)]
                 if found[1].responses is not None:
                     found[1].responses.pop(id(response), None)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
@@ -603,7 +727,7 @@ class Recorder:
         """The client is closed, or the window ends: what is open now was neither read nor closed in time."""
         kept, client.responses = client.responses, None
         for identity, (_reference, sites) in (kept or {}).items():
-            self._open_responses.pop(identity, None)
+            self.open_responses.pop(identity, None)
             client.unread(sites)
         if kept:
             kept.clear()
@@ -925,6 +1049,8 @@ class Recorder:
                 sock = connection.owner() if connection.owner is not None else None
                 if sock is not None and _is_connected(sock):
                     self._opened(connection)
+            with self.lock:
+                self._tell_requests()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("settle", error)
 
@@ -1099,8 +1225,9 @@ class Recorder:
 _NOTHING: Final = (None, None, None)
 _DRIVER_FRAMES: Final = 3
 _PROTOCOL_FRAMES: Final = 8
-_MARK: Final = "_connprof_connection"
+_MARK: Final = "_connprof_connection"  # hooks read it by its name
 _CALLERS_MAX: Final = 1_000
+_LANES_MAX: Final = 1_000
 _IDLE_NS: Final = 1_000_000_000
 """What was closed after less than this was closed after use; after more it had been idle."""
 _SHELLS: Final = ("truststore",)
@@ -1120,17 +1247,6 @@ _SHORTCUTS: Final = {
 }
 """Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
 _IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
-
-
-class Call:
-    """A client's method that makes a request, while it runs."""
-
-    __slots__ = ("carried", "start_ns", "token")
-
-    def __init__(self, carried: Carried, token: Token[Carried | None], start_ns: int) -> None:
-        self.carried = carried
-        self.token = token
-        self.start_ns = start_ns
 
 
 class Making:

@@ -12,21 +12,24 @@ import site
 import sysconfig
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextvars import Token
     from types import CodeType, FrameType
 
     from connprof.observe.figures import Certainty
     from connprof.observe.owners import Client
+    from connprof.observe.tallies import Lane, Tally
 
 __all__ = [
     "CARRIED",
     "CHAIN_FRAMES_MAX",
     "DEFAULT_FINDER",
     "LIBRARY_FOLDERS",
+    "THREAD_LINES",
     "UNKNOWN",
     "Caller",
     "Carried",
@@ -34,6 +37,7 @@ __all__ = [
     "Location",
     "SiteFinder",
     "SiteKey",
+    "Spot",
     "carried_line",
     "current",
     "of_thread",
@@ -91,9 +95,24 @@ class Carried:
         caller: whom it is for.
         live: whether the client's method has yet to return; what its tasks do later is not for that request.
         connection: the connection that the request went out on, once it is known.
+        lane: where a call of a client's counts; ``None`` for what is carried to a task or a thread.
+        tally: the lane's part for the peer that the request went to.
+        start_ns: when the call began.
+        token: undoes the carrying.
     """
 
-    __slots__ = ("caller", "certainty", "client", "connection", "lines", "live")
+    __slots__ = (
+        "caller",
+        "certainty",
+        "client",
+        "connection",
+        "lane",
+        "lines",
+        "live",
+        "start_ns",
+        "tally",
+        "token",
+    )
 
     def __init__(self, lines: Lines, client: Client | None, caller: Caller, certainty: Certainty = "context") -> None:
         self.lines = lines
@@ -102,6 +121,19 @@ class Carried:
         self.caller = caller
         self.live = True
         self.connection: Any = None
+        self.lane: Lane | None = None
+        self.tally: Tally | None = None
+        self.token: Token[Carried | None] | None = None
+        self.start_ns = 0
+
+
+class Spot:
+    """A place in a user's code that calls, found by a walk up the stack, and the line that it is on."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
 
 
 CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried", default=None)
@@ -126,6 +158,8 @@ awaited by the user's own coroutine, and the walk goes on through them."""
 _CACHED_CODES_MAX = 50_000
 
 _thread_lines: WeakKeyDictionary[threading.Thread, Carried] = WeakKeyDictionary()
+THREAD_LINES: Final[Any] = _thread_lines.data  # type: ignore[attr-defined]
+"""Empty where no thread was started in the window: to be asked before the rest is."""
 
 
 def thread_lines() -> WeakKeyDictionary[threading.Thread, Carried]:
@@ -177,12 +211,15 @@ class SiteFinder:
         user_code: what counts as user code instead of the default: path prefixes, or a function of a file.
     """
 
-    __slots__ = ("_codes", "_is_user", "_kinds")
+    __slots__ = ("_codes", "_is_user", "_kinds", "places")
 
     def __init__(self, user_code: Callable[[str], bool] | Iterable[str] | None = None) -> None:
         # By identity: hashing a code object hashes its instructions. Codes are kept so that no id is reused.
         self._kinds: dict[int, int] = {}
         self._codes: list[CodeType] = []
+        self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
+        """For a walk that must cost little: by code object ``False`` for a library's, for the user's the places in it
+        that have called, by instruction. What is not in here asks for a walk with more care."""
         self._is_user: Callable[[str], bool]
         if user_code is None:
             self._is_user = _is_user_file
@@ -207,6 +244,17 @@ class SiteFinder:
                     return None
                 code = frame.f_code
                 return (code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+            frame = frame.f_back
+        return None
+
+    def spot(self, frame: FrameType | None, lines: Lines) -> Spot | None:
+        """The place of the innermost user line at or above ``frame``, which is known from now on."""
+        while frame is not None:
+            places = self.places.get(id(frame.f_code))
+            if places is None:
+                return None
+            if places is not False:
+                return places.setdefault(frame.f_lasti, Spot(lines))
             frame = frame.f_back
         return None
 
@@ -243,8 +291,11 @@ class SiteFinder:
         if len(self._kinds) >= _CACHED_CODES_MAX:
             self._kinds.clear()
             self._codes.clear()
+            self.places.clear()
         self._codes.append(code)
         self._kinds[id(code)] = kind
+        if kind != _STOP:
+            self.places[id(code)] = {} if kind == _USER else False
         return kind
 
     def _kind_named(self, file: str, function: str) -> int:

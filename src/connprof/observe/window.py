@@ -87,7 +87,7 @@ class _Lifecycle:
         for owner, name, hook in wanted:
             try:
                 self._patches.replace(owner, name, hook)
-            except (AttributeError, TypeError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 place = f"cannot follow {where}{getattr(owner, '__name__', owner)}.{name}"
                 self._not_followed.append((place, error))
                 RECORDER.note_error(place, error)

@@ -1,0 +1,84 @@
+"""Replacements with the original's own parameters.
+
+A replacement that takes ``*args, **kwargs`` makes a tuple and a dictionary for every call and takes them apart again:
+on a method that every request goes through, that alone is a third of what an observer may cost. So the source of such
+a replacement is written out, as :mod:`dataclasses` does for ``__init__``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import keyword
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["shaped"]
+
+_KINDS: Final = {
+    inspect.Parameter.POSITIONAL_ONLY: "{0}",
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: "{0}",
+    inspect.Parameter.VAR_POSITIONAL: "*{0}",
+    inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
+    inspect.Parameter.VAR_KEYWORD: "**{0}",
+}
+
+
+def _argument(parameters: Sequence[inspect.Parameter], number: int) -> str:
+    """An expression for an argument; it never raises, whatever somebody else's wrapper takes."""
+    for position, parameter in enumerate(parameters):
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            index = number - position
+            return f"({parameter.name}[{index}] if len({parameter.name}) > {index} else None)"
+        if parameter.kind in {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}:
+            break
+        if position == number:
+            return parameter.name
+    return "None"
+
+
+class _Named:
+    """A default value that stands in a signature's text by a name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
+    """A function with the parameters of ``original``, or a coroutine function if that is one.
+
+    Args:
+        original: what it stands in for.
+        body: its lines. ``{first}`` and ``{second}`` are its first arguments, ``None`` where they were given in
+            another way than by position; ``{call}`` is the call of the original with all of them, awaited if need be.
+        names: what else the body uses; each begins with an underscore and ``o``, which no library's parameters do.
+
+    Raises:
+        ValueError: ``original`` does not tell its parameters.
+    """
+    signature = inspect.signature(original, follow_wrapped=False)
+    space: dict[str, Any] = {"_o_original": original, **names}
+    parameters, arguments = [], []
+    for number, parameter in enumerate(signature.parameters.values()):
+        default = parameter.default
+        if default is not parameter.empty:
+            space[f"_o_default_{number}"] = default
+            default = _Named(f"_o_default_{number}")
+        parameters.append(parameter.replace(annotation=parameter.empty, default=default))
+        arguments.append(_KINDS[parameter.kind].format(parameter.name))
+    is_async = inspect.iscoroutinefunction(original)
+    plain = signature.replace(parameters=parameters, return_annotation=signature.empty)
+    called = f"{'await ' if is_async else ''}_o_original({', '.join(arguments)})"
+    first, second = _argument(parameters, 0), _argument(parameters, 1)
+    name = getattr(original, "__name__", "")
+    if not name.isidentifier() or keyword.iskeyword(name):  # a lambda that somebody put there
+        name = "replacement"
+    lines = [line.format(first=first, second=second, call=called) for line in body]
+    source = f"{'async ' if is_async else ''}def {name}{plain}:\n" + "".join(f"    {line}\n" for line in lines)
+    exec(compile(source, "<connprof>", "exec"), space)  # noqa: S102 - made of the lines above and parameters' names
+    return functools.wraps(original)(space[name])
