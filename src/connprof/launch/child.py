@@ -24,7 +24,7 @@ __all__ = ["Ended", "end_alike", "follow"]
 _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 _FROM_A_TERMINAL = ("SIGHUP", "SIGINT", "SIGQUIT")
 _TICK_S = 1.0
-_GRACE_S = 0.2
+_GRACE_S = 0.5
 """A signal that was sent to both of us is not sent to the program again, if it ends within this time."""
 _SHELL_BASE = 128
 

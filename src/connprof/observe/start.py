@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.children import BlindChildren
@@ -33,6 +34,8 @@ _SHARE: Final = 100
 """One part in so many of a process's time may go into writing what is known so far."""
 _GRACE_NS: Final = 20_000_000
 """Writing time that is granted at the start, when a share of the time is next to nothing."""
+_BUSY: Final = 10
+"""One part in so many of the time that passes while something is written is counted, if no more was worked."""
 _APART_NS: Final = 5_000_000
 """Two writings are at least this far apart."""
 _LIVE_S: Final = 0.5
@@ -116,7 +119,7 @@ class _Follower:
         """Put what is known by now in the place of what was written before."""
         if self._has_ended and ended == "running":
             return
-        begun_ns = now_ns()
+        begun_ns, begun_cpu_ns = now_ns(), thread_time_ns()
         if not self._lock.acquire(timeout=0 if ended == "running" else _LOCK_S):
             return
         try:
@@ -124,7 +127,8 @@ class _Follower:
                 self._has_ended = ended != "running"
                 self._attempt("writing", functools.partial(self._write, ended, signal))
         finally:
-            spent_ns = now_ns() - begun_ns
+            # On a busy machine most of the time is somebody else's; on a slow disk it is ours all the same.
+            spent_ns = max(thread_time_ns() - begun_cpu_ns, (now_ns() - begun_ns) // _BUSY)
             self._spent_ns += spent_ns
             share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
             self._due_ns = max(share_due_ns, now_ns() + _APART_NS)
