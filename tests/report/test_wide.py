@@ -196,6 +196,8 @@ def test_silent_harm_counts_more_and_looks_larger():
     ]
     assert sizes == sorted(sizes)
     assert sizes[3] > 1.4 * sizes[2] > 1.4 * sizes[0]
+    largest = plots._harm_mark(sheet, "harm", 0, 0, harms_count=20).get_markersize()
+    assert largest * 2**0.5 < 19, "a diamond on its tip stays within its row"
 
 
 def test_the_picture_in_handshakes_and_without_any_price():

@@ -732,11 +732,11 @@ def _span(
 
 # Shape and size say it as well as colour does; silent harm is the largest.
 _HARMS: dict[Harm, tuple[str, float, str]] = {
-    "spared": ("o", 8.5, "after"),
-    "broke": ("^", 9.5, "handshake"),
-    "harm": ("D", 9.5, "before"),
+    "spared": ("o", 6.5, "after"),
+    "broke": ("^", 7.5, "handshake"),
+    "harm": ("D", 6.4, "before"),
 }
-_EACH_HARM, _MOST_HARMS = 1.6, 5
+_EACH_HARM, _MOST_HARMS = 1.35, 5  # so that the largest fits its row
 
 
 def _strip(series: Strip, look: _Look, palette: dict[str, str]) -> Figure:
@@ -791,8 +791,9 @@ def _dot(sheet: _Sheet, dot: Dot, x: float, y: float, *, left: float, right: flo
     sheet.figure.add_artist(_harm_mark(sheet, dot.harm, x, y, harms_count=dot.harms_count))
     text = dot.short if look.labels_above else dot.label
     after = right - x >= x - left
-    text = _short(text, look.text, (right - x if after else x - left) - 14)
-    sheet.text(x + 13 if after else x - 13, y, text, ha="left" if after else "right", size=look.small)
+    apart = 12 + 0.7 * _EACH_HARM * min(dot.harms_count, _MOST_HARMS)  # half of a large dot, and a little
+    text = _short(text, look.text, (right - x if after else x - left) - apart - 1)
+    sheet.text(x + apart if after else x - apart, y, text, ha="left" if after else "right", size=look.small)
 
 
 # --- output -------------------------------------------------------------------------------------------------------
