@@ -29,6 +29,7 @@ def counting_protocol(counts: OriginCounts, app: Application) -> type[HttpToolsP
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
             """Called once the TLS handshake is finished."""
+            _send_tickets_with_first_answer(transport)
             super().connection_made(transport)
             file_descriptor = transport.get_extra_info("socket").fileno()
             self._connection = counts.opened(file_descriptor, transport.get_extra_info("ssl_object"))
@@ -53,3 +54,28 @@ def counting_protocol(counts: OriginCounts, app: Application) -> type[HttpToolsP
             cycle.on_response()
 
     return CountingProtocol
+
+
+def _send_tickets_with_first_answer(transport: asyncio.Transport) -> None:
+    """Keep this connection's session tickets back until anything else is sent; called as soon as it is made.
+
+    TLS 1.3 brings them after the handshake. A client that reads them before the answer reads once more, and that is
+    82 kB of SSL bytes in httpx: whether it does would hang on which process got a core first, not on the client. They
+    go with the answer, as they do by themselves wherever the request is there when the handshake ends. Before TLS 1.3
+    tickets are part of the handshake, and the client waits for them.
+
+    asyncio has no public name for what waits to be sent. Where the private ones are not there, tickets go at once.
+    """
+    connection: Any = getattr(transport, "_ssl_protocol", None)
+    outgoing: Any = getattr(connection, "_outgoing", None)
+    send: Any = getattr(connection, "_process_outgoing", None)
+    tickets_bytes = getattr(outgoing, "pending", 0)
+    if not tickets_bytes or send is None or transport.get_extra_info("ssl_object").version() != "TLSv1.3":
+        return
+
+    def send_what_is_more() -> None:
+        if outgoing.pending > tickets_bytes:
+            del connection._process_outgoing  # noqa: SLF001 - see above; from now on the method again
+            send()
+
+    connection._process_outgoing = send_what_is_more  # noqa: SLF001 - see above
