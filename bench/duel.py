@@ -56,6 +56,7 @@ __all__ = ["DuelSettings", "Sampler", "duel", "main", "run_duel"]
 _PROJECT = Path(__file__).resolve().parent.parent
 _SEEDS = 1_000_000
 _FIRST_SHARE = 0.4
+_RESERVE = 0.02  # of the budget: the last round may be longer than any before
 _DEFAULT = (DATAGOUV_67.before, DATAGOUV_67.after, "one-client")
 _SIDES = ("base", "twin", "head")  # equally long, and so are the paths of their worktrees
 
@@ -74,7 +75,8 @@ class DuelSettings:
         calls_count: calls per session.
         trios_count: trios of a case, when both looks are taken.
         turns_count: sessions in each process, at least.
-        budget_s: sampling per case, both looks: what a trio does not need to start goes into more sessions.
+        budget_s: sampling per case, both looks, from the start of the first process to the end of the last: what a
+            trio does not need to start goes into more sessions, as many as end in time.
         rtt_ms: modelled round trip in front of the server.
         seed: of every coin.
         limit_s: after that long without an answer a worker is stopped and its case has failed.
@@ -105,8 +107,9 @@ class DuelSettings:
         return round(_FIRST_SHARE * self.trios_count)
 
     def trio_s(self, taken_count: int, spent_s: float) -> float:
-        """What is left of the budget for the next trio of a case."""
-        return max(0.0, self.budget_s - spent_s) / max(1, self.trios_count - taken_count)
+        """What is left of the budget for the next trio of a case, but for a reserve."""
+        left_s = self.budget_s * (1 - _RESERVE) - spent_s
+        return max(0.0, left_s) / max(1, self.trios_count - taken_count)
 
 
 @dataclass(slots=True)

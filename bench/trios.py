@@ -28,10 +28,11 @@ __all__ = ["FEWEST_TURNS", "MOST_TURNS", "Sample", "Seat", "Sitting", "partners"
 _TURNS = Path(__file__).resolve().with_name("turns.py")
 _TAIL_CHARACTERS = 300
 
-FEWEST_TURNS = 4
-"""Sessions in each process, however little time there is: the noise of a trio is told from these."""
+FEWEST_TURNS = 2
+"""Sessions in each process, however little time there is: a trio's own noise is told from these."""
 MOST_TURNS = 60
 """Sessions in each process, however much time there is: more would add little."""
+_ENDING_S = 0.05  # what it takes to end the processes of a group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,8 @@ class Sitting:
         variables: environment variables for the worker, without ``PYTHONPATH``, which each seat sets for itself.
         partners: processes that a worker waits for, the server's: what they wait for a core is told beside its own.
         turns_count: at least so many sessions in each process.
-        seconds: more of them, up to :data:`MOST_TURNS`, until it is so long since the processes were started.
+        seconds: from the start of the processes to their end, for more sessions, up to :data:`MOST_TURNS`: no round is
+            begun that would end later, were it as long as the longest one before.
         limit_s: after that long without an answer a worker is stopped and the group has failed.
     """
 
@@ -98,16 +100,17 @@ def take_turns(seats: Sequence[Seat], sitting: Sitting, draw: random.Random) -> 
         JobFailed: one of them raised, died, hung, or measured another checkout than its own.
     """
     answers: dict[str, list[dict[str, int]]] = {seat.name: [] for seat in seats}
-    start_s, rounds_count = time.monotonic(), 0
+    end_s, rounds_count, longest_s = time.monotonic() + sitting.seconds - _ENDING_S, 0, 0.0
     with ExitStack() as stack:
         players = [_Player(seat, sitting, stack) for seat in draw.sample(seats, k=len(seats))]
         for player in players:
             player.wait_until_ready()
-        while rounds_count < sitting.turns_count or (
-            rounds_count < MOST_TURNS and time.monotonic() - start_s < sitting.seconds
-        ):
+        round_s = time.monotonic()
+        while rounds_count < sitting.turns_count or (rounds_count < MOST_TURNS and round_s + longest_s <= end_s):
             for player in draw.sample(players, k=len(players)):
                 answers[player.seat.name].append(player.turn())
+            begun_s, round_s = round_s, time.monotonic()
+            longest_s = max(longest_s, round_s - begun_s)
             rounds_count += 1
     return {
         name: Sample(
