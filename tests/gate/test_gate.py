@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.compare import METRICS, MetricClass
-from connprof.gate import DEFAULT_LIMITS_PPM, WORST_FIRST, Answer, Policy, Status
+from connprof.gate import DEFAULT_LIMITS_PPM, WORST_FIRST, Answer, Policy, Row, Status
 from connprof.model import Failed, Measured, Problem
 from tests import samples
 from tests.gate.sides import (
@@ -138,6 +138,29 @@ def test_a_case_goes_before_its_strategy_and_that_before_the_metric(policy, limi
     at, above = (banded(candidate(), POOLED, "ssl_bytes", 100_000_000 + 100 * limit_ppm + k) for k in (0, 1))
     assert status(base, at, POOLED, "ssl_bytes", policy) == "unchanged"
     assert status(base, above, POOLED, "ssl_bytes", policy) == "regressed"
+
+
+ANSWERS = {
+    Status.FAILED: Answer.UNTRUSTED,
+    Status.INVALID: Answer.UNTRUSTED,
+    Status.UNSTABLE: Answer.UNTRUSTED,
+    Status.REGRESSED: Answer.REGRESSED,
+    Status.MISSING: Answer.NOTHING,
+    Status.IMPROVED: Answer.PASSED,
+    Status.INCOMPARABLE: Answer.NOTHING,
+    Status.NEW: Answer.NOTHING,
+    Status.LEFT_OUT: Answer.NOTHING,
+    Status.SHOWN: Answer.NOTHING,
+    Status.UNCHANGED: Answer.PASSED,
+}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_a_comparison_answers_that_has_but_one_verdict(monkeypatch, status):
+    monkeypatch.setattr("connprof.gate.judge_pair", lambda pair, *_: Row(pair, status, 0))
+    assert judged(BASE, candidate()).answer is ANSWERS[status]
+    monkeypatch.setattr("connprof.gate.judge_pair", lambda pair, *_: Row(pair, status, 0, is_allowed=True))
+    assert judged(BASE, candidate()).answer is Answer.NOTHING
 
 
 def test_a_zero_baseline_has_no_ratio_and_any_byte_more_is_a_regression():
