@@ -2,9 +2,10 @@
 
 A case is written again after each of its passes, so that a run that is killed loses the pass that it was in.
 
-What failed is not kept: a process that was killed, a full disk or a missing network are of the moment, and a result
-that would come out the same costs one more try. Nor are cases kept whose figures contradict each other, nor probes that
-did not work, or hung where that was not declared, nor what was measured after its source was edited in the same run.
+What failed is not kept, unless just so as its strategy says of itself: a process that was killed, a full disk or a
+missing network are of the moment, and a result that would come out the same costs one more try. Nor are cases kept
+whose figures contradict each other, nor probes that did not work, or hung where that was not declared, nor what was
+measured after its source was edited in the same run.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ _OLDEST_S = 60 * 24 * 3600.0
 
 
 class KeptCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The passes of one case. ``timing`` is by number of the process; ``measured_at`` an ISO time, of the first."""
+    """The passes of one case. ``timing`` is by number of the process; ``measured_at`` an ISO time, of the first.
+
+    ``failure`` is the pass and the message of a failure that the strategy foresees: no further pass will come.
+    """
 
     measured_at: str
+    failure: tuple[str, str] | None = None
     counts: CountsPass | None = None
     memory: MemoryPass | None = None
     timing: dict[int, TimingPass] = {}

@@ -186,15 +186,17 @@ class Wide:
         state.measured_at = state.measured_at or _now()
         self._done_count += 1
         self._labels.append(_label(state.planned.case, job))
-        if gathered.failure is not None or gathered.measured().problems:
-            self._cache.forget(state.key)
-        else:
-            if job.kind == "timing":
-                state.timing[job.repetition] = gathered.timing[-1]
+        if gathered.failure is None and job.kind == "timing":
+            state.timing[job.repetition] = gathered.timing[-1]
+        if gathered.failure is None and not gathered.measured().problems:
             kept = KeptCase(
                 measured_at=state.measured_at, counts=gathered.counts, memory=gathered.memory, timing=state.timing
             )
             self._keep(state.key, kept)
+        elif gathered.note.foresees(gathered.outcome()):
+            self._keep(state.key, KeptCase(measured_at=state.measured_at, failure=gathered.failure))
+        else:
+            self._cache.forget(state.key)
         self._save_now_and_then()
 
     def _keep(self, key: str, kept: KeptCase | KeptCell) -> None:
@@ -248,6 +250,9 @@ class Wide:
         if kept is None:
             return
         gathered = state.subject.gathered
+        gathered.failure = kept.failure
+        if kept.failure is not None:
+            state.done.update(state.planned.jobs)
         gathered.counts, gathered.memory = kept.counts, kept.memory
         for job in state.planned.jobs:
             if job.kind == "timing" and job.repetition in kept.timing:

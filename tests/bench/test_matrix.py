@@ -110,6 +110,41 @@ def test_only_what_has_changed_or_is_damaged_is_measured_again(copied_suite, tmp
     assert "From the cache: 1 of 3 cases" in printed
 
 
+FAILS = """from bench.registry import strategy
+
+@strategy("fails", contexts="one", handshakes="calls", fails="as always")
+def fails(target):
+    \"\"\"Known bad.\"\"\"
+
+    def send(call):
+        raise OSError("{}")
+
+    yield send
+"""
+
+
+@pytest.mark.parametrize(("said", "jobs_again_count"), [("as always", 0), ("this once", 4)])
+def test_a_case_that_failed_is_tried_again_unless_it_failed_as_it_says_of_itself(
+    copied_suite, tmp_path, said, jobs_again_count
+):
+    copied_suite.module = "bench.wide"
+    (copied_suite.root / "bench" / "strategies" / "fails.py").write_text(FAILS.format(said))
+    asked = ("--axis", "calls=2", "--only", "fails", "--out", tmp_path / "out", "--cache", tmp_path / "cache")
+
+    def run_once():
+        code, printed, complaints = copied_suite.run(*asked)
+        assert complaints == "", printed
+        (record,) = load_report(tmp_path / "out").records
+        assert said in record.outcome.message
+        return code, record, len(load_report(tmp_path / "out").run.order)
+
+    code, record, jobs_count = run_once()
+    assert (record.cached_from, jobs_count) == (None, 4)
+    again, record, jobs_count = run_once()
+    assert (again, jobs_count) == (code, jobs_again_count)
+    assert (record.cached_from is None) == bool(jobs_again_count)
+
+
 def test_a_library_that_cannot_be_installed_fails_its_cases_in_words_and_no_others(wide, tmp_path):
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
     code, printed, complaints = wide.run(
