@@ -15,7 +15,7 @@ from connprof.errors import FileError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["environment", "run_folder"]
+__all__ = ["environment", "is_alive", "run_folder"]
 
 _PREFIX = "connprof-run-"
 _PACKAGE = Path(connprof.__file__).resolve().parent
@@ -80,11 +80,12 @@ def _sweep(place: Path) -> None:
     for folder in place.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError, ValueError):
-            if folder.stat().st_uid == os.getuid() and not _is_alive(int(pid)):
+            if folder.stat().st_uid == os.getuid() and not is_alive(int(pid)):
                 _remove(folder)
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number exists, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

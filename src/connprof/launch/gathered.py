@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connprof.errors import FileError
+from connprof.launch.folder import is_alive
 from connprof.store import load_process_profile
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _about_blind(folder: Path) -> list[str]:
 
 
 def _about_running(processes: tuple[ProcessProfile, ...]) -> list[str]:
-    alive = [each.pid for each in processes if each.ended == "running" and _is_alive(each.pid)]
+    alive = [each.pid for each in processes if each.ended == "running" and is_alive(each.pid)]
     killed = [each.pid for each in processes if each.ended == "running" and each.pid not in alive]
     notes = []
     if alive:
@@ -135,12 +136,3 @@ def _named(pids: list[int]) -> str:
     shown = ", ".join(map(str, pids[:_NAMED_MAX])) + (" and more" if len(pids) > _NAMED_MAX else "")
     return f"Process {shown} was" if len(pids) == 1 else f"{len(pids)} processes ({shown}) were"
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

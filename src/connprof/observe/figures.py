@@ -83,6 +83,17 @@ class SiteCounts:
     site: CallSite
     counts: Counts
 
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        """What to sort lines by: contexts cost most, then handshakes, connections, requests."""
+        counts = self.counts
+        return (
+            counts.contexts_count + counts.ca_loads_count,
+            counts.handshakes_full_count + counts.handshakes_resumed_count + counts.handshakes_failed_count,
+            counts.connections_count + counts.connections_failed_count,
+            counts.requests_count or 0,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

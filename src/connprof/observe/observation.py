@@ -201,7 +201,7 @@ class Observation:
         with self._lock:
             tallies = [(key, list(tally)) for key, tally in self._sites.items()]
             made = [SiteCounts(site=_call_site(key), counts=self._counts_of(tally)) for key, tally in tallies]
-        return tuple(sorted(made, key=_cost, reverse=True))
+        return tuple(sorted(made, key=lambda entry: entry.rank, reverse=True))
 
     @property
     def origins(self) -> dict[str, OriginCounts]:
@@ -398,17 +398,6 @@ def _call_site(key: SiteKey) -> CallSite:
     file, line, function, certainty = key
     path = os.path.abspath(file) if file else ""  # noqa: PTH100 - Path adds nothing to a string kept as one
     return CallSite(file=path, line=line, function=function, certainty=certainty)
-
-
-def _cost(entry: SiteCounts) -> tuple[int, ...]:
-    """What to sort lines by: contexts cost most, then handshakes, connections, requests."""
-    counts = entry.counts
-    return (
-        counts.contexts_count + counts.ca_loads_count,
-        counts.handshakes_full_count + counts.handshakes_resumed_count + counts.handshakes_failed_count,
-        counts.connections_count + counts.connections_failed_count,
-        counts.requests_count or 0,
-    )
 
 
 def _client_dict(counts: Counts) -> dict[str, int | None]:
