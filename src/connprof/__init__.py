@@ -1,4 +1,7 @@
-"""connprof: what a Python HTTP client costs, and which line pays."""
+"""connprof: what a Python HTTP client costs, and which line pays.
+
+PYTEST_DONT_REWRITE: a program that imports this before pytest would be warned, and there is nothing to rewrite.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Each inner run of pytest is a process of its own, as a user's is."""
 
 import json
+import sys
 from importlib.metadata import entry_points
 
 import pytest
@@ -16,11 +17,10 @@ def run(pytester, monkeypatch):
     for name in ("PYTEST_ADDOPTS", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*args, plugins=(), plugin=True):
-        others = [
-            each for name in ("asyncio", "xdist", "anyio") if name not in plugins for each in ("-p", f"no:{name}")
-        ]
-        return pytester.runpytest_subprocess(*QUIET, *others, *(PLUGIN if plugin else ()), *args, timeout=60)
+    def run(*args, plugins=(), plugin=True, by=()):
+        absent = {"anyio", "asyncio", "pytest_httpx", "respx", "xdist"} - set(plugins)
+        chosen = [each for name in sorted(absent) for each in ("-p", f"no:{name}")] + (PLUGIN if plugin else [])
+        return pytester.run(sys.executable, *by, "-m", "pytest", *QUIET, *chosen, *args, timeout=60)
 
     return run
 

@@ -84,6 +84,8 @@ def _session(config: pytest.Config) -> Session:
     existing: Session | None = config.pluginmanager.get_plugin(_NAME)
     if existing is not None:
         return existing
+    if pytest.version_tuple < (8,):
+        raise pytest.UsageError(f"connprof needs pytest 8 or later, and this is {pytest.__version__}")
     from connprof.plugin.session import Session
 
     session = Session(config)

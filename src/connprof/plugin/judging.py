@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from connprof.memory import CONTEXT, HANDSHAKE, IO
 from connprof.plugin.cost import handshakes_count, line_text
-from connprof.plugin.windows import plus
+from connprof.plugin.windows import by_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from connprof.observe import CallSite, Counts, SiteCounts
+    from connprof.observe import Counts, SiteCounts
     from connprof.plugin.markers import Limit
 
-__all__ = ["Exceeded", "exceeded", "is_unseen"]
+__all__ = ["Exceeded", "exceeded", "uncounted", "untested"]
 
 _LINES_MAX_COUNT = 5
 _NEEDS_CONNECTIONS: Final = {"max_handshakes", "max_connections", "min_requests_per_connection"}
@@ -68,11 +68,18 @@ def exceeded(
     return tuple(found)
 
 
-def is_unseen(limits: Sequence[Limit], counts: Counts) -> bool:
-    """Whether no limit was put to the test, because nothing that it counts could be seen."""
-    if not limits or counts.connection_attempts_count or counts.requests_count:
-        return False
-    return not counts.contexts_count or any(limit.name in _NEEDS_CONNECTIONS for limit in limits)
+def untested(limits: Sequence[Limit], counts: Counts) -> tuple[Limit, ...]:
+    """Limits that were not put to the test if requests were made, because nothing that they count could be seen."""
+    if counts.connection_attempts_count or counts.requests_count:
+        return ()
+    return tuple(limit for limit in limits if limit.name in _NEEDS_CONNECTIONS or not counts.contexts_count)
+
+
+def uncounted(limits: Sequence[Limit], counts: Counts) -> tuple[Limit, ...]:
+    """Limits on requests, where connections were opened and nobody can tell how many requests there were."""
+    if counts.requests_count is not None or not counts.connections_count:
+        return ()
+    return tuple(limit for limit in limits if limit.name == "min_requests_per_connection" and limit.value)
 
 
 def _contexts(counts: Counts) -> tuple[tuple[int, str], ...]:
@@ -129,17 +136,13 @@ def _lines(
     sites: Sequence[SiteCounts], pays: Callable[[Counts], tuple[tuple[int, str], ...]], shown: Callable[[str], str]
 ) -> tuple[str, ...]:
     """The lines that pay for one limit, each once, the costliest first."""
-    by_line: dict[tuple[str, int, str], tuple[CallSite, Counts]] = {}
-    for entry in sites:
-        key = entry.site.file, entry.site.line, entry.site.function
-        site, counts = by_line.get(key, (entry.site, None))
-        by_line[key] = site, entry.counts if counts is None else plus(counts, entry.counts)
     paid = []
-    for site, counts in by_line.values():
-        parts = [(amount, what) for amount, what in pays(counts) if amount]
+    for entry in by_line(sites):
+        parts = [(amount, what) for amount, what in pays(entry.counts) if amount]
         if parts:
             text = ", ".join(_number(amount, what) for amount, what in parts)
-            paid.append((tuple(amount for amount, _ in parts), f"{text}: {line_text(site, shown(site.file))}"))
+            line = line_text(entry.site, shown(entry.site.file))
+            paid.append((tuple(amount for amount, _ in parts), f"{text}: {line}"))
     texts = [text for _, text in sorted(paid, key=lambda each: each[0], reverse=True)]
     left_count = len(texts) - _LINES_MAX_COUNT
     more = (f"and {_number(left_count, 'more line')}",) if left_count > 0 else ()

@@ -136,12 +136,16 @@ def limit_from_ini(name: str, value: object, *, file: str) -> Limit | None:
 def limits_of(item: Any, defaults: Iterable[Limit]) -> tuple[Limit, ...]:
     """The limits of a test: those of the closest markers, and the ini file's where there is none.
 
+    A parameter's marker is closer than its function's.
+
     Raises:
         BadLimitError: a marker's arguments make no sense; the message names the test.
     """
     limits: dict[str, Limit | None] = {limit.name: limit for limit in defaults}
+    # pytest puts these behind the function's.
+    marks = {mark.name: mark for mark in getattr(getattr(item, "callspec", None), "marks", ())}
     for name in MARKERS:
-        mark = item.get_closest_marker(name)
+        mark = marks.get(name) or item.get_closest_marker(name)
         if mark is not None:
             arguments = [repr(each) for each in mark.args] + [f"{key}={each!r}" for key, each in mark.kwargs.items()]
             written = f"{name}({', '.join(arguments)})"

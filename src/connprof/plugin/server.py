@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ class TlsServer:
         self._executions = server.executions()
         self._cookies = server.cookies()
 
-    def url(self, path: str = "/", origin: str = "main") -> str:
+    def url(self, path: str = "/api/", origin: str = "main") -> str:
         """The full URL of a path; see docs/pytest.md for what is there.
 
         Args:
@@ -125,11 +126,8 @@ class TlsServer:
 
 def running() -> Iterator[RunningServer]:
     """The session's server, for as long as the session lasts."""
-    try:
-        with serve(_ORIGINS, keep_cookies=True) as server:
-            yield server
-    except ServerError as error:
-        pytest.fail(f"tls_server: {error}", pytrace=False)
+    with ExitStack() as stack, _failing_briefly():
+        yield stack.enter_context(serve(_ORIGINS, keep_cookies=True))
 
 
 def share(server: RunningServer) -> Iterator[TlsServer]:
@@ -139,11 +137,18 @@ def share(server: RunningServer) -> Iterator[TlsServer]:
             environment.setenv(name, server.target.bundle)
         for name in _CLEARED_VARIABLES:
             environment.delenv(name, raising=False)
-        try:
+        with _failing_briefly():
             one = TlsServer(server)
-        except ServerError as error:
-            pytest.fail(f"tls_server: {error}", pytrace=False)
         yield one
+
+
+@contextmanager
+def _failing_briefly() -> Iterator[None]:
+    """Turn the server's errors into a failure of one sentence."""
+    try:
+        yield
+    except ServerError as error:
+        raise pytest.fail.Exception(f"tls_server: {error}", pytrace=False) from None
 
 
 def _since(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from connprof.observe import observe
 from connprof.plugin import ConnprofWarning
 from connprof.plugin.cost import Cost, handshakes_count
-from connprof.plugin.judging import exceeded, is_unseen
+from connprof.plugin.judging import exceeded, uncounted, untested
 from connprof.plugin.markers import MARKERS, BadLimitError, Limit, ini_name, limit_from_ini, limits_of
 from connprof.plugin.mocks import MockCalls
 from connprof.plugin.ssl_bytes import MISSING, MemrayError, SslBytes, check_memray, has_memray
@@ -210,7 +210,9 @@ class Session:
             unseen=unseen,
             blind_spots=seen.blind_spots if test.limits else (),
         )
-        item.user_properties += _properties(test.cost)
+        # A test that is run again has those of its last run.
+        others = [each for each in item.user_properties if not each[0].startswith("connprof_")]
+        item.user_properties[:] = [*others, *_properties(test.cost)]
         text = "\n".join(each.text for each in found)
         if failed:
             if text:
@@ -222,11 +224,15 @@ class Session:
             _warn(item, unseen)
 
     def _unseen(self, test: _Test, counts: Counts) -> str:
-        story = self._mocks.story() if is_unseen(test.limits, counts) else None
-        if story is None:
+        """Why limits were kept by nothing, and which."""
+        limits = uncounted(test.limits, counts)
+        reason: str | None = "requests could not be counted"
+        if not limits and (limits := untested(test.limits, counts)):
+            story = self._mocks.story()
+            reason = story and f"nothing could be seen because {story}"
+        if not limits or not reason:
             return ""
-        limits = ", ".join(limit.written for limit in test.limits)
-        return f"nothing could be seen because {story}: not put to the test: {limits}"
+        return f"{reason}: not put to the test: {', '.join(limit.written for limit in limits)}"
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -236,6 +242,8 @@ class Session:
         values = getattr(report, "connprof", None)
         if values is not None:
             self._summary.add(report, Cost.from_dict(values))
+        elif report.when == "teardown":
+            self._summary.add_teardown(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -353,4 +361,4 @@ def _warn(item: pytest.Item, sentence: str) -> None:
     try:
         item.warn(ConnprofWarning(sentence))
     except ConnprofWarning as error:
-        pytest.fail(f"connprof: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"connprof: {error}", pytrace=False) from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "MemrayError", "SslBytes", "check_memray", "has_memray"]
 
-MISSING = "max_ssl_bytes needs memray: pip install memray"
+MISSING = "max_ssl_bytes needs memray: pip install 'connprof[memory]'"
 _NESTED = "max_ssl_bytes needs memray for itself, and memray tracks one thing at a time"
 
 

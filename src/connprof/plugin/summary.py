@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.errors import FileError
 from connprof.observe import Counts
 from connprof.plugin.cost import Cost, handshakes_count, line_text, sort_key
-from connprof.plugin.windows import plus, sites_plus
+from connprof.plugin.windows import by_line, plus, sites_plus
 
 if TYPE_CHECKING:
     import pytest
@@ -65,6 +65,12 @@ class Summary:
         elif outcome == "failed" and report.when != "call":
             outcome = "error"
         self._rows[report.nodeid] = _Row(report.nodeid, outcome, cost)
+
+    def add_teardown(self, report: pytest.TestReport) -> None:
+        """A test whose teardown failed is an error, however it ended before."""
+        row = self._rows.get(report.nodeid)
+        if row is not None and report.failed:
+            self._rows[report.nodeid] = replace(row, outcome="error")
 
     def add_outside(self, cost: Cost) -> None:
         """What a process did outside of its tests: imports, fixtures of a wider scope, teardowns."""
@@ -146,7 +152,7 @@ class Summary:
         )
         cells = [str(figure).rjust(len(column)) for figure, column in zip(figures, _COLUMNS, strict=True)]
         indent = " " * len("  ".join((*_COLUMNS, "")))
-        payers = [f"{indent}  {self._payer(entry)}" for entry in cost.sites if any(sort_key(entry.counts)[:3])]
+        payers = [f"{indent}  {self._payer(entry)}" for entry in by_line(cost.sites) if any(sort_key(entry.counts)[:3])]
         return ["  ".join((*cells, name)), *payers[:_LINES_COUNT]]
 
     def _payer(self, entry: SiteCounts) -> str:
@@ -168,7 +174,7 @@ class Summary:
         unseen = [f"{row.nodeid}: {row.cost.unseen}" for row in self._rows.values() if row.cost.unseen]
         notes = unseen[:_NOTES_MAX_COUNT]
         if len(unseen) > _NOTES_MAX_COUNT:
-            notes.append(f"and in {len(unseen) - _NOTES_MAX_COUNT} more tests nothing could be seen")
+            notes.append(f"and {len(unseen) - _NOTES_MAX_COUNT} more such tests")
         blind = Counter(sentence for row in self._rows.values() for sentence in row.cost.blind_spots)
         notes += [
             f"{sentence} (in {count} test{'' if count == 1 else 's'} with limits)" for sentence, count in blind.items()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connprof.observe import Handshake
     from connprof.plugin.ssl_bytes import SslBytes
 
-__all__ = ["Seen", "TestWindows", "minus", "plus", "sites_minus", "sites_plus"]
+__all__ = ["Seen", "TestWindows", "by_line", "minus", "plus", "sites_minus", "sites_plus"]
 
 _Tally = TypeVar("_Tally", Counts, OriginCounts)
 
@@ -138,13 +138,23 @@ def _sum(kind: type[_Tally], counts: Iterable[_Tally]) -> _Tally:
 
 
 def sites_plus(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
-    """Each line once, the costliest first."""
+    """Each call site once, the costliest first."""
     by_site: dict[CallSite, Counts] = {}
     for entry in entries:
         known = by_site.get(entry.site)
         by_site[entry.site] = entry.counts if known is None else plus(known, entry.counts)
     made = [SiteCounts(site=site, counts=counts) for site, counts in by_site.items()]
     return tuple(sorted(made, key=_cost, reverse=True))
+
+
+def by_line(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
+    """Each line once, however it was found, the costliest first."""
+    first: dict[tuple[str, int, str], CallSite] = {}
+    same = []
+    for entry in entries:
+        site = entry.site
+        same.append(replace(entry, site=first.setdefault((site.file, site.line, site.function), site)))
+    return sites_plus(same)
 
 
 def _cost(entry: SiteCounts) -> tuple[int, int, int, int]:
