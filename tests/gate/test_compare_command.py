@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from tests import samples
 from tests.gate.sides import POOLED, candidate, key, with_changed, with_identity, without
 
 BASE = samples.report()
+FULL = Path("/dev/full")
 SSL_BYTES_UP = with_changed(candidate(), POOLED, "memory", ssl__io_bytes=14_000_000)
 
 
@@ -281,6 +283,48 @@ def test_text_is_said_in_the_encoding_that_there_is(compare, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (3, b"")
     assert done.stdout.isascii()
+
+
+@pytest.fixture
+def process(compare, tmp_path):
+    """The same in a process of its own, whose standard output is what is given."""
+
+    def run(output, head, *options):
+        compare(BASE, head)
+        command = [sys.executable, "-m", "connprof", "compare", "base.json", "head.json", *options]
+        # With a buffer, as it is by default: what is left in it is written once more when Python ends.
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=variables, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(("head", "code"), [(candidate(), 0), (regressed(), 1), (without(candidate(), POOLED), 4)])
+def test_a_reader_that_has_gone_changes_neither_the_answer_nor_the_files(process, tmp_path, head, code):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        assert process(output, head, "--markdown", "summary.md") == (code, "")
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a full disk that Linux has")
+def test_an_output_that_cannot_be_written_is_no_regression(process):
+    with FULL.open("wb") as output:
+        assert process(output, candidate()) == (
+            2, "Error: standard output cannot be written: No space left on device.\n",
+        )  # fmt: skip
+
+
+def test_a_comparison_stopped_by_hand_has_its_own_exit_code(compare, monkeypatch):
+    def stopped(_path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["connprof.cli.compare"], "load_abridged", stopped)
+    assert compare(BASE, candidate()) == (130, "", "\nInterrupted.\n")
 
 
 # --- files that are none --------------------------------------------------------------------------------------------

@@ -296,6 +296,16 @@ def test_a_skipped_pass_makes_its_metrics_missing(part, metrics):
     assert judged(BASE, head, Policy(allow_missing=frozenset({key(POOLED)}))).answer is Answer.PASSED
 
 
+def test_a_case_of_which_neither_side_measured_anything_is_incomparable():
+    nothing = {"counts": None, "memory": None, "retained": None, "timing": ()}
+    sides = [
+        samples.with_outcome(each, POOLED, replace(outcome_of(each, POOLED), **nothing)) for each in (BASE, candidate())
+    ]
+    found = row(judged(*sides), POOLED, None)
+    assert (found.status, found.pair.reason) == (Status.INCOMPARABLE, "Nothing was measured on either side.")
+    assert not [each for each in judged(BASE, candidate()).rows if each.pair.metric is None]
+
+
 def test_a_failed_case_fails_the_gate_unless_allowed():
     head = samples.with_outcome(candidate(), POOLED, Failed(stage="memory", message="It died."))
     judgement = judged(BASE, head)

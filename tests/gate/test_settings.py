@@ -25,11 +25,17 @@ def test_a_whole_policy(read):
         [tool.connprof.gate.limits]
         ssl_bytes = 2
         peak_bytes = 0.29
+        retained_bytes = 0
         cpu_over_floor = 10000
         [tool.connprof.gate.cases."one-client/llm-session/calls=40"]
         context_bytes = 0.0001
     """)
-    assert policy.limits_ppm == {"ssl_bytes": 20_000, "peak_bytes": 2_900, "cpu_over_floor": 100_000_000}
+    assert policy.limits_ppm == {
+        "ssl_bytes": 20_000,
+        "peak_bytes": 2_900,
+        "retained_bytes": 0,
+        "cpu_over_floor": 100_000_000,
+    }
     assert policy.case_limits_ppm == {"one-client/llm-session/calls=40": {"context_bytes": 1}}
     assert (policy.allow_missing, policy.allow_failed) == ({"a"}, {"b", "c"})
     assert policy.source.endswith("pyproject.toml")
@@ -38,6 +44,18 @@ def test_a_whole_policy(read):
 @pytest.mark.parametrize("text", ["", "[tool.other]\na = 1", "[tool.connprof]\nother = 1", "[tool.connprof.gate]"])
 def test_without_the_table_the_defaults_hold(read, text):
     assert read(text) == Policy()
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path):
+    file = tmp_path / "pyproject.toml"
+    for size, sentence in (
+        (10_000_000, "is not valid TOML"),
+        (10_000_001, "is larger than 10 MB: that"),
+    ):
+        with file.open("wb") as opened:
+            opened.truncate(size)
+        with pytest.raises(FileError, match=sentence):
+            load_policy(file)
 
 
 GATE = "tool.connprof.gate"

@@ -12,6 +12,7 @@ import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
+from connprof.cli.printing import say
 from connprof.compare import compare as put_beside
 from connprof.errors import FileError, UsageError
 from connprof.gate import judge
@@ -140,9 +141,9 @@ def _compare(
     if output is not None:
         written[output] = rendered(kind)
     else:
-        _print(rendered(kind, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        say(rendered(kind, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     if annotations and not (kind == "github" and output is None):
-        _print(rendered("github"))
+        say(rendered("github"))
     for path, content in written.items():
         write_atomically(path, content.encode())
     return code
@@ -159,14 +160,6 @@ def _check_outputs(sides: tuple[Path, Path], outputs: list[Path]) -> None:
     for side in sides:
         if not set(files).isdisjoint(map(os.path.realpath, report_files(side))):
             raise UsageError(f"an output would be written over the report {side}.")
-
-
-def _print(text: str) -> None:
-    """To standard output as it is; a question mark stands for what its encoding cannot say."""
-    encoding = sys.stdout.encoding or "utf-8"
-    if not encoding.lower().startswith("utf"):
-        text = text.encode(encoding, "replace").decode(encoding)
-    click.echo(text, nl=False, color=True)
 
 
 def _loaded(path: Path) -> AbridgedReport:

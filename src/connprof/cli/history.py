@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from connprof.cli.exits import ExitCode
+from connprof.cli.printing import say
 from connprof.errors import FileError
 from connprof.history import history as course_of
 from connprof.report import past
@@ -44,9 +45,9 @@ def history(folder: Path, out: Path | None, config: Path | None) -> ExitCode:
     policy = load_policy(config)
     found = course_of([(str(file), load_abridged(file)) for file in _files(folder)], policy)
     page = past.write(found, out) if out is not None else None
-    click.echo("\n".join(past.lines(found)))
+    say("\n".join(past.lines(found)) + "\n")
     if page is not None:
-        click.echo(f"Page: {page}")
+        say(f"Page: {page}\n")
     return ExitCode.PASS if found.courses else ExitCode.NOTHING
 
 

@@ -8,6 +8,7 @@ import click
 
 from connprof import merge as merging
 from connprof.cli.exits import ExitCode
+from connprof.cli.printing import say
 from connprof.store import load_report, report_files, save_report
 
 __all__ = ["merge"]
@@ -32,5 +33,5 @@ def merge(out: Path, reports: tuple[Path, ...]) -> ExitCode:
     target = out if out.suffix == ".json" and not out.is_dir() else out / "report.json"
     save_report(joined, target)
     cases = f"{len(joined.records)} case{'' if len(joined.records) == 1 else 's'}"
-    click.echo(f"{target}: {cases} from {len(files)} report{'' if len(files) == 1 else 's'}.")
+    say(f"{target}: {cases} from {len(files)} report{'' if len(files) == 1 else 's'}.\n")
     return ExitCode.PASS

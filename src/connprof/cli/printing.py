@@ -1,0 +1,40 @@
+"""Standard output, as a command that answers by its exit code needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from connprof.errors import FileError
+
+__all__ = ["say"]
+
+
+def say(text: str) -> None:
+    """Print ``text`` as it is; a question mark stands for what the output's encoding cannot say.
+
+    Whoever reads it may stop doing so (``| head``): the rest is not printed, and the exit code is what it would have
+    been. click would end with 1, which means something else here.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    if not encoding.lower().startswith("utf"):
+        text = text.encode(encoding, "replace").decode(encoding)
+    try:
+        click.echo(text, nl=False, color=True)
+    except BrokenPipeError:
+        _drop()
+    except OSError as error:
+        _drop()
+        raise FileError(f"standard output cannot be written: {error.strerror}.") from None
+
+
+def _drop() -> None:
+    """Let what is left in the buffer go nowhere, so that Python's end does not stumble over it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
