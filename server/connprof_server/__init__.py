@@ -10,6 +10,8 @@ This is the parent's side. It needs the standard library alone; what the server 
         ...                                     # a client, with SSL_CERT_FILE=server.target.bundle
         seen = server.settled_ledger().minus(before)
         print(seen.total.handshakes_full_count)
+
+PYTEST_DONT_REWRITE: a program that imports this before pytest would be warned, and there is nothing to rewrite.
 """
 
 from connprof_server.errors import ServerError

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+import connprof
+import connprof_server
+
 CONTEXTS = """
 import ssl
 import pytest
@@ -20,6 +23,14 @@ def test_at_the_start_of_pytest_it_imports_two_small_modules_and_nothing_else():
     code = "import pytest, sys; before = set(sys.modules); import connprof.plugin; print(*set(sys.modules) - before)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert set(printed.split()) == {"connprof", "connprof.plugin", "connprof.plugin.markers"}
+
+
+def test_what_is_imported_before_pytest_is_no_reason_to_warn(pytester):
+    pytester.makepyfile("def test_one(): ...")
+    code = "import connprof, connprof_server, pytest, sys; sys.exit(pytest.main(['-W', 'error', '-p', 'no:asyncio']))"
+    assert pytester.run(sys.executable, "-c", code).ret == 0
+    # Where the package is not installed, pytest has nothing to say of it; this is what it looks for.
+    assert all("PYTEST_DONT_REWRITE" in package.__doc__ for package in (connprof, connprof_server))
 
 
 def test_when_nobody_asks_nothing_is_observed_and_nothing_said(run, pytester):
@@ -72,6 +83,7 @@ def test_none(): ...
             "1 of 6 tests made no context, no connection and no request",
         ]
     )
+    assert "::test_two" not in result.stdout.str()
     assert len(json.loads((pytester.path / "costs.json").read_bytes())["tests"]) == 6
 
     # The command line goes before it.

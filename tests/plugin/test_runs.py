@@ -2,7 +2,6 @@
 
 import json
 import xml.etree.ElementTree as ET
-from collections import Counter
 
 import pytest
 
@@ -154,6 +153,7 @@ def test_skipped(): ...
 
 class TestMarked:
     @pytest.mark.parametrize("count", [1, 2, pytest.param(3, marks=pytest.mark.max_handshakes(3))])
+    @pytest.mark.max_handshakes(1)
     def test_parameter(self, tls_server, count): get(tls_server, count)
 
     @pytest.mark.max_handshakes(2)
@@ -211,6 +211,8 @@ class AsyncCase(unittest.IsolatedAsyncioTestCase):
     assert "ValueError: its own" in own
     assert "Captured connprof call ---" in own
     assert f"    2 TLS handshakes: {path.name}:{get_line} in get" in own
+    (own,) = [section for section in sections if section.startswith("Case.test_own_failure")]
+    assert f"    2 TLS handshakes: {path.name}:{get_line} in get" in own
     (failure,) = [section for section in sections if section.startswith("TestMarked.test_parameter[2]")]
     assert [line for line in failure.splitlines()[1:] if not line.startswith("_")] == [
         f"connprof: {sentence}",
@@ -230,7 +232,7 @@ class AsyncCase(unittest.IsolatedAsyncioTestCase):
     }
 
 
-def test_a_test_that_is_run_again_begins_at_zero(costs, file, pytester):
+def test_a_test_that_is_run_again_begins_at_zero(run, file, pytester):
     pytester.makeconftest("""
 from _pytest.runner import runtestprotocol
 
@@ -245,12 +247,21 @@ runs = []
 def test_again(tls_server):
     runs.append(1)
     get(tls_server, 3 - len(runs))
+
+asked = []
+def test_asks_late(request):
+    seen = request.getfixturevalue("connprof")
+    asked.append(1)
+    for _ in asked: ssl.create_default_context()
+    assert seen.counts.contexts_count == len(asked)
 """)
-    result, tests = costs("--junitxml=junit.xml")
-    result.assert_outcomes(passed=1)
-    assert figures(tests, "test_again") == {"test_again": (1, 1, 1)}
-    names = Counter(each.get("name") for each in ET.parse(pytester.path / "junit.xml").iter("property"))
-    assert set(names.values()) == {1}
+    result = run("--junitxml=junit.xml")
+    result.assert_outcomes(passed=2)
+    cases = {case.get("name"): case for case in ET.parse(pytester.path / "junit.xml").iter("testcase")}
+    for name, case in cases.items():
+        found = [(each.get("name"), each.get("value")) for each in case.iter("property")]
+        assert len(found) == len(dict(found))
+        assert dict(found)["connprof_handshakes"] == str(int(name == "test_again"))
 
 
 def test_coroutines_of_pytest_asyncio_and_anyio(costs, file, pytester):

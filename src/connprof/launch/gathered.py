@@ -135,4 +135,3 @@ def _about_running(processes: tuple[ProcessProfile, ...]) -> list[str]:
 def _named(pids: list[int]) -> str:
     shown = ", ".join(map(str, pids[:_NAMED_MAX])) + (" and more" if len(pids) > _NAMED_MAX else "")
     return f"Process {shown} was" if len(pids) == 1 else f"{len(pids)} processes ({shown}) were"
-
