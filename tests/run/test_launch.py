@@ -83,6 +83,7 @@ def test_arguments_are_not_recorded(runs):
     assert "hunter2" not in runs.file.read_text() + done.err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -638,6 +639,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(runs):
 # --- limits -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
@@ -670,6 +672,7 @@ def test_a_broken_limit_does_not_hide_the_programs_own_code(runs):
 # --- files, lint, memory, live ----------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_every_format_is_written(runs):
     app = runs.program("for _ in range(3): get()")
     done = runs("--html", "a/page.html", "--sarif", "s.sarif", "--markdown", "m.md", app)
@@ -679,6 +682,7 @@ def test_every_format_is_written(runs):
     assert "connprof run" in (runs.folder / "m.md").read_text()
 
 
+@pytest.mark.once
 def test_lint_findings_that_ran_are_marked(runs):
     pytest.importorskip("httpx")
     app = runs.write("""\
@@ -730,6 +734,7 @@ GET_LINE = 4
 """Where ``get()`` makes its connection object, and so its context."""
 
 
+@pytest.mark.once
 def test_memray_is_missing_there(runs):
     app = runs.write("print('it ran')")
     runs.write("raise ImportError('no memray here')", "shadow/memray.py")

@@ -26,6 +26,7 @@ def test_a_wrapper_that_replaces_itself(runs):
     assert (done.code, done.out, done.counts) == (0, b"200 theirs\n", (1, 1, 1, 1))
 
 
+@pytest.mark.once
 def test_a_wrapper_that_waits(runs):
     """As uv and npm do: no Python itself, one child, its exit code and signals passed on."""
     runs.program("import time; print(get(), flush=True); open('ready', 'w').write('x'); time.sleep(60)")
@@ -41,6 +42,7 @@ def test_a_wrapper_that_waits(runs):
     assert done.profile.processes[0].ended == "signal"
 
 
+@pytest.mark.once
 def test_a_console_script(runs):
     runs.program("def main(): print(get()); return 3", "package.py")
     runs.write(f"#!{sys.executable}\nimport sys\nfrom package import main\nsys.exit(main())\n", "bin/tool")
@@ -72,6 +74,7 @@ def test_a_python_that_has_no_connprof(runs):
         assert (process.returncode, process.stdout) == (0, b"True None 200\n"), process.stderr
 
 
+@pytest.mark.once
 def test_a_python_without_memray(runs):
     venv.create(runs.folder / "env", with_pip=False, symlinks=True)
     pytest.importorskip("memray")
@@ -96,6 +99,7 @@ def test_children_that_cannot_be_seen_are_told(runs, options):
     assert f"1 Python process was started with -{letter}, and not observed" in done.notes
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
@@ -221,6 +225,7 @@ def free_port():
         return server.getsockname()[1]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_uvicorn_under_live(runs, workers, number):
@@ -243,6 +248,7 @@ def test_uvicorn_under_live(runs, workers, number):
     assert "CP001" in {each.code for each in done.profile.findings}
 
 
+@pytest.mark.once
 def test_gunicorn(runs):
     pytest.importorskip("gunicorn")
     pytest.importorskip("httpx")

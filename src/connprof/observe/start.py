@@ -180,7 +180,6 @@ class _Follower:
         if self._ticker is not None:
             self._ticker.stop()
         self._last_words("exit")
-        self._attempt("signals", self._signals.leave)
         RECORDER.on_event = None
         window, self._window = self._window, None
         if window is not None:
@@ -302,12 +301,6 @@ class _Signals:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._end_by(number)
-
-    def leave(self) -> None:
-        """Give the default its place back: no handler is called while an interpreter is taken down."""
-        for number in self._numbers:
-            if self._get(number) == self._on_signal:
-                self._set(number, 0)  # SIG_DFL
 
     def die(self, number: int) -> None:
         """End by a signal, as if nobody had caught it."""
