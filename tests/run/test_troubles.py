@@ -226,10 +226,29 @@ def test_what_it_is_blind_to_is_told_where_it_is_all(runs, module):
 
 
 @pytest.mark.once
+def test_sockets_of_another_kind_are_left_alone(runs):
+    """gevent warns where ssl was imported before it patches; and no limit holds of what was not seen."""
+    runs.write("", "gevent/__init__.py")
+    runs.write("import sys; print('ssl' in sys.modules)", "gevent/monkey.py")
+    app = runs.write("from gevent import monkey\nimport ssl; ssl.create_default_context()")
+    done = runs("--max-contexts", "0", app)
+    assert (done.code, done.out) == (1, b"False\n")
+    assert "gevent.monkey was imported, whose own sockets connprof cannot follow." in done.notes
+    assert "No limit could be checked" in done.err
+
+
+def test_sockets_of_another_kind_that_come_late_are_told(runs):
+    runs.write("", "gevent/__init__.py")
+    runs.write("", "gevent/monkey.py")
+    done = runs(runs.program("get(); import gevent.monkey"))
+    assert (done.code, done.counts) == (0, (1, 1, 1, 1))
+    assert "gevent.monkey was imported: it connects through sockets of its own" in done.profile.blind_spots[0]
+
+
 def test_the_hook_waits_for_all_that_is_followed():
     hook = Path(connprof.observe.__file__).parent / "hook" / "sitecustomize.py"
     (names,) = re.findall(r"TRIGGERS = frozenset\((.*?)\n\)", hook.read_text(), re.DOTALL)
-    followed = {name.partition(".")[0] for name in (*libraries.MODULES, *libraries.BLIND)}
+    followed = {name.partition(".")[0] for name in (*libraries.MODULES, *libraries.BLIND)} - {"gevent", "eventlet"}
     assert followed - set(re.findall(r'"(\w+)"', names)) == set()
 
 

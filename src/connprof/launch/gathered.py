@@ -28,7 +28,7 @@ class Gathered:
 
     Attributes:
         processes: those that used anything which was observed, in order of their start.
-        python_count: Python processes that began, whether or not anything was to be seen in them.
+        python_count: Python processes that began and could be observed, whether or not anything was to be seen in them.
         notes: what a reader must know of them, in sentences.
     """
 
@@ -60,7 +60,8 @@ def gather(folder: Path, name: str) -> Gathered:
         *_about_blind(folder),
         *problems,
     ]
-    return Gathered(processes, len(began), tuple(notes))
+    observed_count = sum(not each.is_too_old and not each.failure for each in began)
+    return Gathered(processes, observed_count, tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)

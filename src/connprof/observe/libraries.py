@@ -602,6 +602,8 @@ BLIND: Final = {
     "curl_cffi": "libcurl",
     "OpenSSL": "its own binding to OpenSSL",
     "grpc": "its own C core",
+    "gevent.monkey": "sockets of its own",
+    "eventlet": "sockets of its own",
     "aioquic": "QUIC over UDP",
     "qh3": "QUIC over UDP",
     "primp": "a TLS library in Rust",

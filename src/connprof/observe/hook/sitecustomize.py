@@ -22,6 +22,8 @@ TRIGGERS = frozenset(
 """Packages whose import begins the observation. It must begin before they are there, not when they connect: an
 observer that comes while ``http.client`` is half imported has missed it."""
 
+FOREIGN = frozenset(("gevent.monkey", "eventlet"))
+
 
 def _first_words(folder):
     """Tell the run that a Python process began here, and give back the file that says so."""
@@ -53,7 +55,14 @@ class Waiting(object):
 
     def find_spec(self, name, path=None, target=None):
         """The spec that the other finders give, where ``name`` is what was waited for."""
-        if name.partition(".")[0] not in TRIGGERS or self not in sys.meta_path:
+        if self not in sys.meta_path:
+            return None
+        if name in FOREIGN:
+            # It puts its own sockets in the place of Python's, and wants to be there before ssl is.
+            sys.meta_path.remove(self)
+            _add(self.words, "%s was imported, whose own sockets connprof cannot follow.\n" % name)
+            return None
+        if name.partition(".")[0] not in TRIGGERS:
             return None
         self.begin()
         if name in sys.modules:
