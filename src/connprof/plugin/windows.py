@@ -119,7 +119,7 @@ def sites_minus(sites: Iterable[SiteCounts], others: Iterable[SiteCounts]) -> tu
         replace(entry, counts=minus(entry.counts, taken[entry.site])) if entry.site in taken else entry
         for entry in sites
     )
-    return tuple(entry for entry in left if _cost(entry) > (0, 0, 0, 0))
+    return tuple(entry for entry in left if entry.rank > (0, 0, 0, 0))
 
 
 def _combined(one: _Tally, other: _Tally, how: Callable[[int, int], int]) -> _Tally:
@@ -144,7 +144,7 @@ def sites_plus(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
         known = by_site.get(entry.site)
         by_site[entry.site] = entry.counts if known is None else plus(known, entry.counts)
     made = [SiteCounts(site=site, counts=counts) for site, counts in by_site.items()]
-    return tuple(sorted(made, key=_cost, reverse=True))
+    return tuple(sorted(made, key=lambda entry: entry.rank, reverse=True))
 
 
 def by_line(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
@@ -155,14 +155,3 @@ def by_line(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
         site = entry.site
         same.append(replace(entry, site=first.setdefault((site.file, site.line, site.function), site)))
     return sites_plus(same)
-
-
-def _cost(entry: SiteCounts) -> tuple[int, int, int, int]:
-    """What to sort lines by, as the observer does."""
-    counts = entry.counts
-    return (
-        counts.contexts_count + counts.ca_loads_count,
-        counts.handshakes_full_count + counts.handshakes_resumed_count + counts.handshakes_failed_count,
-        counts.connections_count + counts.connections_failed_count,
-        counts.requests_count or 0,
-    )
