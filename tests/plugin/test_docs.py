@@ -12,10 +12,14 @@ TEST, PER_CALL, FAILURE, MENDED = BLOCKS[:4]
 def test_the_page_starts_with_a_test_that_fails_on_per_call_code_and_says_where(run, pytester):
     assert DOCS.partition("\n\n")[2].startswith("    # test_weather.py\n")
     pytester.makepyfile(test_weather=TEST, weather=PER_CALL)
-    result = run("--connprof", "--tb=short")
+    result = run("--connprof", "--tb=short", "--connprof-json=costs.json")
     result.assert_outcomes(failed=1)
     assert FAILURE.strip() in result.stdout.str()
-    assert weather_table() in result.stdout.str()
+    assert block_that_starts("contexts  CA loads") in result.stdout.str()
+    written = (pytester.path / "costs.json").read_text(encoding="utf-8")
+    documented = set(re.findall(r'"\w+":', block_that_starts('{"schema"')))
+    assert documented
+    assert [key for key in documented if key not in written] == []
 
 
 def test_and_passes_on_the_fix(run, pytester):
@@ -25,9 +29,9 @@ def test_and_passes_on_the_fix(run, pytester):
     assert "connprof" not in result.stdout.str()
 
 
-def weather_table():
-    """The table that the page shows."""
-    return next(block for block in BLOCKS if block.strip().startswith("contexts  CA loads")).strip()
+def block_that_starts(text):
+    """A block of the page."""
+    return next(block for block in BLOCKS if block.strip().startswith(text)).strip()
 
 
 def test_examples_of_fixtures_run(run, pytester):
