@@ -148,10 +148,13 @@ class Sender(NamedTuple):
     Attributes:
         before: told the call and the method's first argument, where there are cookies that may be somebody else's.
         after: told the call, the client, and the response, before the caller gets it.
+        after_unless: an expression of ``{first}``, the client, and ``_o_response``: where it is true there is nothing
+            to tell ``after``, which is spared a call. It may raise.
     """
 
     before: Callable[[Carried, Any], None] | None = None
     after: Callable[[Carried, Any, Any], None] | None = None
+    after_unless: str = ""
 
 
 PLAIN: Final = Sender()
@@ -159,7 +162,7 @@ PLAIN: Final = Sender()
 
 def sender(particular: Sender) -> Callable[[Any], Any]:
     """A hook for a method in which a request begins, sync or async."""
-    before, after = particular
+    before, after, after_unless = particular
     body = [
         "_o_call = _o_begins({first}, _o_frame(1)) if _o_recorder.windows else None",
         "if _o_call is None:",
@@ -173,6 +176,16 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
         ]
     if after is None:
         body += ["    return {call}"]
+    elif after_unless:
+        body += [
+            "    _o_response = {call}",
+            "    try:",
+            f"        if not ({after_unless}):",
+            "            _o_after(_o_call, {first}, _o_response)",
+            "    except _o_exception as _o_error:",
+            "        _o_note('after a response', _o_error)",
+            "    return _o_response",
+        ]
     else:
         body += ["    _o_response = {call}", "    _o_after(_o_call, {first}, _o_response)", "    return _o_response"]
     body += ["finally:", "    _o_ends(_o_call)"]
@@ -185,6 +198,8 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_ends": RECORDER.call_ends,
             "_o_before": before,
             "_o_after": after,
+            "_o_exception": Exception,
+            "_o_note": RECORDER.note_error,
         }
         return shaped(original, body, names)
 
@@ -332,16 +347,16 @@ def _httpx_before(call: Carried, request: Any) -> None:
         RECORDER.cookies_sent(call, header)
 
 
+@_quiet
 def _httpx_after(call: Carried, owner: Any, response: Any) -> None:
-    # At every response: what it needs is looked at where it is, and not asked for.
-    try:
-        if not response.is_closed:
-            RECORDER.response_open(call, response)
-        jar = owner._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
-        if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
-            RECORDER.cookies_kept(call, jar)
-    except Exception as error:  # noqa: BLE001 - the observed program must not notice
-        RECORDER.note_error("after a response", error)
+    if not response.is_closed:
+        RECORDER.response_open(call, response)
+    jar = owner._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
+    if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
+        RECORDER.cookies_kept(call, jar)
+
+
+_HTTPX_NOTHING: Final = "_o_response.is_closed and not {first}._cookies.jar._cookies"
 
 
 @_quiet
@@ -506,7 +521,7 @@ REQUESTS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("aiohttp.client_reqrep", "ClientRequest.send", aiohttp_send),
 )
 
-_HTTPX: Final = Sender(_httpx_before, _httpx_after)
+_HTTPX: Final = Sender(_httpx_before, _httpx_after, _HTTPX_NOTHING)
 _REQUESTS: Final = Sender(_requests_before, _requests_after)
 _URLLIB3: Final = Sender(None, _urllib3_after)
 _AIOHTTP: Final = Sender(None, _aiohttp_after)

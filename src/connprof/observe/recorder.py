@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 __all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
+_new_carried: Callable[[type[Carried]], Carried] = object.__new__
 _NAMES_MAX = 20_000
 
 DIALLED: Final[ContextVar[tuple[Any, Any, Any]]] = ContextVar("connprof_dialled")
@@ -291,7 +292,14 @@ class Recorder:
                     client.begun()
             if client.is_bound:
                 self._is_at_home(client)
-            call = Carried(lane.lines, client, self._root if outer is None else outer.caller, lane.certainty)
+            # As its __init__ would, and without calling that.
+            call = _new_carried(Carried)
+            call.client = client
+            call.lines = lane.lines
+            call.certainty = lane.certainty
+            call.caller = self._root if outer is None else outer.caller
+            call.live = True
+            call.connection = None
             call.lane = lane
             call.tally = lane.nowhere
             call.token = CARRIED.set(call)
