@@ -4,9 +4,10 @@
 comes in as a line; ``{"outcome": {"off_ns": [...], "on_ns": [...], "again_ns": [...], "requests_count": ...}}`` goes
 out: CPU time of each block, one of each kind for each round. What the kinds do is the same, in an order drawn anew.
 
-A tool is switched on before a block and off after it, and neither is in the block's time. Each block begins with some
-requests that are not timed: replacing a method makes the interpreter forget what it had learned about its callers, and
-that is paid once and not by every request. It needs httpx and the standard library, and the tool.
+A tool is switched on before a block and off after it, and neither is in the block's time. Each block makes its own
+client, so that the tool has seen it from its making on, and begins with some requests that are not timed: those pay for
+the connection, and for what is paid once and not by every request, as replacing a method makes the interpreter forget
+what it had learned about its callers. It needs httpx and the standard library, and the tool.
 """
 
 from __future__ import annotations
@@ -242,28 +243,26 @@ def measured(job: dict[str, Any]) -> dict[str, Any]:
 def _blocks(work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int]) -> Iterator[Callable[[], int]]:
     """A function that runs one block and returns its CPU time."""
     if work.is_async:
-        with asyncio.Runner() as runner:
-            entered = work.enter(url, size_bytes)
-            ask = runner.run(entered.__aenter__())
 
-            async def block() -> int:
+        async def block() -> int:
+            async with work.enter(url, size_bytes) as ask:
                 await ask(work.untimed_count)
                 start_ns = clock_ns()
                 await ask(work.requests_count)
                 return clock_ns() - start_ns
 
+        with asyncio.Runner() as runner:
             yield lambda: runner.run(block())
-            runner.run(entered.__aexit__(None, None, None))
         return
-    with work.enter(url, size_bytes) as ask:
 
-        def sync_block() -> int:
+    def sync_block() -> int:
+        with work.enter(url, size_bytes) as ask:
             ask(work.untimed_count)
             start_ns = clock_ns()
             ask(work.requests_count)
             return clock_ns() - start_ns
 
-        yield sync_block
+    yield sync_block
 
 
 def main() -> None:
