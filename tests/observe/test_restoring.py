@@ -1,0 +1,67 @@
+"""Everything that is replaced is put back, in every library that is installed; and nothing is replaced unasked."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import textwrap
+from importlib import import_module
+
+from connprof.observe import libraries, observe, standard
+
+ABSENT = object()
+
+
+def places():
+    """Owner and attribute of everything that a window replaces here."""
+    found = [(owner, name) for owner, name, _ in standard.replacements()]
+    for module_name in libraries.MODULES:
+        try:
+            module = import_module(module_name)
+        except ImportError:  # not installed, or another system's
+            continue
+        found += [(owner, name) for owner, name, _ in libraries.replacements(module, module_name) if owner is not None]
+    return found
+
+
+def own(owner, name):
+    return vars(owner).get(name, ABSENT)
+
+
+def test_each_attribute_is_the_very_object_that_it_was():
+    wanted = places()
+    before = [own(owner, name) for owner, name in wanted]
+    for _ in range(2):
+        with observe() as observation:
+            during = [own(owner, name) for owner, name in wanted]
+        after = [own(owner, name) for owner, name in wanted]
+        pairs = zip(wanted, before, during, strict=True)
+        assert [place for place, was, then in pairs if then is was] == []  # all of them are replaced
+        assert [place for place, was, now in zip(wanted, before, after, strict=True) if now is not was] == []
+        assert observation.errors.errors_count == 0, observation.errors.first
+
+
+def test_importing_replaces_nothing():
+    named = [
+        (owner.__name__, "", name) if inspect.ismodule(owner) else (owner.__module__, owner.__qualname__, name)
+        for owner, name in places()
+    ]
+    program = f"""
+        import sys
+        from importlib import import_module
+
+        def own():
+            for module, path, name in {named}:
+                owner = import_module(module)
+                yield vars(getattr(owner, path) if path else owner).get(name)
+
+        before = list(own()), list(sys.meta_path)
+        import connprof, connprof.observe, connprof.cli, connprof.plugin
+        after = list(own()), list(sys.meta_path)
+        print(all(was is now for was, now in zip(before[0], after[0], strict=True)), before[1] == after[1])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == "True True\n", done.stderr
