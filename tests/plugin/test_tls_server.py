@@ -29,7 +29,7 @@ def test_it_tells_of_one_test_alone(server):
             client.post(one.url("/executions/key", "other"))
             open_now = one.seen()
             client.close()
-            seen = one.settled()
+            seen = one.settled(timeout_s=10)
         assert (open_now.connections_open_count, seen.connections_open_count) == (2, 0)
         assert (seen.handshakes_count, seen.handshakes_full_count, seen.connections_count) == (2, 2, 2)
         assert (seen.requests_count, seen.requests_per_connection) == (calls + 1, (calls, 1))
@@ -48,14 +48,14 @@ def test_a_connection_left_by_an_earlier_test_is_not_this_ones(server):
             seen = second.seen()
             assert (seen.connections_open_count, seen.connections_count, seen.requests_count) == (0, 0, 1)
         client.close()
-        first.settled()
+        first.settled(timeout_s=10)
 
 
 def test_a_post_that_is_sent_twice_is_executed_twice(tls_server):
     with httpx.Client() as client:
         for _ in range(2):
             client.post(tls_server.url("/executions/order"))
-    assert tls_server.settled().executions == {"order": 2}
+    assert tls_server.settled(timeout_s=10).executions == {"order": 2}
 
 
 def test_cookies_are_told_by_name(tls_server):
@@ -63,7 +63,7 @@ def test_cookies_are_told_by_name(tls_server):
         client.get(tls_server.url("/cookies/set?session=secret"))
         client.get(tls_server.url())
         client.get(tls_server.url())
-    seen = tls_server.settled()
+    seen = tls_server.settled(timeout_s=10)
     assert seen.cookies == {"session": 2}
     assert "secret" not in repr(seen)
 
@@ -75,7 +75,7 @@ def test_a_client_that_was_made_before_takes_a_context(tls_server):
             stranger.get(tls_server.url())
         with httpx.Client(verify=tls_server.ssl_context()) as client:
             assert client.get(tls_server.url()).status_code == 200
-    seen = tls_server.settled()
+    seen = tls_server.settled(timeout_s=10)
     assert (seen.handshakes_full_count, seen.handshakes_failed_count) == (1, 1)
 
 
@@ -83,7 +83,7 @@ def test_connections_may_be_cut_off(tls_server):
     with httpx.Client() as client:
         client.get(tls_server.url())
         assert tls_server.drop_connections() >= 1
-        assert tls_server.settled().connections_open_count == 0
+        assert tls_server.settled(timeout_s=10).connections_open_count == 0
 
 
 def test_the_environment_is_changed_for_the_test_alone(server, monkeypatch):
