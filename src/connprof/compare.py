@@ -181,12 +181,14 @@ class State(StrEnum):
 class Subject(msgspec.Struct, frozen=True, gc=False):
     """A case, or a hazard probe, as far as a policy depends on it.
 
-    That is its name, and whether its strategy claims a context for each call.
+    That is its name, whether its strategy claims a context for each call, and whether contexts are most of its SSL
+    bytes: those that load few certificates are not.
     """
 
     key: str
     strategy: str
     contexts_per_call: bool
+    contexts_weigh: bool = True
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
@@ -393,7 +395,7 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
     for case, ours in base.records.items():
         theirs = head.records.get(case)
         note = base.note(case) or head.note(case)
-        subject = _subject(case, note)
+        subject = _subject(case, note, ours)
         if theirs is None:
             yield _gone(subject, base, head, "The case")
         else:
@@ -409,7 +411,7 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
     for case, record in head.records.items():
         if case not in base.records:
             note = head.note(case)
-            subject = _subject(case, note)
+            subject = _subject(case, note, record)
             state, reason = _trouble(record) or (State.NEW, "The case is not in the baseline.")
             if _is_foreseen(record, note):
                 state, reason = (
@@ -462,11 +464,13 @@ def _is_left_out(strategy: str, base: AbridgedReport, head: AbridgedReport) -> b
     )
 
 
-def _subject(case: Case, note: StrategyNote | None) -> Subject:
+def _subject(case: Case, note: StrategyNote | None, record: OneRecord) -> Subject:
+    memory = record.outcome.memory if isinstance(record.outcome, MeasuredFigures) else None
     return Subject(
         case.key,
         case.strategy,
         contexts_per_call=note is not None and note.contexts == "calls",
+        contexts_weigh=memory is None or 2 * memory.ssl.context_bytes >= memory.ssl.total_bytes,
     )
 
 
@@ -682,7 +686,7 @@ def figures(report: AbridgedReport) -> Iterator[tuple[Subject, Metric, float]]:
         if isinstance(outcome, FailedFigures) or _state(record) is not None:
             continue
         note = side.note(case)
-        subject = _subject(case, note)
+        subject = _subject(case, note, record)
         values: list[float | None] = [*_counts(outcome), *_memory(outcome), _retained(outcome)]
         for reference in (FLOOR, note.fixes if note else None):
             values += side.over(case, reference) if reference not in {None, case.strategy} else (None, None)

@@ -67,7 +67,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How far a metric may move before it counts as moved, in parts per million of the baseline.
 
     ``per_call`` is for strategies that make an SSL context for each call, so that contexts are most of their bytes, and
-    ``pooled`` for the others, where what arrives in how many reads weighs more. ``None``: shown, not judged.
+    ``pooled`` for the others, where what arrives in how many reads weighs more; SSL bytes of which contexts are less
+    than half are held to it too. ``None``: shown, not judged.
     """
 
     per_call: int | None
@@ -187,13 +188,13 @@ class _Limits:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known: dict[tuple[str, bool], int | None] = {}
+        self._known: dict[tuple[str, bool, bool], int | None] = {}
 
     def of(self, subject: Subject, metric: Metric) -> int | None:
         own = self._policy.case_limits_ppm
         if own and (subject.key in own or subject.strategy in own):
             return limit_ppm(subject, metric, self._policy)
-        key = (metric.name, subject.contexts_per_call)
+        key = (metric.name, subject.contexts_per_call, subject.contexts_weigh)
         if key not in self._known:
             self._known[key] = limit_ppm(subject, metric, self._policy)
         return self._known[key]
@@ -259,6 +260,8 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     if name in policy.limits_ppm:
         return policy.limits_ppm[name]
     default = DEFAULT_LIMITS_PPM[name]
+    if name == "ssl_bytes" and not subject.contexts_weigh:
+        return default.pooled
     return default.per_call if subject.contexts_per_call else default.pooled
 
 

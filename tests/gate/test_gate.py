@@ -113,6 +113,18 @@ def test_bytes_move_inside_their_band_and_not_by_one_byte_beyond(metric, strateg
         assert status(base, banded(candidate(), strategy, metric, before + band - 1), strategy, metric) == "unchanged"
 
 
+@pytest.mark.parametrize(("context_bytes", "band"), [(150_000_000, 3_000_000), (149_999_999, 9_000_000)])
+def test_ssl_bytes_of_which_contexts_are_less_than_half_have_the_wider_band(context_bytes, band):
+    """A client per call whose contexts load few certificates: most of its bytes come in pieces of varying number."""
+
+    def with_total(report, total):
+        return banded(banded(report, PER_CALL, "context_bytes", context_bytes), PER_CALL, "ssl_bytes", total)
+
+    base = with_total(BASE, 300_000_000)
+    for by, verdict in [(band, "unchanged"), (band + 1, "regressed")]:
+        assert status(base, with_total(candidate(), 300_000_000 + by), PER_CALL, "ssl_bytes") == verdict
+
+
 def test_retained_bytes_of_a_client_per_call_are_shown_only():
     head = banded(candidate(), PER_CALL, "retained_bytes", 10**9)
     assert status(BASE, head, PER_CALL, "retained_bytes") == "shown"
