@@ -368,7 +368,7 @@ def test_multiprocessing(runs, method):
             print(get())
     """)
     done = runs(app)
-    assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"200\n", (5, 5, 5, 5), ())
+    assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"200\n", (5, 5, 5, 5), ()), done.err
 
 
 def test_process_pools(runs):
