@@ -181,14 +181,16 @@ class State(StrEnum):
 class Subject(msgspec.Struct, frozen=True, gc=False):
     """A case, or a hazard probe, as far as a policy depends on it.
 
-    That is its name, whether its strategy claims a context for each call, and whether contexts are most of its SSL
-    bytes: those that load few certificates are not.
+    That is its name, whether its strategy claims a context for each call, whether contexts are most of its SSL bytes
+    (those that load few certificates are not), and whether certificates are loaded at other times than when contexts
+    are made, as truststore does at each handshake.
     """
 
     key: str
     strategy: str
     contexts_per_call: bool
     contexts_weigh: bool = True
+    loads_apart: bool = False
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
@@ -465,12 +467,14 @@ def _is_left_out(strategy: str, base: AbridgedReport, head: AbridgedReport) -> b
 
 
 def _subject(case: Case, note: StrategyNote | None, record: OneRecord) -> Subject:
-    memory = record.outcome.memory if isinstance(record.outcome, MeasuredFigures) else None
+    outcome = record.outcome
+    memory, counts = (outcome.memory, outcome.counts) if isinstance(outcome, MeasuredFigures) else (None, None)
     return Subject(
         case.key,
         case.strategy,
         contexts_per_call=note is not None and note.contexts == "calls",
         contexts_weigh=memory is None or 2 * memory.ssl.context_bytes >= memory.ssl.total_bytes,
+        loads_apart=counts is not None and counts.client.ca_loads_count != counts.client.contexts_count,
     )
 
 

@@ -87,6 +87,9 @@ DEFAULT_LIMITS_PPM: Mapping[str, Limits] = {
 }
 """One limit for each metric that is not exact. Where they come from stands in METHODOLOGY.md, "The gate"."""
 
+LOADS_APART_PPM = 100
+"""The limit on context bytes where certificates are loaded at handshakes: these vary by up to 63 parts per million."""
+
 SLACK_BYTES: Mapping[str, int] = {"retained_bytes": 1_024}
 """A difference of at most so many bytes is none, whatever its ratio: retained bytes may be few, and they do vary."""
 
@@ -188,13 +191,13 @@ class _Limits:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known: dict[tuple[str, bool, bool], int | None] = {}
+        self._known: dict[tuple[str, bool, bool, bool], int | None] = {}
 
     def of(self, subject: Subject, metric: Metric) -> int | None:
         own = self._policy.case_limits_ppm
         if own and (subject.key in own or subject.strategy in own):
             return limit_ppm(subject, metric, self._policy)
-        key = (metric.name, subject.contexts_per_call, subject.contexts_weigh)
+        key = (metric.name, subject.contexts_per_call, subject.contexts_weigh, subject.loads_apart)
         if key not in self._known:
             self._known[key] = limit_ppm(subject, metric, self._policy)
         return self._known[key]
@@ -260,9 +263,10 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     if name in policy.limits_ppm:
         return policy.limits_ppm[name]
     default = DEFAULT_LIMITS_PPM[name]
-    if name == "ssl_bytes" and not subject.contexts_weigh:
-        return default.pooled
-    return default.per_call if subject.contexts_per_call else default.pooled
+    if name == "context_bytes" and subject.loads_apart:
+        return LOADS_APART_PPM
+    is_pooled = not subject.contexts_per_call or (name == "ssl_bytes" and not subject.contexts_weigh)
+    return default.pooled if is_pooled else default.per_call
 
 
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}

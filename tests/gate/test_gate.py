@@ -125,6 +125,16 @@ def test_ssl_bytes_of_which_contexts_are_less_than_half_have_the_wider_band(cont
         assert status(base, with_total(candidate(), 300_000_000 + by), PER_CALL, "ssl_bytes") == verdict
 
 
+def test_context_bytes_may_vary_a_little_where_certificates_are_loaded_at_handshakes():
+    def made(report, loads, context_bytes):
+        changed = with_changed(report, PER_CALL, "counts", client__contexts_count=80, client__ca_loads_count=loads)
+        return banded(changed, PER_CALL, "context_bytes", context_bytes)
+
+    for loads, by, verdict in [(40, 10_000, "unchanged"), (40, 10_001, "regressed"), (80, 1, "regressed")]:
+        base, head = made(BASE, loads, 100_000_000), made(candidate(), loads, 100_000_000 + by)
+        assert status(base, head, PER_CALL, "context_bytes") == verdict, (loads, by)
+
+
 def test_retained_bytes_of_a_client_per_call_are_shown_only():
     head = banded(candidate(), PER_CALL, "retained_bytes", 10**9)
     assert status(BASE, head, PER_CALL, "retained_bytes") == "shown"
