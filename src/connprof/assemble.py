@@ -245,4 +245,6 @@ def _bytes_left(amount: int, cost: Price, leaves: Price) -> int | None:
     """Nearly all SSL bytes are contexts': they go as those go. ``None`` where no contexts are at stake."""
     if not cost.contexts_count or leaves.contexts_count is None:
         return None
+    if leaves.cpu_ns == 0:  # contexts that nothing is loaded into
+        return 0
     return amount * leaves.contexts_count // cost.contexts_count

@@ -144,7 +144,7 @@ CODES: Final = (
         "CP011",
         "response-not-closed",
         "connections not reused because responses were not read or closed",
-        "Read each response to its end or close it, best with a with block.",
+        "Read each response to its end, in a with block that closes it whatever happens.",
         _RUN,
     ),
     Code(

@@ -82,15 +82,21 @@ def _price(group: ClientGroup) -> Price:
 
 
 def _handshakes_only(group: ClientGroup, handshakes_count: int) -> Price:
-    """The share of ``handshakes_count`` in what a group has spent on handshakes and connects."""
-    of = max(group.counts.handshakes_count, 1)
-    costs = group.costs
+    """The share of ``handshakes_count`` in what a group has spent on handshakes and connects.
+
+    Where each connection has a context of its own, as in requests, contexts as well.
+    """
+    counts, costs = group.counts, group.costs
+    of = max(counts.handshakes_count, 1)
+    has_contexts = group.made_count < counts.contexts_count == counts.handshakes_count
+    cpu_ns = costs.handshake_cpu_ns + (costs.context_cpu_ns if has_contexts else 0)
+    wall_ns = costs.handshake_wall_ns + costs.connect_wall_ns + (costs.context_wall_ns if has_contexts else 0)
     return Price(
-        contexts_count=0,
+        contexts_count=handshakes_count if has_contexts else 0,
         handshakes_count=handshakes_count,
         connections_count=handshakes_count,
-        cpu_ns=costs.handshake_cpu_ns * handshakes_count // of,
-        wall_ns=(costs.handshake_wall_ns + costs.connect_wall_ns) * handshakes_count // of,
+        cpu_ns=cpu_ns * handshakes_count // of,
+        wall_ns=wall_ns * handshakes_count // of,
     )
 
 
@@ -302,13 +308,13 @@ def gaps_exceed_expiry(group: ClientGroup) -> Iterator[Finding]:
 
 
 def response_not_closed(group: ClientGroup) -> Iterator[Finding]:
-    """CP011: responses were dropped, or left open, without having been read or closed."""
+    """CP011: responses were dropped, left open, or closed, without having been read."""
     if group.unread_count:
         kept = min(group.unread_count, max(group.counts.handshakes_count - _origins_count(group), 0))
         yield _finding(
             "CP011",
             group,
-            f"{_times(group.unread_count, 'response')} of {group.kind} neither read to the end nor closed",
+            f"{_times(group.unread_count, 'response')} of {group.kind} not read, so that no connection came back",
             (
                 ("responses left", f"{group.unread_count:,}"),
                 ("connections", f"{group.counts.connections_count:,}"),
@@ -449,7 +455,8 @@ def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[F
             ("CA loads", f"{group.ca_loads_count:,}"),
         ),
         cost=_context_price(group, unused_count),
-        leaves=_context_price(group, 0),
+        # A client needs one to be made; it can be shared, and empty.
+        leaves=Price(contexts_count=1 if group.maker else 0, handshakes_count=0, cpu_ns=0, wall_ns=0),
     )
 
 

@@ -190,7 +190,9 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_limit_count: int | None = None
     """How many idle connections a client keeps; ``None`` for no limit, or not known."""
     unread_count: int = 0
-    """Responses that were dropped, or were still open at the client's or the window's end, neither read nor closed."""
+    """Responses that were dropped, or were still open at the client's or the window's end, neither read nor closed.
+
+    From three of one client on also those closed before any of it was read, which over HTTP/1 closes the connection."""
     unread_sites: tuple[Place, ...] = ()
     """Lines that asked for them."""
     asked_http2_count: int = 0

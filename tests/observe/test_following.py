@@ -170,6 +170,17 @@ def test_a_response_that_is_left(target):
     assert only(group.unread_sites).function.endswith("left")
 
 
+@pytest.mark.parametrize(("closed", "unread"), [(2, 0), (3, 3), (4, 4)])
+def test_responses_closed_unread_count_from_the_third_on(target, closed, unread):
+    with observe() as seen, httpx.Client() as client:
+        for _ in range(closed):
+            with client.stream("GET", target.url("/bytes/1000")):
+                pass
+        with client.stream("GET", target.url("/bytes/1000")) as response:
+            response.read()
+    assert only(process_of(seen).clients).unread_count == unread
+
+
 def test_a_response_still_open_counts_when_the_program_ends(target):
     with observe() as seen, httpx.Client() as client, client.stream("GET", target.url("/bytes/100000")) as response:
         assert only(process_of(seen).clients).unread_count == 0

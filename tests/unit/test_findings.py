@@ -223,6 +223,13 @@ def test_contexts_of_clients_that_have_sent_nothing_yet_may_be_wanted_later():
     assert not found(idle, contexts(1, maker="httpx.Client", unused_count=1, handshakes_count=0))
 
 
+@pytest.mark.parametrize(("contexts_count", "left"), [(7, 0), (8, 7), (9, 0)])
+def test_with_a_context_for_each_connection_contexts_are_lost_as_well(contexts_count, left):
+    counts = {"contexts_count": contexts_count, "handshakes_full_count": 8, "requests_count": 8}
+    finding = found(clients(1, counts=counts, unread_count=8))["CP011"]
+    assert (finding.cost.contexts_count, finding.cost.handshakes_count) == (left, 7)
+
+
 def test_clients_of_plain_http_build_contexts_for_nothing():
     plain = clients(40, plain_only_count=40, counts={"handshakes_full_count": 0})
     built = contexts(40, maker="httpx.Client", unused_count=40, handshakes_count=0)

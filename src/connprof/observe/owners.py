@@ -38,6 +38,8 @@ _CHAINS_KEPT_MAX: Final = 200
 _ORIGINS_MAX: Final = 1_000
 _MADE_KEPT_MAX: Final = 4_096
 _UNREAD_SITES_MAX: Final = 20
+_CLOSED_EARLY_COUNT: Final = 3
+"""From how many responses of one client closed unread on they count: one or two may be meant."""
 
 Chains = Counter["tuple[Location, ...]"]
 
@@ -230,6 +232,8 @@ class Client:
         "_uses",
         "calls",
         "closed",
+        "closed_early",
+        "closed_early_count",
         "contexts",
         "cookie_callers",
         "cookie_names",
@@ -289,6 +293,8 @@ class Client:
         self.expired: dict[str, list[int]] = {}
         self.overflowed: dict[str, int] = {}
         self.responses: dict[int, Any] | None = None
+        self.closed_early: list[dict[Story, SiteKey]] = []
+        self.closed_early_count = 0
         self.cookies_seen: Any = None
         self.cookie_names: dict[str, Caller] | None = None
         self.cookie_callers: list[Caller] | None = None
@@ -448,6 +454,15 @@ class Client:
                     group.http2 += 1
                 else:
                     group.not_http2 += 1
+
+    def closed_unread(self, sites: dict[Story, SiteKey]) -> None:
+        """A response of its was closed unread, and the connection with it. Once or twice may be meant."""
+        self.closed_early_count += 1
+        self.closed_early.append(sites)
+        if self.closed_early_count >= _CLOSED_EARLY_COUNT:
+            for each in self.closed_early:
+                self.unread(each)
+            self.closed_early = []
 
     def unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was given up unread; ``sites`` asked for it."""

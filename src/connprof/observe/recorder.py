@@ -726,8 +726,10 @@ class Recorder:
             found = self.open_responses.get(id(response))
             if found is not None and found[0]() is response:
                 del self.open_responses[id(response)]
-                if found[1].responses is not None:
-                    found[1].responses.pop(id(response), None)
+                left = None if found[1].responses is None else found[1].responses.pop(id(response), None)
+                if left is not None and _costs_its_connection(response):
+                    with self.lock:
+                        found[1].closed_unread(left[1])
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("response_closed", error)
 
@@ -1288,6 +1290,17 @@ def made_in_import(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _costs_its_connection(response: Any) -> bool:
+    """Whether a response is closed before any of it was read: over HTTP/1 its connection goes with it.
+
+    urllib3's are closed when they are dropped, too.
+    """
+    is_closed = getattr(getattr(response, "_original_response", None), "isclosed", None)
+    if is_closed is not None:
+        return not is_closed() and response.tell() == 0
+    return getattr(response, "is_stream_consumed", True) is False and response.http_version.startswith("HTTP/1")
 
 
 def _file_number(candidate: Any, depth: int) -> int | None:
