@@ -1,0 +1,25 @@
+"""How often a dataset or a resource is visited."""
+
+import os
+
+import httpx
+
+BASE_URL = os.environ["API_URL"]
+_client = None
+
+
+def _shared():
+    global _client
+    if _client is None:
+        _client = httpx.AsyncClient(timeout=30.0)
+    return _client
+
+
+async def _get(path, session=None, **params):
+    answer = await (session or _shared()).get(f"{BASE_URL}{path}", params=params)
+    answer.raise_for_status()
+    return answer
+
+
+async def monthly_metrics(model, identifier, session=None):
+    return (await _get(f"/api/{model}s/data/", session, id=identifier)).json()
