@@ -120,6 +120,13 @@ def calibrate(session: nox.Session) -> None:
     run(session, "python", "-m", "bench.calibrate", *session.posargs)
 
 
+@nox.session
+def oracle(session: nox.Session) -> None:
+    """What connprof run counts against what the server saw, for every client library: over 10,000 connections."""
+    install(session)
+    run(session, "python", "-m", "bench.oracle", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Unit and integration tests, on every supported Python that is found."""
