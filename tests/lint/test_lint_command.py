@@ -265,6 +265,17 @@ def test_a_folder_without_python_is_wrong_use(folder, run):
     assert run("empty") == (2, "", "Error: empty holds no Python file.\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk that Linux has")
+def test_an_output_that_cannot_be_written_is_no_finding(folder):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "connprof", "lint", "bad.py"], cwd=folder, stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard output cannot be written" in done.stderr
+
+
 def test_output_goes_into_a_file(folder, run):
     code, out, _ = run("bad.py", "--format", "sarif", "-o", "out/lint.sarif")
     assert (code, out) == (1, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import LINT_EXIT_CODES_HELP, ExitCode
+from connprof.cli.printing import say
 from connprof.codes import BY_CODE
 from connprof.errors import UsageError
 from connprof.lint import Sureness, json, sarif, text
@@ -69,7 +69,7 @@ def lint(  # noqa: PLR0917 - click passes them by name
     if output is not None:
         write_atomically(output, rendered.encode())
     else:
-        _print(rendered)
+        say(rendered)
     for sentence in (*outcome.notes, *(problem.sentence for problem in outcome.problems)):
         click.echo(sentence, err=True)
     if not outcome.findings and outcome.below_count:
@@ -83,7 +83,7 @@ def lint(  # noqa: PLR0917 - click passes them by name
 def _explain(code: str) -> ExitCode:
     if code.upper() not in BY_CODE:
         raise UsageError(f"there is no code {code!r}; there are: {', '.join(BY_CODE)}.")
-    click.echo(text.explain(code.upper()), nl=False)
+    say(text.explain(code.upper()))
     return ExitCode.PASS
 
 
@@ -109,11 +109,3 @@ def _codes(given: tuple[str, ...], what: str) -> tuple[str, ...]:
     if not codes:
         raise UsageError(f"{what}: no code is named.")
     return checked_codes(codes, what)
-
-
-def _print(rendered: str) -> None:
-    """To standard output as it is; a question mark stands for what its encoding cannot say."""
-    encoding = sys.stdout.encoding or "utf-8"
-    if not encoding.lower().startswith("utf"):
-        rendered = rendered.encode(encoding, "replace").decode(encoding)
-    click.echo(rendered, nl=False)
