@@ -145,9 +145,9 @@ WORKS = {
     "httpx-sync-pooled": Work(_httpx_sync_pooled, 60, 15, 1.01),
     "httpx-async-pooled": Work(_httpx_async_pooled, 60, 15, 1.01, is_async=True),
     "http.client-pooled": Work(_http_client_pooled, 150, 15, 1.01, by_library="http.client"),
-    "httpx-sync-per-call": Work(_httpx_sync_per_call, 2, 1, 1.02),
+    "httpx-sync-per-call": Work(_httpx_sync_per_call, 6, 3, 1.02),
     # anyio asks for addresses in a thread of the loop's own pool
-    "httpx-async-per-call": Work(_httpx_async_per_call, 2, 1, 1.02, is_async=True, uses_threads=True),
+    "httpx-async-per-call": Work(_httpx_async_per_call, 6, 3, 1.02, is_async=True, uses_threads=True),
 }
 
 
