@@ -125,7 +125,7 @@ def test_a_single_report_has_a_history_too(tmp_path, capsys):
 def test_the_commands_limits_come_from_a_file(folder, tmp_path, monkeypatch, capsys):
     # Its environment is another, in which nothing but counts can be compared.
     (folder / "sixth" / "report.json").unlink()
-    save_report(on(7, with_changed(samples.report(), POOLED, "memory", peak_bytes=8_000_000)), folder / "7.json")
+    save_report(on(7, with_changed(samples.report(), POOLED, "memory", peak_bytes=9_500_000)), folder / "7.json")
     assert guarded(cli, ["history", str(folder)]) == 0
     assert "peak bytes" in capsys.readouterr().out
     (tmp_path / "pyproject.toml").write_text("[tool.connprof.gate.limits]\npeak_bytes = 50", encoding="utf-8")
