@@ -322,8 +322,9 @@ def test_library_imported_in_the_window_makes_requests_known_to_be_none():
 def test_observer_imports_the_standard_library_only():
     printed = run_python("""
         import sys
+        before = set(sys.modules)  # a system's own sitecustomize, say
         import connprof.observe
-        third = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+        third = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
         ours = {name for name in sys.modules if name.startswith("connprof")}
         print(sorted(name for name in ours if not name.startswith("connprof.observe")), "asyncio" in sys.modules,
             sorted(name for name in third if "editable" not in name and not name.startswith(("_", "connprof"))))
@@ -346,8 +347,11 @@ def test_failing_import_fails_as_ever(tmp_path, monkeypatch):
     (tmp_path / "jh2" / "__init__.py").write_text("")
     (tmp_path / "jh2" / "connection.py").write_text("raise ZeroDivisionError")
     monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jh2"]:
+        monkeypatch.delitem(sys.modules, name)
     with observe() as observation, pytest.raises(ZeroDivisionError):
         import jh2.connection  # noqa: F401 - the import is what is tested
+    sys.modules.pop("jh2")
     assert observation.errors.errors_count == 0
 
 

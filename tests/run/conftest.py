@@ -2,21 +2,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from connprof.store import load_profile
 from connprof_server import serve
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLIENT_VARIABLES = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSLKEYLOGFILE",
@@ -71,8 +70,8 @@ class Runs:
 
     def __init__(self, folder, target):
         self.folder = folder
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        # Short, as the path of a socket below it may have a hundred letters.
+        self.temporary = Path(tempfile.mkdtemp(prefix="runs-"))
         self.file = folder / "profile.json"
         self.variables = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
         self.variables |= {"URL": target.url("/api/x"), "SSL_CERT_FILE": target.bundle, "TMPDIR": str(self.temporary)}
@@ -118,10 +117,13 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path, target):
     made = Runs(tmp_path, target)
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, say, would have programs ignore it
     yield made
+    signal.signal(signal.SIGHUP, inherited)
     for process in made.started:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     left = sorted(each.name for each in made.temporary.iterdir() if each.name.startswith("connprof-run"))
+    shutil.rmtree(made.temporary)
     assert left == [], "something is left in the temporary folder"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import Any
 
 import click
 
 from connprof.errors import FileError
 
-__all__ = ["say"]
+__all__ = ["drop", "say"]
 
 
 def say(text: str) -> None:
@@ -27,14 +29,15 @@ def say(text: str) -> None:
     try:
         click.echo(text, nl=False, color=True)
     except BrokenPipeError:
-        _drop()
+        drop(sys.stdout)
     except OSError as error:
-        _drop()
+        drop(sys.stdout)
         raise FileError(f"standard output cannot be written: {error.strerror}.") from None
 
 
-def _drop() -> None:
-    """Let what is left in the buffer go nowhere, so that Python's end does not stumble over it once more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def drop(stream: Any) -> None:
+    """Let what is left in the stream's buffer go nowhere: Python would stumble over it at its end, and end with 120."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

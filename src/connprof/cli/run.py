@@ -14,6 +14,7 @@ import click
 
 from connprof.assemble import assemble
 from connprof.cli.exits import PROFILE_EXIT_CODES_HELP, ExitCode
+from connprof.cli.printing import drop
 from connprof.codes import BY_CODE
 from connprof.errors import ConnprofError, UsageError
 from connprof.launch import hot, memory
@@ -277,4 +278,4 @@ def _print(text: str) -> None:
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
     except (OSError, ValueError):
-        return
+        drop(stream)
