@@ -458,3 +458,19 @@ def test_our_own_package_is_clean_and_the_strategies_that_churn_are_not():
     assert not {"one_client.py", "client_per_helper.py", "floor.py"} & names
     assert {Path(each.place.path).parent.name for each in outcome.findings} == {"strategies"}
     assert outcome.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "costs"),
+    [
+        ("requests.get(url)", "an SSL context and a TLS handshake each time"),
+        ("niquests.get(url)", "makes a TLS handshake each time"),
+        ("urllib.request.urlopen(url)", "an SSL context and a TLS handshake each time"),
+        ("urllib.request.urlopen(url, context=shared)", "makes a TLS handshake each time"),
+    ],
+)
+def test_what_a_shortcut_costs_is_what_a_run_counts(folder, run, call, costs):
+    module = call.partition("(")[0].rpartition(".")[0]
+    text = f"import {module}\n\n\ndef fetch(url, shared):\n    for _ in range(3):\n        {call}\n"
+    (folder / "one.py").write_text(text, encoding="utf-8")
+    assert costs in run("one.py", "--level", "guess")[1]

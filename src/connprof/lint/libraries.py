@@ -58,18 +58,19 @@ def _httpx(name: str) -> dict[str, Maker]:
     return made
 
 
-def _requests(name: str) -> dict[str, Maker]:
+def _requests(name: str, costs: str = _BOTH) -> dict[str, Maker]:
+    """requests builds a context for each connection; niquests keeps them."""
     made = {}
     for session in ("Session", "session", "sessions.Session"):
-        made[f"{name}.{session}"] = Maker(f"{name}.Session", "client", _HANDSHAKE)
+        made[f"{name}.{session}"] = Maker(f"{name}.Session", "client", costs)
     for verb in ("get", "post", "put", "patch", "delete", "head", "options", "request"):
-        made[f"{name}.{verb}"] = Maker(f"{name}.{verb}", "shortcut", _HANDSHAKE, plain_http_is_free=True)
+        made[f"{name}.{verb}"] = Maker(f"{name}.{verb}", "shortcut", costs, plain_http_is_free=True)
         made[f"{name}.api.{verb}"] = made[f"{name}.{verb}"]
     return made
 
 
 def _niquests() -> dict[str, Maker]:
-    made = _requests("niquests")
+    made = _requests("niquests", _HANDSHAKE)
     for session in ("AsyncSession", "async_session.AsyncSession"):
         made[f"niquests.{session}"] = Maker("niquests.AsyncSession", "client", _HANDSHAKE, True, True)
     for verb in ("aget", "apost", "aput", "apatch", "adelete", "ahead", "aoptions", "arequest"):
@@ -106,7 +107,9 @@ def _standard() -> dict[str, Maker]:
     connection = Maker(
         "http.client.HTTPSConnection", "client", _BOTH, own_context=True, context_arguments=("context",)
     )  # fmt: skip
-    opener = Maker("urllib.request.urlopen", "shortcut", _BOTH, plain_http_is_free=True)
+    opener = Maker(
+        "urllib.request.urlopen", "shortcut", _BOTH, context_arguments=("context",), plain_http_is_free=True
+    )  # fmt: skip
     return {
         "http.client.HTTPSConnection": connection,
         "urllib.request.urlopen": opener,
