@@ -40,6 +40,7 @@ examples:
   python -m connprof_server
   python -m connprof_server --origins search,files --rtt 20ms
   SSL_CERT_FILE=BUNDLE python app.py       # the bundle's path is printed at the start
+  REQUESTS_CA_BUNDLE=BUNDLE python app.py  # for what uses requests
 
 The certificate authority is made at each start and its files are gone at the end.
 Ctrl-C or SIGTERM ends the server; the last counts are printed and the exit status is 0.

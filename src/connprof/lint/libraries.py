@@ -59,7 +59,7 @@ def _httpx(name: str) -> dict[str, Maker]:
 
 
 def _requests(name: str, costs: str = _BOTH) -> dict[str, Maker]:
-    """requests builds a context for each connection; niquests keeps them."""
+    """Requests builds a context for each connection; niquests keeps them."""
     made = {}
     for session in ("Session", "session", "sessions.Session"):
         made[f"{name}.{session}"] = Maker(f"{name}.Session", "client", costs)
