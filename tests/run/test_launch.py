@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipapp
 
 import pytest
+
+from connprof.launch import child
 
 
 def plain(runs, *words, **options):
@@ -258,6 +261,26 @@ def test_a_signal_to_all_is_not_sent_twice(runs):
     os.killpg(process.pid, signal.SIGTERM)
     done = runs.end(process)
     assert (done.code, done.out) == (4, b"stopped 15\n")
+
+
+def test_stopped_and_continued_it_goes_on(runs):
+    process = runs.start(runs.program("import time; get(); open('ready', 'w').write('x'); time.sleep(2); sys.exit(5)"))
+    runs.until("ready")
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(1.3)  # longer than one wait for a signal
+    os.killpg(process.pid, signal.SIGCONT)
+    done = runs.end(process)
+    assert (done.code, done.counts) == (5, (1, 1, 1, 1))
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the system has none")
+def test_a_signal_that_nobody_asked_for_is_none(monkeypatch):
+    answers = iter(
+        [signal.struct_siginfo((437918234, 0, 1, 0, 0, 0, 0)), signal.struct_siginfo((15, 0, 0, 0, 0, 0, 0))]
+    )
+    monkeypatch.setattr(signal, "sigtimedwait", lambda _watched, _timeout_s: next(answers))
+    assert child._next({15}, 1) is None
+    assert child._next({15}, 1).number == 15
 
 
 def test_ctrl_c_at_a_terminal_comes_once_and_the_summary_still_comes(runs):

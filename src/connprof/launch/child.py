@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from connprof.launch.program import Program
 
+    _Child = subprocess.Popen[Any]
+
 __all__ = ["Ended", "end_alike", "follow"]
 
 _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
@@ -57,17 +59,20 @@ def follow(program: Program, variables: Mapping[str, str], on_tick: Callable[[],
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     begun_ns = time.perf_counter_ns()
     wait = _wait_with_signals if hasattr(signal, "pthread_sigmask") else _wait
-    try:
-        pid, exit_code = wait(program.arguments, dict(variables), on_tick)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{program.name!r} cannot be started: {reason}.") from None
+    pid, exit_code = wait(program, dict(variables), on_tick)
     return Ended(pid, exit_code, started_at, time.perf_counter_ns() - begun_ns)
 
 
-def _wait_with_signals(
-    arguments: tuple[str, ...], variables: dict[str, str], on_tick: Callable[[], None]
-) -> tuple[int, int]:
+def _start(program: Program, variables: dict[str, str], before: Callable[[], None] | None = None) -> _Child:
+    try:
+        # It shares our file numbers too: those that are inheritable are the program's.
+        return subprocess.Popen(program.arguments, env=variables, close_fds=False, preexec_fn=before)  # noqa: PLW1509
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{program.name!r} cannot be started: {reason}.") from None
+
+
+def _wait_with_signals(program: Program, variables: dict[str, str], on_tick: Callable[[], None]) -> tuple[int, int]:
     with _blocked() as (watched, before, was_ignoring_children):
 
         def restore() -> None:
@@ -75,8 +80,7 @@ def _wait_with_signals(
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-        # It shares our file numbers too: those that are inheritable are the program's.
-        child = subprocess.Popen(arguments, env=variables, close_fds=False, preexec_fn=restore)  # noqa: PLW1509
+        child = _start(program, variables, restore)
         tick_at = time.monotonic() + _TICK_S
         while child.poll() is None:
             received = _next(watched, tick_at - time.monotonic())
@@ -118,8 +122,11 @@ def _next(watched: set[int], timeout_s: float) -> _Received | None:
     """The next signal that has come, or comes within the time."""
     if hasattr(signal, "sigtimedwait"):
         received = signal.sigtimedwait(watched, max(timeout_s, 0))
+        # After a stop that outlasts the time, CPython 3.11 gives back a structure that nobody has filled in.
+        if received is None or received.si_signo not in watched:
+            return None
         # The kernel's own have a positive code; those that a process sends have none.
-        return None if received is None else _Received(received.si_signo, received.si_code <= 0)
+        return _Received(received.si_signo, received.si_code <= 0)
     return _next_by_polling(watched, timeout_s)
 
 
@@ -148,14 +155,14 @@ def _is_in_foreground() -> bool:
     return False
 
 
-def _await(child: subprocess.Popen[Any], timeout_s: float) -> None:
+def _await(child: _Child, timeout_s: float) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout_s)
 
 
-def _wait(arguments: tuple[str, ...], variables: dict[str, str], on_tick: Callable[[], None]) -> tuple[int, int]:
+def _wait(program: Program, variables: dict[str, str], on_tick: Callable[[], None]) -> tuple[int, int]:
     """For Windows, where a console sends Ctrl-C to all of its processes."""
-    child = subprocess.Popen(arguments, env=variables, close_fds=False)
+    child = _start(program, variables)
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             _await(child, _TICK_S)
