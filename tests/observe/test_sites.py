@@ -9,8 +9,11 @@ import ssl
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import httpx
 import msgspec
 import pytest
@@ -222,6 +225,65 @@ def test_to_thread(server):
     with observe() as observation:
         asyncio.run(main())
     assert {(line_of("to_thread"), "context"): 1} == payers(observation, "handshakes_full_count")
+
+
+def test_threads_that_wait_for_work_are_nobodys(server):
+    async def first():
+        await asyncio.to_thread(httpx.get, server.url)  # pays: first to_thread
+
+    async def second():
+        for _ in range(2):
+            await asyncio.to_thread(httpx.get, server.url, headers={"a": "b"})  # pays: second to_thread
+
+    async def third():
+        await anyio.to_thread.run_sync(httpx.get, server.url)  # pays: first run_sync
+
+    async def fourth():
+        for _ in range(2):
+            await anyio.to_thread.run_sync(httpx.get, server.url)  # pays: second run_sync
+
+    async def main():
+        for function in (first, second, third, fourth):
+            await asyncio.create_task(function())
+
+    with observe() as observation:
+        asyncio.run(main())
+    assert payers(observation, "handshakes_full_count") == {
+        (line_of("first to_thread"), "context"): 1,
+        (line_of("second to_thread"), "context"): 2,
+        (line_of("first run_sync"), "context"): 1,
+        (line_of("second run_sync"), "context"): 2,
+    }
+
+
+def test_threads_of_trio(server):
+    trio = pytest.importorskip("trio")
+
+    async def main():
+        await trio.to_thread.run_sync(httpx.get, server.url)  # pays: first trio
+        for _ in range(2):
+            await trio.to_thread.run_sync(httpx.get, server.url)  # pays: second trio
+
+    with observe() as observation:
+        trio.run(main)
+    assert payers(observation, "handshakes_full_count") == {
+        (line_of("first trio"), "context"): 1,
+        (line_of("second trio"), "context"): 2,
+    }
+
+
+def test_pool_of_threads_by_multiprocessing(server):
+    with observe() as observation, ThreadPool(2) as pool:
+        pool.map(httpx.get, [server.url] * 3)  # pays: map
+        pool.apply(httpx.get, [server.url])  # pays: apply
+        list(pool.imap_unordered(httpx.get, [server.url] * 2))  # pays: imap
+        pool.starmap(httpx.get, [(server.url,)])  # pays: starmap
+    assert payers(observation, "handshakes_full_count") == {
+        (line_of("map"), "context"): 3,
+        (line_of("apply"), "context"): 1,
+        (line_of("imap"), "context"): 2,
+        (line_of("starmap"), "context"): 1,
+    }
 
 
 def test_two_lines_are_two_sites_and_the_costliest_comes_first(server):

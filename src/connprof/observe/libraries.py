@@ -17,7 +17,7 @@ from connprof.observe.originals import now_ns
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER
 from connprof.observe.shapes import shaped
-from connprof.observe.standard import carrying_submit
+from connprof.observe.standard import carrying_function, carrying_submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -235,6 +235,23 @@ def spawn(original: Any) -> Any:
                 RECORDER.task_begun(token)
 
     return spawning
+
+
+def handed_over(original: Any) -> Any:
+    """A coroutine function that has a thread call something, with a copy of the caller's context."""
+
+    @functools.wraps(original)
+    async def handing_over(*args: Any, **kwargs: Any) -> Any:
+        if not RECORDER.windows:
+            return await original(*args, **kwargs)
+        token = RECORDER.task_begins(_frame(1), is_own=False)
+        try:
+            return await original(*args, **kwargs)
+        finally:
+            if token is not None:
+                RECORDER.task_begun(token)
+
+    return handing_over
 
 
 _WAITERS: Final = frozenset({"wait_for", "shield"})
@@ -586,6 +603,12 @@ RESPONSES: Final = (
 
 OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor.submit", carrying_submit),
+    ("multiprocessing.pool", "ThreadPool.apply_async", carrying_function),
+    ("multiprocessing.pool", "ThreadPool._map_async", carrying_function),
+    ("multiprocessing.pool", "ThreadPool.imap", carrying_function),
+    ("multiprocessing.pool", "ThreadPool.imap_unordered", carrying_function),
+    ("anyio.to_thread", "run_sync", handed_over),
+    ("trio.to_thread", "run_sync", handed_over),
     ("asyncio.windows_events", "IocpProactor.connect", proactor_connect),
     ("uvloop", "Loop.create_connection", uvloop_create_connection),
     ("uvloop", "Loop.getaddrinfo", uvloop_getaddrinfo),
@@ -633,6 +656,6 @@ def replacements(module: ModuleType, name: str) -> Iterator[tuple[Any, str, Call
     """Owner (``None`` if it is not there), attribute and hook of all that is replaced in one module."""
     for wanted, path, hook in _TABLE:
         if wanted == name:
-            class_name, attribute = path.split(".")
+            class_name, _, attribute = path.rpartition(".")
             # Not getattr: a module's own __getattr__ may import more.
-            yield vars(module).get(class_name), attribute, hook
+            yield vars(module).get(class_name) if class_name else module, attribute, hook

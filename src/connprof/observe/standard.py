@@ -10,6 +10,7 @@ import functools
 import socket
 import sys
 import threading
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, cpu_ns, now_ns, socket_class
@@ -18,8 +19,9 @@ from connprof.observe.sites import CARRIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
-__all__ = ["carrying_submit", "replacements"]
+__all__ = ["carrying_function", "carrying_submit", "replacements"]
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _nesting = threading.local()
@@ -197,18 +199,42 @@ class _Carrying:
         return repr(self._function)
 
 
+def _carrying(function: Any, frame: FrameType | None) -> Any:
+    """The function that another thread will call, for the line that hands it over."""
+    carried = RECORDER.lines(frame)
+    if carried is None:
+        return function
+    if type(function) is functools.partial and function.args:
+        run = function.func
+        if isinstance(getattr(run, "__self__", None), Context) and run.__name__ == "run":
+            # What is carried to the thread would be hidden by what was carried when that context was copied.
+            inner, *args = function.args
+            return functools.partial(run, _Carrying(inner, carried), *args, **function.keywords)
+    return _Carrying(function, carried)
+
+
 def carrying_submit(original: Any) -> Any:
     """``ThreadPoolExecutor.submit``: the work is done for the line that submits it."""
 
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if RECORDER.windows:
-            carried = RECORDER.lines(_frame(1))
-            if carried is not None:
-                fn = _Carrying(fn, carried)
+            fn = _carrying(fn, _frame(1))
         return original(self, fn, *args, **kwargs)
 
     return submit
+
+
+def carrying_function(original: Any) -> Any:
+    """The same for the methods of ``multiprocessing.pool.ThreadPool`` that all others of its come to."""
+
+    @functools.wraps(original)
+    def method(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            func = _carrying(func, _frame(1))
+        return original(self, func, *args, **kwargs)
+
+    return method
 
 
 def replacements() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
