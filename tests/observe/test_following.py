@@ -67,6 +67,93 @@ def test_a_client_per_call(target):
     assert codes(seen) == {"CP001"}
 
 
+class TokenAuth(httpx.Auth):
+    def __init__(self, url):
+        self.url = url
+
+    def auth_flow(self, request):
+        httpx.get(self.url)
+        yield request
+
+
+def test_a_client_in_another_clients_call_is_none_of_its_parts(target):
+    url = target.url(OK)
+    with observe() as seen, httpx.Client(auth=TokenAuth(url)) as client:
+        for _ in range(4):
+            client.get(url)
+    groups = {group.site.function: group for group in process_of(seen).clients}
+    inner = groups["TokenAuth.auth_flow"]
+    outer = groups["test_a_client_in_another_clients_call_is_none_of_its_parts"]
+    assert (inner.made_count, inner.used_once_count, inner.shortcut) == (4, 4, "httpx.get")
+    assert (inner.counts.contexts_count, inner.counts.handshakes_full_count, inner.counts.requests_count) == (4, 4, 4)
+    assert (outer.made_count, outer.counts.handshakes_full_count, outer.counts.requests_count) == (1, 1, 4)
+    assert codes(seen) == {"CP002"}
+
+
+def test_a_client_made_in_a_hook_or_a_transport_is_none_of_their_parts(target, monkeypatch):
+    requests = pytest.importorskip("requests")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", target.bundle)
+    url = target.url(OK)
+
+    def audit(_response, **_kwargs):
+        requests.post(url)
+
+    class PerRequest(httpx.BaseTransport):
+        def handle_request(self, request):
+            response = requests.get(str(request.url))
+            return httpx.Response(response.status_code, content=response.content)
+
+    with observe() as seen:
+        with requests.Session() as session:
+            session.hooks["response"].append(audit)
+            for _ in range(3):
+                session.get(url)
+        with httpx.Client(transport=PerRequest()) as client:
+            for _ in range(3):
+                client.get(url)
+    made = {
+        (group.site.function.rpartition(".")[2], group.kind): group.made_count for group in process_of(seen).clients
+    }
+    here = "test_a_client_made_in_a_hook_or_a_transport_is_none_of_their_parts"
+    assert made == {
+        (here, "requests.Session"): 1,
+        ("audit", "requests.Session"): 3,
+        (here, "httpx.Client"): 1,
+        ("handle_request", "requests.Session"): 3,
+    }
+
+
+def test_adapters_of_the_users_own_make_parts(target, monkeypatch):
+    requests = pytest.importorskip("requests")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", target.bundle)
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args, **kwargs):
+            return super().init_poolmanager(*args, **kwargs)
+
+        def send(self, *args, **kwargs):
+            return super().send(*args, **kwargs)
+
+    class Transport(httpx.HTTPTransport):
+        def handle_request(self, request):
+            return super().handle_request(request)
+
+    with observe() as seen:
+        with requests.Session() as session:
+            session.mount("https://", Adapter())
+            for _ in range(3):
+                session.get(target.url(OK))
+        with httpx.Client(transport=Transport()) as client:
+            for _ in range(3):
+                client.get(target.url(OK))
+    groups = {group.kind: group for group in process_of(seen).clients}
+    assert groups["requests.Session"].counts.requests_count == 3
+    assert groups["httpx.Client"].counts.requests_count == 3
+    assert "urllib3.HTTPConnectionPool" not in groups
+    assert "http.client.HTTPConnection" not in groups
+    assert not codes(seen)
+
+
 def test_one_client_and_its_connections(target):
     with observe() as seen, httpx.Client() as client:
         for _ in range(5):

@@ -208,6 +208,8 @@ class Recorder:
         self._lanes = []
         self._lanes_told_count = 0
         self._strangers: dict[Any, Lane] = {}
+        self._parts: dict[type[Any], frozenset[str]] = {}
+        """Classes of what is always a part of a client, and of which libraries' clients."""
         self._connections: dict[int, _Connection] = {}
         self._handshakes: dict[int, _Handshake] = {}
         # What the garbage collector reports: appended without the lock, since it may come at any time.
@@ -312,7 +314,12 @@ class Recorder:
     def _stranger_begins(self, owner: Any, frame: FrameType | None) -> Carried | None:
         """The same for what is no client, one that is a part of another, or one that was made before the window."""
         outer = current()
-        if outer is not None and outer.live and outer.client is not None:
+        if (
+            outer is not None
+            and outer.live
+            and outer.client is not None
+            and (outer.client.kind.library in self._parts.get(type(owner), ()) or self._is_part(owner, outer, frame))
+        ):
             return None
         client = self._inherited(owner) if self._before_fork else None
         places, above, lane = self._places, frame, None
@@ -334,6 +341,26 @@ class Recorder:
         call.token = CARRIED.set(call)
         call.start_ns = now_ns()
         return call
+
+    def _is_part(self, owner: Any, outer: Carried, frame: FrameType | None) -> bool:
+        """Whether what is called in a client's call is a part of that client, and not one that its user has made.
+
+        Of what is always a part, the class is kept: the next call of its kind costs a look.
+        """
+        assert outer.client is not None
+        packages = {each.__module__.partition(".")[0] for each in type(owner).__mro__}
+        if packages.isdisjoint(_LIBRARIES) or not packages.isdisjoint(_layers_of(outer.client)):
+            known = self._parts.get(type(owner), frozenset())
+            self._parts[type(owner)] = known | {outer.client.kind.library}
+            return True
+        return not self._is_called_by_user(outer.client, frame)
+
+    def _is_called_by_user(self, outer: Client, frame: FrameType | None) -> bool:
+        """Whether a user's line stands between ``frame`` and the call of ``outer``: in an authentication, say.
+
+        A client that is still being made calls its user's code for nothing but parts of itself.
+        """
+        return outer.owner is not None and any(each.is_called_by_user(frame, _ENTRY_LOCAL) for each in self._finders)
 
     def _lane(
         self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None, outer: Carried | None
@@ -546,7 +573,12 @@ class Recorder:
     def client_begins(self, kind: Kind, frame: FrameType | None) -> Making | None:
         """A client's ``__init__`` begins; ``None`` if it is a part of another client."""
         outer = current()
-        if outer is not None and outer.live and outer.client is not None:
+        if (
+            outer is not None
+            and outer.live
+            and outer.client is not None
+            and (kind.library in _layers_of(outer.client) or not self._is_called_by_user(outer.client, frame))
+        ):
             return None
         if made_in_import(frame):
             return None  # a library's own, as urllib3 makes one for its functions
@@ -1240,6 +1272,14 @@ _CALLERS_MAX: Final = 1_000
 _LANES_MAX: Final = 1_000
 _IDLE_NS: Final = 1_000_000_000
 """What was closed after less than this was closed after use; after more it had been idle."""
+_ENTRY_LOCAL: Final = "_o_call"
+"""A local variable of those hooks, and of nothing else, in which a client's call begins."""
+_LOWER: Final = frozenset({"urllib3", "urllib3_future", "http"})
+_LAYERS: Final = {
+    "requests": _LOWER, "niquests": _LOWER, "botocore": _LOWER, "urllib3": _LOWER, "http": frozenset({"http"}),
+}  # fmt: skip
+"""Which libraries a library is built on: adapters of the user's own stand in the middle, and make its parts."""
+_LIBRARIES: Final = frozenset({"httpx", "httpx2", "requests", "niquests", "aiohttp", "botocore", *_LOWER})
 _SHELLS: Final = ("truststore",)
 """Packages whose context class wraps the one that does the work."""
 _TRANSPORT_DEPTH: Final = 3
@@ -1257,6 +1297,10 @@ _SHORTCUTS: Final = {
 }
 """Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
 _IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+
+
+def _layers_of(client: Client) -> frozenset[str]:
+    return _LAYERS.get(client.kind.library, frozenset())
 
 
 class Making:

@@ -281,6 +281,17 @@ class SiteFinder:
                 return None if kind == _STOP else (file, line, function)
         return None
 
+    def is_called_by_user(self, frame: FrameType | None, entry: str) -> bool:
+        """Whether a user's line comes before a function that has a local of the name ``entry``, on the way up."""
+        while frame is not None and entry not in frame.f_code.co_varnames:
+            kind = self._kinds.get(id(frame.f_code))
+            if kind is None:
+                kind = self._classify(frame.f_code)
+            if kind:
+                return kind == _USER
+            frame = frame.f_back
+        return False
+
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame is neither the user's nor an event loop's."""
         known = self._kinds.get(id(frame.f_code))
