@@ -93,8 +93,43 @@ def test_the_command_merges_files_and_folders(tmp_path, capsys):
     assert guarded(cli, arguments) == 0
     assert "8 cases from 3 reports" in capsys.readouterr().out
     assert len(load_report(tmp_path / "out").records) == 8
-    assert guarded(cli, ["merge", str(tmp_path / "out.json"), str(tmp_path / "third")]) == 0
-    assert load_report(tmp_path / "out.json") == shard(6, 7)
+    parts = [str(tmp_path / "shards" / "two.json"), str(tmp_path / "third")]
+    assert guarded(cli, ["merge", str(tmp_path / "out.json"), *parts]) == 0
+    assert len(load_report(tmp_path / "out.json").records) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["one", "two"], "a report is there already"),
+        (["one", "two", "three"], "a report is there already"),
+        (["one/report.json", "two", "three"], "a report is there already"),
+        (["shards", "two", "three"], "a report is there already"),
+        (["shards", "shards"], "is or holds one of the reports"),
+        (["shards", "shards/a.json", "two"], "is or holds one of the reports"),
+        (["--force", "link", "one", "two"], "is or holds one of the reports"),
+        (["--force", "one", "one", "two"], "is or holds one of the reports"),
+        (["--force", "one", "two"], "it takes two or more"),
+        (["new", "two", "two/report.json"], "it takes two or more"),
+    ],
+)
+def test_a_forgotten_out_costs_no_report(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    places = ["one/report.json", "two/report.json", "three/report.json", "shards/a.json", "shards/b.json"]
+    for number, place in enumerate(places):
+        save_report(shard(number), tmp_path / place)
+    (tmp_path / "link").symlink_to("one")
+    before = {place: (tmp_path / place).read_bytes() for place in places}
+    assert guarded(cli, ["merge", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert {str(file.relative_to(tmp_path)): file.read_bytes() for file in tmp_path.rglob("*.json")} == before
+
+
+def test_a_merge_is_made_again_by_force(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        save_report(shard(number), tmp_path / f"{number}.json")
+    assert [guarded(cli, ["merge", *more, "out", "0.json", "1.json"]) for more in ((), (), ("--force",))] == [0, 2, 0]
 
 
 def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
