@@ -77,7 +77,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Frame(msgspec.Struct, frozen=True, order=True):
-    """A line of the user's code. ``file`` is absolute, or empty where unknown."""
+    """A line of the user's code. ``file`` is absolute, ``<string>`` or ``<stdin>``, or empty where unknown."""
 
     file: str
     line: int

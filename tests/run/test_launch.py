@@ -13,6 +13,7 @@ import zipapp
 import pytest
 
 from connprof.launch import child
+from tests.run.conftest import GET
 
 
 def plain(runs, *words, **options):
@@ -69,6 +70,45 @@ def test_python_options_by_way_of_a_command(runs):
     app = runs.program("print(sys.flags.dev_mode, get())")
     done = runs("--", sys.executable, "-X", "dev", app)
     assert (done.out, done.counts) == (b"True 200\n", (1, 1, 1, 1))
+
+
+TYPED = (
+    GET
+    + """
+import dataclasses
+get()
+def other():
+    get()
+other(); other()
+@dataclasses.dataclass
+class Holder:
+    context: ssl.SSLContext = dataclasses.field(default_factory=ssl.create_default_context)
+Holder()
+"""
+)
+TYPED_LINES = [TYPED[: TYPED.index(text)].count("\n") + 1 for text in ("connection = ", "Holder()")]
+
+
+@pytest.mark.parametrize(("words", "stdin", "file"), [(("-c", TYPED), None, "<string>"), (("-",), TYPED, "<stdin>")])
+def test_a_program_without_a_file_has_lines(runs, words, stdin, file):
+    done = runs("--sarif", "x.sarif", "--", sys.executable, *words, stdin=stdin and stdin.encode())
+    contexts = {
+        (site.site.file, site.site.line): site.counts.contexts_count
+        for site in done.profile.sites
+        if site.counts.contexts_count
+    }
+    assert contexts == {(file, TYPED_LINES[0]): 3, (file, TYPED_LINES[1]): 1}
+    assert "artifactLocation" not in (runs.folder / "x.sarif").read_text()
+
+
+def test_a_spawned_process_begins_with_nobodys_line(runs):
+    text = """if True:
+        import multiprocessing, ssl
+        process = multiprocessing.get_context("spawn").Process(target=ssl.create_default_context)
+        process.start(); process.join()
+    """
+    done = runs("--", sys.executable, "-c", text)
+    assert [site.site.file for site in done.profile.sites if site.counts.contexts_count] == [""]
 
 
 def test_another_interpreter_is_run(runs):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connprof.observe.figures import CallSite, Counts, Errors, Event, Handshake, OriginCounts, SiteCounts
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Expense, Story
+from connprof.observe.sites import TYPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -396,7 +397,7 @@ class Observation:
 
 def _call_site(key: SiteKey) -> CallSite:
     file, line, function, certainty = key
-    path = os.path.abspath(file) if file else ""  # noqa: PTH100 - Path adds nothing to a string kept as one
+    path = file if not file or file in TYPED else os.path.abspath(file)  # noqa: PTH100 - Path adds nothing to a string kept as one
     return CallSite(file=path, line=line, function=function, certainty=certainty)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import site
+import sys
 import sysconfig
 import threading
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ __all__ = [
     "DEFAULT_FINDER",
     "LIBRARY_FOLDERS",
     "THREAD_LINES",
+    "TYPED",
     "UNKNOWN",
     "Caller",
     "Carried",
@@ -155,6 +157,8 @@ _LOOP_FUNCTIONS: Final[dict[tuple[str, str], frozenset[str]]] = {
 """Folder, file, and the functions in it that run a loop. Others in those files, as ``create_connection``, are
 awaited by the user's own coroutine, and the walk goes on through them."""
 
+TYPED: Final = ("<string>", "<stdin>")
+"""What ``python -c`` and ``python -`` call the file of a program that has none."""
 _CACHED_CODES_MAX = 50_000
 
 _thread_lines: WeakKeyDictionary[threading.Thread, Carried] = WeakKeyDictionary()
@@ -202,6 +206,22 @@ def _is_user_file(file: str) -> bool:
     return f"{os.sep}site-packages{os.sep}" not in path and f"{os.sep}dist-packages{os.sep}" not in path
 
 
+def _is_typed(frame: FrameType) -> bool:
+    """Whether a frame without a file is the program itself, as ``python -c`` and ``python -`` run it.
+
+    What is made with ``exec`` in such a program has its name too, as the ``__init__`` of its dataclasses; that a
+    process of :mod:`multiprocessing` begins with is nobody's.
+    """
+    main, file = sys.modules.get("__main__"), frame.f_code.co_filename
+    return (
+        main is not None
+        and frame.f_globals is vars(main)
+        and frame.f_globals.get("__file__", file) == file
+        and not getattr(frame.f_code, "co_qualname", "").startswith("__create_fn__")
+        and not any(word.startswith("from multiprocessing.") for word in sys.orig_argv)
+    )
+
+
 class SiteFinder:
     """Walks up a stack to the innermost line of user code.
 
@@ -238,7 +258,7 @@ class SiteFinder:
         while frame is not None:
             kind = kinds.get(id(frame.f_code))
             if kind is None:
-                kind = self._classify(frame.f_code)
+                kind = self._classify(frame)
             if kind:
                 if kind == _STOP:
                     return None
@@ -265,7 +285,7 @@ class SiteFinder:
             code = frame.f_code
             kind = self._kinds.get(id(code))
             if kind is None:
-                kind = self._classify(code)
+                kind = self._classify(frame)
             if kind == _STOP:
                 break
             if kind == _USER:
@@ -286,7 +306,7 @@ class SiteFinder:
         while frame is not None and entry not in frame.f_code.co_varnames:
             kind = self._kinds.get(id(frame.f_code))
             if kind is None:
-                kind = self._classify(frame.f_code)
+                kind = self._classify(frame)
             if kind:
                 return kind == _USER
             frame = frame.f_back
@@ -295,10 +315,14 @@ class SiteFinder:
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame is neither the user's nor an event loop's."""
         known = self._kinds.get(id(frame.f_code))
-        return (self._classify(frame.f_code) if known is None else known) == _SKIP
+        return (self._classify(frame) if known is None else known) == _SKIP
 
-    def _classify(self, code: CodeType) -> int:
-        kind = self._kind_named(code.co_filename, code.co_name)
+    def _classify(self, frame: FrameType) -> int:
+        code = frame.f_code
+        if code.co_filename in TYPED and _is_typed(frame):
+            kind = _USER if self._is_user(code.co_filename) else _SKIP
+        else:
+            kind = self._kind_named(code.co_filename, code.co_name)
         if len(self._kinds) >= _CACHED_CODES_MAX:
             self._kinds.clear()
             self._codes.clear()

@@ -11,6 +11,7 @@ from connprof.observe.observation import Field
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Expense, chains_of, idle
 from connprof.observe.recorder import RECORDER
+from connprof.observe.sites import TYPED
 
 if TYPE_CHECKING:
     from connprof.observe.observation import Observation
@@ -66,7 +67,7 @@ def _costs(costs: list[int] | None) -> dict[str, int]:
 
 
 def _file(file: str) -> str:
-    return os.path.abspath(file) if file else ""  # noqa: PTH100 - Path adds nothing to a string kept as one
+    return file if not file or file in TYPED else os.path.abspath(file)  # noqa: PTH100 - Path adds nothing to a string kept as one
 
 
 def _place(key: SiteKey) -> dict[str, Any]:
