@@ -14,7 +14,7 @@ import msgspec
 
 from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
-from connprof.model import Case, HazardOutcome
+from connprof.model import PEAK_PACKAGES, Case, HazardOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,10 +91,6 @@ incomparable. The one table of this kind; METHODOLOGY.md gives the reasons.
 ``python`` is compared up to its minor version. ``client_library`` and its version are in no row: comparing two
 versions of a client is what many comparisons are for. They are named where they differ.
 """
-
-PEAK_PACKAGES = ("h2",)
-"""Packages that are imported during a session wherever they are installed (httpcore does that with h2): peak bytes are
-incomparable between an environment that has one of them and one that has not."""
 
 _COUNT, _BYTES, _RATIO = "count", "bytes", "ratio"
 _EXACT, _BANDED, _NOISY = MetricClass.EXACT, MetricClass.BANDED, MetricClass.NOISY
@@ -343,9 +339,16 @@ class _Side:
         """Whether ``reference`` was not measured under this case's axes, or is not to be trusted."""
         return self._reference(case, reference) is None
 
+    def is_apart(self, case: Case, reference: str) -> bool:
+        """Whether ``reference`` was measured, but in another run than this case: a merged report holds several."""
+        other = self._references.get(reference, {}).get(_axes(case))
+        return other is not None and self.records[other].shard != self.records[case].shard
+
     def _reference(self, case: Case, reference: str | None) -> Case | None:
         other = self._references.get(reference or "", {}).get(_axes(case))
-        return None if other is None or _state(self.records[other]) is not None else other
+        if other is None or _state(self.records[other]) is not None:
+            return None
+        return other if self.records[other].shard == self.records[case].shard else None
 
     def over(self, case: Case, reference: str | None) -> tuple[float | None, float | None]:
         """CPU and wall time over those of ``reference`` under the same axes; ``None`` where there are none."""
@@ -597,6 +600,9 @@ def _retained(outcome: MeasuredFigures) -> int | None:
     return None if outcome.retained is None else outcome.retained.retained_bytes
 
 
+_ROLES = ("baseline", "candidate")
+
+
 def _ratios(
     subject: Subject, case: Case, note: StrategyNote | None, sides: tuple[_Side, _Side], why: str
 ) -> Iterator[Pair]:
@@ -605,8 +611,13 @@ def _ratios(
         if reference is None or reference == case.strategy:
             continue
         found = [side.over(case, reference) for side in sides]
+        apart = [role for role, side in zip(_ROLES, sides, strict=True) if side.is_apart(case, reference)]
         for k, metric in enumerate(metrics):
             one, other = found[0][k], found[1][k]
+            if apart:
+                reason = f"{reference} was measured in another run than this case, in the {' and the '.join(apart)}."
+                yield Pair(subject, metric, one, other, None, State.INCOMPARABLE, reason)
+                continue
             if one is None and other is None:
                 continue
             broken = other is None and sides[1].is_without(case, reference)

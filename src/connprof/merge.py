@@ -5,12 +5,25 @@ A report has one environment, so only reports of one identity and one commit can
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from connprof.errors import FileError
-from connprof.model import Case, Environment, HazardNote, Record, Report, Run, SafetyCell, StrategyNote, Verdict
+from connprof.model import (
+    PEAK_PACKAGES,
+    Case,
+    Environment,
+    HazardNote,
+    Record,
+    Report,
+    Run,
+    SafetyCell,
+    StrategyNote,
+    Verdict,
+)
 from connprof.verdict import judge
 
 if TYPE_CHECKING:
@@ -69,21 +82,43 @@ def _check_same(first_name: str, first: Report, name: str, report: Report) -> No
             f"{between}, because they measured different commits: {(first.run.commit or 'not known')[:40]!r} and "
             f"{(report.run.commit or 'not known')[:40]!r}."
         )
+    one_sided = [
+        name for name in PEAK_PACKAGES if (name in first.environment.packages) != (name in report.environment.packages)
+    ]
+    if one_sided:
+        raise FileError(
+            f"{between}, because only one of them was measured with {', '.join(one_sided)} installed, on which peak "
+            "bytes depend."
+        )
     if first.verdict.incident != report.verdict.incident:
         raise FileError(f"{between}, because they are about different incidents.")
 
 
 def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
+    """The cases of all, each with the run that measured it where there were several."""
     found: dict[Case, tuple[str, Record]] = {}
-    for name, report in reports:
-        for record in report.records:
+    shards = [_shard(report) for _, report in reports]
+    several = len(set(shards)) > 1
+    for (name, report), shard in zip(reports, shards, strict=True):
+        for each in report.records:
+            record = replace(each, shard=shard) if several and not each.shard else each
             known = found.setdefault(record.case, (name, record))
-            if replace(known[1], cached_from=None) != replace(record, cached_from=None):
+            if _figures(known[1]) != _figures(record):
                 raise FileError(
                     f"{known[0]} and {name} cannot be merged, because both measured {record.case.key[:100]!r}, with "
                     "different figures."
                 )
     return tuple(record for _, record in found.values())
+
+
+def _figures(record: Record) -> Record:
+    return replace(record, cached_from=None, shard="")
+
+
+def _shard(report: Report) -> str:
+    """A name for the run that made ``report``: when it started, and what tells it from another at the same moment."""
+    surroundings = msgspec.json.encode((report.run, report.environment), order="sorted")
+    return f"{report.run.started_at} {sha256(surroundings).hexdigest()[:8]}"
 
 
 def _strategies(reports: Sequence[tuple[str, Report]]) -> tuple[StrategyNote, ...]:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "PEAK_PACKAGES",
     "SCHEMA",
     "Amounts",
     "Answers",
@@ -53,6 +54,10 @@ __all__ = [
 
 SCHEMA = "connprof/1"
 """Name and version of the file format. History: ``docs/FORMAT.md``."""
+
+PEAK_PACKAGES = ("h2",)
+"""Packages that are imported during a session wherever they are installed (httpcore does that with h2): peak bytes are
+incomparable between an environment that has one of them and one that has not."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -400,12 +405,15 @@ class Record(Frozen, frozen=True, kw_only=True):
         identity: where this case's environment differs from the report's (another library, another Python): the keys
             of :attr:`Environment.identity` that differ, with their values here.
         cached_from: when it was measured, as an ISO time, if it was taken from the cache; else ``None``.
+        shard: in a report merged from several runs, which of them measured this case; else empty. Times are ratios
+            within one run, so only cases of one shard have any.
     """
 
     case: Case
     outcome: Outcome
     identity: dict[str, str] = {}
     cached_from: str | None = None
+    shard: str = ""
 
 
 # --- safety ---------------------------------------------------------------------------------------------------

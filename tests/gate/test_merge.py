@@ -3,11 +3,12 @@ from msgspec.structs import replace
 
 from connprof.cli import cli, guarded
 from connprof.errors import FileError
+from connprof.gate import Policy
 from connprof.merge import merge
 from connprof.model import VerdictStatus
 from connprof.store import load_report, save_report
 from tests import samples
-from tests.gate.sides import POOLED, outcome_of, with_changed, with_identity
+from tests.gate.sides import POOLED, judged, outcome_of, with_changed, with_identity
 
 WHOLE = samples.report()
 
@@ -123,6 +124,56 @@ def test_a_forgotten_out_costs_no_report(tmp_path, monkeypatch, capsys, argument
     assert guarded(cli, ["merge", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert {str(file.relative_to(tmp_path)): file.read_bytes() for file in tmp_path.rglob("*.json")} == before
+
+
+# --- of several runs ------------------------------------------------------------------------------------------------
+
+
+def of_two_runs(*, slower=1):
+    """The floor from one machine, all else from another, and the second ``slower`` times as slow."""
+    rest = shard(*range(1, 8), run=samples.run(duration_s=7.0))
+    for name in (sketch.name for sketch in samples.SKETCHES[1:]):
+        timing = tuple(
+            replace(
+                each,
+                wall_ns=tuple(slower * one for one in each.wall_ns),
+                thread_time_ns=tuple(slower * one for one in each.thread_time_ns),
+            )
+            for each in outcome_of(rest, name).timing
+        )
+        rest = samples.with_outcome(rest, name, replace(outcome_of(rest, name), timing=timing))
+    return merge([("a", shard(0)), ("b", rest)])
+
+
+def test_each_case_keeps_the_run_that_measured_it_through_further_merges():
+    joined = of_two_runs()
+    shards = {record.case.strategy: record.shard for record in joined.records}
+    assert len(set(shards.values())) == 2
+    assert [name for name in shards if shards[name] == shards["floor"]] == ["floor"]
+    assert merge([("a", joined), ("b", shard(0, run=samples.run(seed=9)))]).records == joined.records
+
+
+@pytest.mark.parametrize("sides", [(of_two_runs(), of_two_runs(slower=3)), (WHOLE, of_two_runs(slower=3))])
+def test_no_time_is_divided_by_that_of_another_run(sides):
+    policy = Policy(limits_ppm={"cpu_over_floor": 10_000, "wall_over_floor": 10_000})
+    found = judged(*sides, policy)
+    rows = [each for each in found.rows if each.pair.metric is not None and "over_floor" in each.pair.metric.name]
+    assert rows
+    assert {each.status.value for each in rows} == {"incomparable"}
+    assert all("floor was measured in another run" in each.pair.reason for each in rows)
+    within = [
+        each for each in found.rows if each.pair.metric is not None and "over_regression" in each.pair.metric.name
+    ]
+    assert {each.status.value for each in within} == {"shown"}
+
+
+def test_shards_whose_peaks_cannot_be_compared_are_refused():
+    other = shard(7)
+    packages = {name: version for name, version in other.environment.packages.items() if name != "h2"}
+    ours = replace(WHOLE, environment=replace(WHOLE.environment, packages=packages | {"h2": "4.3.0"}))
+    theirs = replace(other, environment=replace(other.environment, packages=packages))
+    with pytest.raises(FileError, match="only one of them was measured with h2 installed"):
+        merge([("a", ours), ("b", theirs)])
 
 
 def test_a_merge_is_made_again_by_force(tmp_path, monkeypatch):
