@@ -3,7 +3,8 @@
 A *situation* names which strategies belong to it, which hazards decide there, and which of the others can be met by a
 setting. The rule is the same for all: a strategy that breaks, hangs or does silent harm under a deciding hazard falls
 out; of those that are left the cheapest is recommended. Prices within :data:`SAME_PRICE` of each other count as equal;
-then the one that the fewest hazards of all kinds harm goes first. A strategy whose deciding hazards were not all
+then the one whose hazards were all probed goes first, and of those the one that the fewest of all kinds harm. What was
+not probed is never counted as held: it is named. A strategy whose deciding hazards were not all
 probed, or whose price was not measured, is never recommended, and is named.
 """
 
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from connprof import safety
 from connprof.axes import base_values, varied
-from connprof.model import Case, HazardOutcome, Measured
+from connprof.model import Case, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from connprof.model import Record, Report, SafetyCell, StrategyNote
 
@@ -102,13 +103,16 @@ class Candidate:
     """A strategy that every deciding hazard spares.
 
     ``minded`` are its cells under hazards that a setting meets and that do not spare it; ``against`` is the weight of
-    all its cells (:func:`connprof.safety.weight`).
+    all its cells (:func:`connprof.safety.weight`). ``not_probed`` are hazards that a setting meets and of which this
+    run says nothing here, ``gaps_count`` all that it probed elsewhere and not here.
     """
 
     note: StrategyNote
     price: Price
     minded: tuple[SafetyCell, ...]
     against: int
+    not_probed: tuple[str, ...] = ()
+    gaps_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,7 +342,8 @@ def advise(report: Report, situations: Sequence[Situation] = SITUATIONS) -> tupl
         cells.setdefault((cell.strategy, cell.client_library), {})[cell.hazard] = cell
     priced = prices(report)
     notes = [note for note in report.strategies if note.name != _NO_LIBRARY and note.client_library == LIBRARY]
-    return tuple(_advice(situation, notes, cells, priced) for situation in situations)
+    probed = {cell.hazard for cell in report.safety if cell.client_library == LIBRARY and _is_known(cell)}
+    return tuple(_advice(situation, notes, cells, priced, probed) for situation in situations)
 
 
 def _advice(
@@ -346,6 +351,7 @@ def _advice(
     notes: Iterable[StrategyNote],
     cells: Mapping[tuple[str, str], Mapping[str, SafetyCell]],
     priced: Mapping[str, Price],
+    probed: Collection[str],
 ) -> Advice:
     candidates, fallen, unknown = [], [], []
     for note in notes:
@@ -354,11 +360,7 @@ def _advice(
         own = cells.get((note.name, LIBRARY), {})
         price = priced.get(note.name)
         bad = tuple(own[hazard] for hazard in situation.decides if hazard in own and _harms(own[hazard]))
-        absent = tuple(
-            hazard
-            for hazard in situation.decides
-            if hazard not in own or own[hazard].outcome is HazardOutcome.NOT_PROBED
-        )
+        absent = _unprobed(situation.decides, own)
         if bad:
             elsewhere = tuple(
                 sorted(
@@ -374,7 +376,16 @@ def _advice(
             unknown.append(Unknown(note=note, price=price, not_probed=absent))
         else:
             minded = tuple(own[hazard] for hazard in situation.minds if hazard in own and _harms(own[hazard]))
-            candidates.append(Candidate(note=note, price=price, minded=minded, against=safety.weight(own.values())))
+            candidates.append(
+                Candidate(
+                    note=note,
+                    price=price,
+                    minded=minded,
+                    against=safety.weight(own.values()),
+                    not_probed=_unprobed(situation.minds, own),
+                    gaps_count=len(_unprobed({*probed, *situation.minds}, own)),
+                )
+            )
     measure = situation.measure
     if any(one.price.per_call(measure) is None for one in candidates):
         measure = "handshakes"
@@ -393,7 +404,7 @@ def _advice(
 
 
 def _ranked(candidates: Iterable[Candidate], measure: Measure) -> tuple[Candidate, ...]:
-    """Cheapest first; those of one price by what counts against them, then by handshakes."""
+    """Cheapest first; those of one price by what was not probed, what counts against them, then by handshakes."""
     by_price = sorted(candidates, key=lambda one: (one.price.per_call(measure) or 0.0, one.note.name))
     ranked: list[tuple[int, Candidate]] = []
     step, start = 0, 0.0
@@ -407,12 +418,21 @@ def _ranked(candidates: Iterable[Candidate], measure: Measure) -> tuple[Candidat
     ranked.sort(
         key=lambda pair: (
             pair[0],
+            pair[1].gaps_count,
             pair[1].against,
             pair[1].price.handshakes_count / pair[1].price.calls_count,
             pair[1].note.name,
         )
     )
     return tuple(one for _, one in ranked)
+
+
+def _unprobed(hazards: Iterable[str], own: Mapping[str, SafetyCell]) -> tuple[str, ...]:
+    return tuple(hazard for hazard in hazards if hazard not in own or not _is_known(own[hazard]))
+
+
+def _is_known(cell: SafetyCell) -> bool:
+    return cell.outcome in safety.KNOWN
 
 
 def _harms(cell: SafetyCell) -> bool:

@@ -3,6 +3,7 @@ from msgspec.structs import replace
 
 from connprof.advice import SITUATIONS, advise, prices
 from connprof.model import HazardOutcome, Problem
+from connprof.report.situations import situation_views
 from tests import samples, wide_samples
 from tests.wide_samples import flipped
 
@@ -112,6 +113,59 @@ def test_what_was_not_probed_is_never_recommended(report):
     assert {one.not_probed for one in found.unknown} == {("H11",)}
     # What broke under another deciding hazard has fallen, whatever else is not known of it.
     assert [one.note.name for one in found.fallen] == ["gather"]
+
+
+def test_what_was_probed_less_is_not_preferred(report):
+    hazards = {*BY_NAME["script"].minds, *TITLES_OF_ONE_CLIENT}
+    near = _with_bytes(report, "one-client", _bytes_of(report, "sync-client"))
+    assert best(near, "script") == "sync-client"
+    left = [each for each in near.safety if (each.strategy, each.hazard in hazards) != ("one-client", True)]
+    fewer = replace(near, safety=tuple(left))
+    found = advice(fewer, "script")
+    assert found.best.note.name == "sync-client"
+    assert (found.best.not_probed, found.best.gaps_count) == (("H12b", "H12c"), 2)  # nobody's were
+    other = next(one for one in found.candidates if one.note.name == "one-client")
+    assert set(other.not_probed) == set(BY_NAME["script"].minds)
+    assert other.gaps_count == len(hazards)
+    assert next(one for one in advice(near, "script").candidates if one.note.name == "one-client").gaps_count == 2
+    # Alone at its price, it is recommended, and what is not known of it is named.
+    cheap = _with_bytes(fewer, "one-client", _bytes_of(report, "sync-client") // 2)
+    view = next(each for each in situation_views(cheap) if each.name == "script")
+    assert view.lead == "one-client"
+    assert view.minds[-1].startswith("Not probed, so it may need minding too: ")
+    assert all(hazard in view.minds[-1] for hazard in BY_NAME["script"].minds)
+    failed = flipped(report, f"{best(report, 'script')}/H16", outcome=HazardOutcome.NOT_PROBED)
+    assert advice(failed, "script").best.not_probed == ("H12b", "H12c", "H16")
+
+
+def _bytes_of(report, name):
+    return prices(report)[name].ssl_bytes
+
+
+def test_one_candidate_without_bytes_makes_handshakes_the_price_of_all(report):
+    def unmeasured(record):
+        if record.case != samples.case("one-client"):
+            return record
+        return replace(record, outcome=replace(record.outcome, memory=None))
+
+    changed = replace(report, records=tuple(unmeasured(record) for record in report.records))
+    assert advice(changed, "script").measure == "handshakes"
+
+
+def test_prices_are_one_within_a_step_and_not_from_step_to_step(report):
+    base = _bytes_of(report, "sync-client")
+    names = [one.note.name for one in advice(report, "script").candidates]
+    assert len(names) >= 5
+    changed = report
+    # Each is a fifth dearer than the one before: the third one starts a second step, the fifth a third one.
+    for place, name in enumerate(names[:5]):
+        changed = _with_bytes(changed, name, int(base * 1.2**place))
+        for cell in [each for each in changed.safety if each.strategy == name]:
+            hits = BROKE if place in {0, 2} and cell.hazard == "H10" else HELD
+            if cell.client_library == "httpx":
+                changed = flipped(changed, cell.key, **hits)
+    found = [one.note.name for one in advice(changed, "script").candidates]
+    assert found[:5] == [names[k] for k in (1, 0, 3, 2, 4)]
 
 
 def test_what_has_no_price_is_never_recommended(report):

@@ -96,11 +96,15 @@ def _minded(advice: Advice, best: Candidate, titles: dict[str, str]) -> tuple[st
     by_remedy: dict[str, list[SafetyCell]] = {}
     for cell in best.minded:
         by_remedy.setdefault(advice.situation.minds[cell.hazard], []).append(cell)
-    return tuple(
+    told = tuple(
         words.joined([f"{cell.hazard} ({_told(cell.hazard, titles)}: {outcome_phrase(cell)})" for cell in cells])
         + f": {remedy}."
         for remedy, cells in by_remedy.items()
     )
+    if not best.not_probed:
+        return told
+    unknown = words.joined([f"{hazard} ({_told(hazard, titles)})" for hazard in best.not_probed])
+    return (*told, f"Not probed, so it may need minding too: {unknown}.")
 
 
 def _told(hazard: str, titles: dict[str, str]) -> str:
@@ -114,6 +118,8 @@ def _next(lead: str, one: Candidate, advice: Advice) -> str:
     ours, theirs = best.price.per_call(advice.measure), one.price.per_call(advice.measure)
     if ours and theirs and theirs <= ours * SAME_PRICE and one.against > best.against:
         sentence += ", of much the same price, but more of all hazards harm it"
+    elif ours and theirs and theirs <= ours * SAME_PRICE and one.gaps_count > best.gaps_count:
+        sentence += ", of much the same price, but fewer hazards were probed on it"
     return f"{sentence}."
 
 
@@ -163,7 +169,8 @@ def _rule(advice: Advice, titles: dict[str, str]) -> str:
     return (
         f"Belonging here: {situation.belongs_told}. Deciding: {_list(situation.decides, titles)}. Of those that these "
         f"spare, the cheapest in {_MEASURES[advice.measure]}; prices within {SAME_PRICE:g}x count as equal, and then "
-        f"whatever fewer hazards of all kinds harm goes first. Met by a setting: {_list(situation.minds, titles)}."
+        f"what was probed most goes first, and of that what fewer hazards of all kinds harm. Met by a setting: "
+        f"{_list(situation.minds, titles)}."
     )
 
 
