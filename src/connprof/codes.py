@@ -123,14 +123,16 @@ CODES: Final = (
         "CP008",
         "context-per-client",
         "context made per client though it could be shared",
-        "Make one SSL context and pass it to each of these clients (verify= in httpx, ssl= or ssl_context= elsewhere).",
+        "Make one SSL context and pass it to each of these clients (verify= in httpx, ssl= or ssl_context= elsewhere; "
+        "requests has no such parameter).",
         _BOTH,
     ),
     Code(
         "CP009",
         "context-unused",
         "context built and never used",
-        "Do not build the context, or pass verify=False or a shared context where only plain HTTP is spoken.",
+        "Do not build the context; where clients only speak plain HTTP, pass all of them one empty context, "
+        "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT): it reads no CA bundle, and refuses every https:// server.",
         _RUN,
     ),
     Code(

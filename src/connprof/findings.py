@@ -15,7 +15,7 @@ from connprof.profile import Finding, Price
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from connprof.profile import ClientGroup, ContextGroup, ProcessProfile
+    from connprof.profile import ClientGroup, ContextGroup, Counts, ProcessProfile
 
 __all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find"]
 
@@ -25,10 +25,13 @@ _PER_CALL_REQUESTS: Final = 2.0
 """Up to how many requests per client, in the mean, a client is one per call; beyond, it is one per batch."""
 _DEFAULT_EXPIRY_NS: Final = 5_000_000_000
 """How long most pools and servers keep an idle connection. For calls further apart a shared client saves none."""
+_SECOND_NS: Final = 1_000_000_000
 _GROWING_COUNT: Final = 10
 """From how many contexts alive at the end they count as growing."""
 _CLOSABLE: Final = frozenset({"httpx", "httpx2", "aiohttp", "niquests"})
 """Libraries that warn of clients that are not closed, or leak their connections."""
+_CONTEXT_PER_CONNECTION: Final = frozenset({"requests", "urllib3"})
+"""Libraries whose clients build a context for each connection that they open, unless they are given one."""
 
 
 def find(process: ProcessProfile) -> tuple[Finding, ...]:
@@ -87,8 +90,8 @@ def _handshakes_only(group: ClientGroup, handshakes_count: int) -> Price:
     Where each connection has a context of its own, as in requests, contexts as well.
     """
     counts, costs = group.counts, group.costs
-    of = max(counts.handshakes_count, 1)
-    has_contexts = group.made_count < counts.contexts_count == counts.handshakes_count
+    of = max(_tried(counts), 1)
+    has_contexts = group.made_count < counts.contexts_count == _tried(counts)
     cpu_ns = costs.handshake_cpu_ns + (costs.context_cpu_ns if has_contexts else 0)
     wall_ns = costs.handshake_wall_ns + costs.connect_wall_ns + (costs.context_wall_ns if has_contexts else 0)
     return Price(
@@ -129,6 +132,11 @@ def _peaks(group: ClientGroup) -> int:
     return sum(min(share.open_peak_count, share.handshakes_count) for share in group.origins if share.handshakes_count)
 
 
+def _tried(counts: Counts) -> int:
+    """Handshakes, whatever became of them."""
+    return counts.handshakes_count + counts.handshakes_failed_count
+
+
 def _requests(group: ClientGroup) -> int:
     return group.counts.requests_count or 0
 
@@ -138,6 +146,8 @@ def _times(count: int, what: str, plural: str = "") -> str:
 
 
 def _seconds(nanoseconds: int) -> str:
+    if nanoseconds < _SECOND_NS:
+        return f"{nanoseconds / 1e6:.3g} ms"
     return f"{nanoseconds / 1e9:.3g} s"
 
 
@@ -153,12 +163,7 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
         return
     if not counts.handshakes_count and group.plain_only_count:
         return  # plain HTTP: what is wrong there is the context (CP009)
-    loops_count = max(group.loops_count, 1)
-    sparse = (group.gap_median_ns or 0) > _DEFAULT_EXPIRY_NS
-    contexts_left = min(counts.contexts_count, counts.contexts_count // max(group.made_count, 1) or 1)
-    handshakes_left = min(counts.handshakes_count, max(_peaks(group), loops_count if counts.handshakes_count else 0))
-    if sparse:
-        handshakes_left = counts.handshakes_count
+    contexts_left, handshakes_left = _kept(group)
     if contexts_left >= counts.contexts_count and handshakes_left >= counts.handshakes_count:
         return
     code = "CP002" if group.shortcut else "CP001"
@@ -172,16 +177,10 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
         ("TLS handshakes", f"{counts.handshakes_count:,}"),
         ("requests", f"{_requests(group):,}"),
     ]
+    if counts.handshakes_failed_count:
+        evidence.insert(3, ("failed handshakes", f"{counts.handshakes_failed_count:,}"))
     if group.gap_median_ns is not None:
         evidence.append(("median time between two", _seconds(group.gap_median_ns)))
-    fix = ""
-    if loops_count > 1:
-        fix = (
-            f"{BY_CODE[code].fix} They were used on {loops_count:,} event loops: one client per loop, or one SSL "
-            "context for all of them."
-        )
-    elif sparse:
-        fix = "Share one SSL context: calls are so far apart that no connection would be kept for the next one."
     yield _finding(
         code,
         group,
@@ -189,8 +188,60 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
         evidence,
         cost=_price(group),
         leaves=_left(group, contexts_left, handshakes_left),
-        fix=fix,
+        fix=_advice(code, group),
     )
+
+
+def _is_sparse(group: ClientGroup) -> bool:
+    return (group.gap_median_ns or 0) > _DEFAULT_EXPIRY_NS
+
+
+def _is_split(group: ClientGroup) -> bool:
+    """Whether clients have to be kept for each thread."""
+    return group.library == "requests" and group.threads_count > 1
+
+
+def _kept(group: ClientGroup) -> tuple[int, int]:
+    """How many contexts and handshakes there would be if clients were kept."""
+    counts = group.counts
+    handshakes_left = min(
+        counts.handshakes_count, max(_peaks(group), max(group.loops_count, 1) if counts.handshakes_count else 0)
+    )
+    if _is_split(group):  # a connection to each origin in each thread
+        in_threads = sum(min(group.threads_count, share.handshakes_count) for share in group.origins)
+        handshakes_left = max(handshakes_left, in_threads)
+    if _is_sparse(group):
+        handshakes_left = counts.handshakes_count
+    contexts_left = counts.contexts_count // max(group.made_count, 1) or 1
+    if group.library in _CONTEXT_PER_CONNECTION:
+        contexts_left = max(contexts_left, handshakes_left + counts.handshakes_failed_count)
+    return min(counts.contexts_count, contexts_left), handshakes_left
+
+
+def _advice(code: str, group: ClientGroup) -> str:
+    advice = _ADVICE.get(group.shortcut.partition(".request.")[0], BY_CODE[code].fix)
+    if _is_split(group):
+        advice = (
+            f"Keep one requests.Session for each of the {group.threads_count:,} threads, in a threading.local(): "
+            "requests does not promise that threads may share one."
+        )
+    elif group.loops_count > 1:
+        advice = (
+            f"{advice} They were used on {group.loops_count:,} event loops: one client per loop, or one SSL context "
+            "for all of them."
+        )
+    elif _is_sparse(group):
+        advice = "Share one SSL context: calls are so far apart that no connection would be kept for the next one."
+    failed = " Handshakes that failed would fail as well." if group.counts.handshakes_failed_count else ""
+    return f"{advice}{failed}"
+
+
+_ADVICE: Final = {
+    "urllib": "Use a client that keeps connections (http.client.HTTPSConnection, urllib3, httpx), which is what the "
+    "figures left over are for; urllib.request alone can only share a context=, and each call makes its handshake all "
+    "the same.",
+}
+"""The package of a function that makes clients -> what to do, where that is not what it is for the others."""
 
 
 def _is_burst(group: ClientGroup) -> bool:
@@ -201,11 +252,12 @@ def _is_burst(group: ClientGroup) -> bool:
 def _left(group: ClientGroup, contexts_count: int, handshakes_count: int) -> Price:
     counts, costs = group.counts, group.costs
     context_share = (contexts_count, max(counts.contexts_count, 1))
-    handshake_share = (handshakes_count, max(counts.handshakes_count, 1))
+    failed_count = counts.handshakes_failed_count  # which a kept client does not mend
+    handshake_share = (handshakes_count + failed_count, max(_tried(counts), 1))
     return Price(
         contexts_count=contexts_count,
         handshakes_count=handshakes_count,
-        connections_count=min(handshakes_count, counts.connections_count) if counts.handshakes_count else None,
+        connections_count=min(handshakes_count + failed_count, counts.connections_count) if _tried(counts) else None,
         cpu_ns=costs.context_cpu_ns * context_share[0] // context_share[1]
         + costs.handshake_cpu_ns * handshake_share[0] // handshake_share[1],
         wall_ns=costs.context_wall_ns * context_share[0] // context_share[1]
@@ -214,8 +266,13 @@ def _left(group: ClientGroup, contexts_count: int, handshakes_count: int) -> Pri
 
 
 def context_per_client(group: ClientGroup) -> Iterator[Finding]:
-    """CP008: many clients with a context of their own, each used for long, or all kept."""
+    """CP008: many clients with a context of their own, each used for long, or all kept.
+
+    Sessions of requests take no context, and make one per connection: there is nothing to be shared.
+    """
     counts = group.counts
+    if group.library == "requests":
+        return
     if group.made_count < CHURN_MADE_COUNT or counts.contexts_count < group.made_count:
         return
     if group.plain_only_count * 2 > group.made_count or not counts.handshakes_count:
@@ -420,10 +477,11 @@ def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterato
         return
     if group.ca_loads_count < group.made_count or group.alive_count * 2 > group.made_count:
         return
+    used_for = _times(group.handshakes_count, "handshake") if group.handshakes_count else "handshakes that all failed"
     yield _finding(
         "CP003",
         group,
-        f"{_times(group.made_count, 'SSL context')} made for {_times(group.handshakes_count, 'handshake')}",
+        f"{_times(group.made_count, 'SSL context')} made for {used_for}",
         (
             ("SSL contexts", f"{group.made_count:,}"),
             ("CA loads", f"{group.ca_loads_count:,}"),
@@ -435,7 +493,7 @@ def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterato
 
 
 def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[Finding]:
-    """CP009: contexts that took time to build and never shook a hand, by clients that did send requests."""
+    """CP009: contexts that took time to build and were in no handshake, by clients that did send requests."""
     unused_count = group.unused_count
     if maker is not None and group.maker:
         # Of clients that have sent nothing yet nobody knows what they are for.
@@ -455,7 +513,7 @@ def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[F
             ("CA loads", f"{group.ca_loads_count:,}"),
         ),
         cost=_context_price(group, unused_count),
-        # A client needs one to be made; it can be shared, and empty.
+        # A client needs one to be made; it can be shared, and empty: then it takes no time.
         leaves=Price(contexts_count=1 if group.maker else 0, handshakes_count=0, cpu_ns=0, wall_ns=0),
     )
 

@@ -163,7 +163,7 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     idle_alive_count: int
     """Of those alive at the end, how many sent nothing since half of the group had been made."""
     plain_only_count: int
-    """How many sent requests, and none of them over TLS, and had an SSL context of their own."""
+    """How many sent requests, never began a handshake, and had an SSL context of their own."""
     loops_count: int
     """Distinct event loops that used them; 0 for synchronous ones."""
     threads_count: int
@@ -217,7 +217,7 @@ class ContextGroup(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs
     made_count: int
     unused_count: int
-    """Of those made, how many have shaken no hand so far."""
+    """Of those made, how many have been in no handshake so far, not even in one that failed."""
     alive_count: int
     alive_peak_count: int
     idle_alive_count: int

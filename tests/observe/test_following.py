@@ -413,3 +413,37 @@ def test_a_snapshot_is_the_same_before_and_after_the_end(target):
     assert "CP016" in codes(seen)
     for client in kept:
         client.close()
+
+
+def test_a_context_whose_handshake_failed_was_used(main_server, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    context = ssl.create_default_context()
+    with observe() as seen:
+        own = ssl.create_default_context()
+        for each in (own, context):
+            with pytest.raises(httpx.ConnectError):
+                httpx.Client(verify=each).get(main_server.target.url(OK))
+        clients = [httpx.Client() for _ in range(2)]
+        for client in clients:
+            with pytest.raises(httpx.ConnectError):
+                client.get(main_server.target.url(OK))
+            client.close()
+    assert process_of(seen).counts.handshakes_failed_count == 4
+    assert [group.unused_count for group in process_of(seen).contexts] == [0, 0]
+    assert "CP009" not in codes(seen)
+
+
+def test_an_opener_that_is_kept_is_named(target):
+    import urllib.request
+
+    with observe() as seen:
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=target.bundle))
+        )
+        for _ in range(3):
+            opener.open(target.url(OK), timeout=10).close()
+    assert only(process_of(seen).clients).shortcut == "urllib.request.OpenerDirector.open"
+    finding = only(profile_of(seen).findings)
+    assert (finding.code, finding.what) == (
+        "CP002", "urllib.request.OpenerDirector.open() called 3 times, one request each",
+    )  # fmt: skip

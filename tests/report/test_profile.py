@@ -93,6 +93,12 @@ def test_a_clean_run_is_one_calm_sentence():
     )
 
 
+def test_handshakes_that_failed_are_in_the_headline():
+    made = replace(samples.clean(), counts=Counts(contexts_count=4, handshakes_failed_count=3, requests_count=0))
+    assert "Nothing found. 4 SSL contexts, 0 TLS handshakes, 3 failed handshakes, 0 connections" in rendered(made)
+    assert "failed" not in rendered("clean")
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [

@@ -319,3 +319,87 @@ def test_unknown_requests_stay_unknown():
     silent = msgspec.structs.replace(process(), counts=Counts(requests_count=None))
     profile = assemble([silent, silent], command=(), started_at="", duration_ns=1, exit_code=0)
     assert profile.counts.requests_count is None
+
+
+def share(origin="api:443", handshakes=20, peak=1):
+    return OriginShare(
+        origin=origin,
+        connections_count=handshakes,
+        handshakes_count=handshakes,
+        requests_count=20,
+        open_peak_count=peak,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "left"),
+    [
+        ({"origins": (share(), share("other:443"))}, 2),
+        ({"origins": (share(handshakes=40),), "threads_count": 3}, 3),
+        ({"origins": (share(), share("other:443")), "threads_count": 3}, 6),
+    ],
+)
+@pytest.mark.parametrize("shortcut", ["", "requests.get"])
+def test_a_context_for_each_connection_stays_with_each(changed, left, shortcut):
+    group = clients(40, library="requests", kind="requests.Session", shortcut=shortcut, **changed)
+    (finding,) = found(group).values()
+    assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (left, left)
+    assert ("threading.local()" in finding.fix) == ("threads_count" in changed)
+
+
+def test_other_libraries_keep_one_context_for_all_origins():
+    assert found(clients(40, origins=(share(), share("other:443"))))["CP001"].leaves.contexts_count == 1
+
+
+def test_sessions_of_requests_can_share_no_context():
+    kept = {"alive_count": 8, "alive_peak_count": 8, "closed_count": 0, "threads_count": 8, "used_once_count": 0}
+    counts = {"requests_count": 80}
+    assert set(found(clients(8, library="urllib3", kind="urllib3.PoolManager", counts=counts, **kept))) == {"CP008"}
+    assert not found(clients(8, library="requests", kind="requests.Session", counts=counts, **kept))
+
+
+def test_urllib_request_keeps_no_connections():
+    finding = found(clients(shortcut="urllib.request.urlopen", library="http"))["CP002"]
+    assert "urllib.request alone can only share a context=" in finding.fix
+    assert "same method" not in finding.fix
+
+
+def failing(made=40, failed=40, **changed):
+    done = made - failed
+    counts = {"handshakes_full_count": done, "handshakes_failed_count": failed, "connections_count": made}
+    counts["requests_count"] = done
+    origin = OriginShare(
+        origin="api:443", connections_count=made, handshakes_count=done, requests_count=done, open_peak_count=1
+    )
+    return clients(made, counts=counts, origins=(origin,), **changed)
+
+
+def test_handshakes_that_failed_would_fail_again():
+    all_failed = found(failing())["CP001"]
+    assert (all_failed.cost.handshakes_count, all_failed.leaves.handshakes_count) == (0, 0)
+    assert (all_failed.leaves.contexts_count, all_failed.leaves.connections_count) == (1, 40)
+    assert ("failed handshakes", "40") in all_failed.evidence
+    assert "fail as well" in all_failed.fix
+    some = found(failing(failed=10))["CP001"]
+    assert (some.leaves.handshakes_count, some.leaves.connections_count) == (1, 11)
+
+
+def test_no_forecast_where_each_connection_fails_with_a_context_of_its_own():
+    assert not found(failing(library="requests", kind="requests.Session"))
+
+
+def test_contexts_of_handshakes_that_failed_were_used():
+    assert "all failed" in found(contexts(10, handshakes_count=0))["CP003"].what
+
+
+def test_the_fix_of_an_unused_context_never_turns_verification_off():
+    plain = clients(40, plain_only_count=40, counts={"handshakes_full_count": 0})
+    finding = found(plain, contexts(40, maker="httpx.Client", unused_count=40, handshakes_count=0))["CP009"]
+    assert "verify=False" not in finding.fix
+    assert "empty context" in finding.fix
+    assert (finding.leaves.contexts_count, finding.leaves.cpu_ns) == (1, 0)
+
+
+@pytest.mark.parametrize(("gap_ns", "said"), [(6_830_000, "6.83 ms"), (1_500_000_000, "1.5 s")])
+def test_short_times_are_told_in_milliseconds(gap_ns, said):
+    assert ("median time between two", said) in found(clients(gap_median_ns=gap_ns))["CP001"].evidence

@@ -170,7 +170,18 @@ class ContextGroup:
 class Context:
     """One SSL context."""
 
-    __slots__ = ("client", "died", "groups", "handshakes", "is_shell", "last_ns", "loads", "owner", "sites")
+    __slots__ = (
+        "client",
+        "died",
+        "groups",
+        "handshakes",
+        "is_shell",
+        "last_ns",
+        "loads",
+        "owner",
+        "sites",
+        "was_tried",
+    )
 
     def __init__(self, sites: Any, client: Client | None, groups: list[ContextGroup]) -> None:
         self.sites = sites
@@ -181,6 +192,7 @@ class Context:
         self.owner: ref[Any] | None = None
         self.died = False
         self.is_shell = False
+        self.was_tried = False
         self.loads = 0
 
     def made(self, now_ns: int, chains: list[tuple[Location, ...]]) -> None:
@@ -203,16 +215,24 @@ class Context:
 
     def shook(self, now_ns: int) -> None:
         """A handshake with it has succeeded."""
+        self.tried()
         self.handshakes += 1
         self.last_ns = now_ns
         for group in self.groups:
             group.handshakes += 1
-            if self.handshakes == 1 and not self.is_shell:
+
+    def tried(self) -> None:
+        """A handshake with it has ended, be it in failure: it was not built for nothing."""
+        if self.was_tried:
+            return
+        self.was_tried = True
+        if not self.is_shell:
+            for group in self.groups:
                 group.unused -= 1
 
     def disregard(self) -> None:
         """Its class wraps another context, which does the work: this one is not expected to be used."""
-        if not self.is_shell and not self.handshakes:
+        if not self.is_shell and not self.was_tried:
             for group in self.groups:
                 group.unused -= 1
         self.is_shell = True
@@ -393,7 +413,7 @@ class Client:
             group.threads.add(thread)
 
     def speaks_tls(self) -> None:
-        """It has shaken a hand."""
+        """It has shaken a hand, or tried to."""
         if self.tls:
             return
         self.tls = True

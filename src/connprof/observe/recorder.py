@@ -1209,7 +1209,9 @@ class Recorder:
                     window.context_used(origin, context.loads)
                 window.add_bar(bar)
                 window.add_handshake(bar, outcome, key)
-            if context is not None and succeeded:
+            if context is not None and not succeeded:
+                context.tried()
+            elif context is not None:
                 context.shook(end_ns)
                 for group in context.groups:
                     group.costs[Expense.HANDSHAKE_CPU] += handshake.cpu_ns
@@ -1220,6 +1222,8 @@ class Recorder:
                 client.spend(Expense.HANDSHAKE_WALL, wall_ns)
                 if succeeded:
                     client.shook(origin, outcome.alpn)
+                else:
+                    client.speaks_tls()
 
     def _peer_of(self, tls: Any, frame: FrameType | None) -> tuple[_Connection | None, str]:
         """The connection below a TLS object, if it is known, and the origin at its other end."""
@@ -1296,6 +1300,8 @@ _SHORTCUTS: Final = {
     ("urllib", "request.py"): ("urllib.request", ""),
 }
 """Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
+_METHODS: Final = {"urllib.request": frozenset({"OpenerDirector.open"})}
+"""Methods that are shortcuts all the same: what is kept there keeps no connections."""
 _IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
@@ -1321,7 +1327,11 @@ def shortcut_of(frame: FrameType | None) -> str:
         folder, name = os.path.split(frame.f_code.co_filename)
         module, only = _SHORTCUTS.get((os.path.basename(folder), name), ("", ""))  # noqa: PTH119 - a string is wanted
         function = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
-        if module and function.isidentifier() and not function.startswith("_") and only in {"", function}:
+        if module and function.isidentifier() and not function.startswith("_"):
+            counts = only in {"", function}
+        else:
+            counts = function in _METHODS.get(module, ())
+        if counts:
             found = f"{module}.{function}"
         frame = frame.f_back
     return found

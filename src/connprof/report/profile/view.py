@@ -249,6 +249,7 @@ def _paid(counts: Counts) -> str:
     parts = [
         words.plural(counts.contexts_count, "SSL context"),
         words.plural(counts.handshakes_count, "TLS handshake"),
+        *([words.plural(failed, "failed handshake")] if (failed := counts.handshakes_failed_count) else []),
         words.plural(counts.connections_count, "connection"),
     ]
     if counts.requests_count is None:
