@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from connprof.codes import BY_CODE
 from connprof.profile import Finding, Price
 
@@ -26,6 +28,8 @@ _PER_CALL_REQUESTS: Final = 2.0
 _DEFAULT_EXPIRY_NS: Final = 5_000_000_000
 """How long most pools and servers keep an idle connection. For calls further apart a shared client saves none."""
 _SECOND_NS: Final = 1_000_000_000
+_FEW_HANDSHAKES: Final = 5.0
+"""Up to how many handshakes per context, in the mean, contexts are made per call: they cost more than these do."""
 _GROWING_COUNT: Final = 10
 """From how many contexts alive at the end they count as growing."""
 _CLOSABLE: Final = frozenset({"httpx", "httpx2", "aiohttp", "niquests"})
@@ -37,9 +41,14 @@ _CONTEXT_PER_CONNECTION: Final = frozenset({"requests", "urllib3"})
 def find(process: ProcessProfile) -> tuple[Finding, ...]:
     """Everything that stands out in one process, the costliest first."""
     found = [finding for group in process.clients for rule in CLIENT_RULES for finding in rule(group)]
+    churned = {finding.place for finding in found if finding.code in {"CP001", "CP002"}}
+    thrown_away = {given.site for group in process.clients if group.site in churned for given in group.given_contexts}
     clients = {(group.site.file, group.site.line): group for group in process.clients}
     for contexts in process.contexts:
         maker = clients.get((contexts.site.file, contexts.site.line))
+        if contexts.site in thrown_away and contexts.handshakes_count <= contexts.made_count:
+            # With its client each went out of use after one call, and waited for the garbage collector at the most.
+            contexts = msgspec.structs.replace(contexts, alive_peak_count=contexts.alive_count)  # noqa: PLW2901
         found += [finding for rule in CONTEXT_RULES for finding in rule(contexts, maker)]
     return tuple(sorted(_without_echoes(found), key=cost_of, reverse=True))
 
@@ -52,15 +61,21 @@ def cost_of(finding: Finding) -> tuple[int, ...]:
 
 def _without_echoes(found: list[Finding]) -> Iterable[Finding]:
     """Leave out what another finding of the same line says already."""
-    by_line: dict[tuple[str, int], set[str]] = {}
+    by_line: dict[tuple[str, int], list[Finding]] = {}
     for finding in found:
-        by_line.setdefault((finding.place.file, finding.place.line), set()).add(finding.code)
+        by_line.setdefault((finding.place.file, finding.place.line), []).append(finding)
     for finding in found:
-        codes = by_line[finding.place.file, finding.place.line]
-        if not codes & _IMPLIED.get(finding.code, frozenset()):
+        implying = _IMPLIED.get(finding.code, frozenset())
+        others = [each for each in by_line[finding.place.file, finding.place.line] if each.code in implying]
+        if finding.code in _OF_CONTEXTS:
+            # Contexts that were made for clients and given to them are in no cost of these clients.
+            contexts_count = finding.cost.contexts_count or 0
+            others = [each for each in others if (each.cost.contexts_count or 0) >= contexts_count]
+        if not others:
             yield finding
 
 
+_OF_CONTEXTS: Final = frozenset({"CP003", "CP016"})
 _IMPLIED: Final = {
     # A client per call has a context per client, and its contexts come and go.
     "CP003": frozenset({"CP001", "CP002"}),
@@ -137,6 +152,15 @@ def _tried(counts: Counts) -> int:
     return counts.handshakes_count + counts.handshakes_failed_count
 
 
+def _shared_contexts(group: ClientGroup) -> int:
+    """How many contexts that were made elsewhere the clients share. No connection goes over from one to another.
+
+    Where each client, or nearly each, was given its own, these are churn themselves and not to be kept.
+    """
+    used_count = group.made_count - group.unused_count
+    return sum(given.count if given.count * 2 <= used_count else 1 for given in group.given_contexts)
+
+
 def _requests(group: ClientGroup) -> int:
     return group.counts.requests_count or 0
 
@@ -204,9 +228,7 @@ def _is_split(group: ClientGroup) -> bool:
 def _kept(group: ClientGroup) -> tuple[int, int]:
     """How many contexts and handshakes there would be if clients were kept."""
     counts = group.counts
-    handshakes_left = min(
-        counts.handshakes_count, max(_peaks(group), max(group.loops_count, 1) if counts.handshakes_count else 0)
-    )
+    handshakes_left = min(counts.handshakes_count, max(_peaks(group), group.loops_count, _shared_contexts(group), 1))
     if _is_split(group):  # a connection to each origin in each thread
         in_threads = sum(min(group.threads_count, share.handshakes_count) for share in group.origins)
         handshakes_left = max(handshakes_left, in_threads)
@@ -245,8 +267,11 @@ _ADVICE: Final = {
 
 
 def _is_burst(group: ClientGroup) -> bool:
-    """Whether clients were many at once only because calls were: each was closed or dropped after its call."""
-    return group.alive_count * 4 <= group.made_count
+    """Whether clients were many at once only because calls were: each was closed or dropped after its one call.
+
+    Clients that are held together are closed together as well, but are used again meanwhile.
+    """
+    return group.alive_count * 4 <= group.made_count and group.used_once_count * 2 > group.made_count
 
 
 def _left(group: ClientGroup, contexts_count: int, handshakes_count: int) -> Price:
@@ -475,7 +500,9 @@ def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterato
     """CP003: many contexts made by the user's own code, for few handshakes each."""
     if group.maker or group.made_count < CHURN_MADE_COUNT or group.unused_count == group.made_count:
         return
-    if group.ca_loads_count < group.made_count or group.alive_count * 2 > group.made_count:
+    if group.ca_loads_count < group.made_count or group.alive_peak_count * 2 > group.made_count:
+        return
+    if group.handshakes_count > _FEW_HANDSHAKES * (group.made_count - group.unused_count):
         return
     used_for = _times(group.handshakes_count, "handshake") if group.handshakes_count else "handshakes that all failed"
     yield _finding(

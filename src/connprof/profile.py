@@ -23,6 +23,7 @@ __all__ = [
     "Ended",
     "Finding",
     "Frame",
+    "GivenContexts",
     "OriginShare",
     "OriginTally",
     "Place",
@@ -134,6 +135,14 @@ class OriginShare(msgspec.Struct, frozen=True, kw_only=True):
     """Connections of the group that were open at once at the most."""
 
 
+class GivenContexts(msgspec.Struct, frozen=True, kw_only=True):
+    """SSL contexts of one line of the user's that clients of a group have shaken hands with."""
+
+    site: Place
+    count: int
+    """Distinct ones."""
+
+
 class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     """All clients of one class that were made at one line."""
 
@@ -172,6 +181,8 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     gap_median_ns: int | None = None
     """Of the times between the makings of two successive clients; ``None`` for fewer than two."""
     origins: tuple[OriginShare, ...] = ()
+    given_contexts: tuple[GivenContexts, ...] = ()
+    """Contexts that the user's code made and gave to them, by the line that made them; in no count of theirs."""
     # What was seen to go wrong; each in numbers of what its name says.
     second_loop_count: int = 0
     """Clients that were used from a second event loop."""

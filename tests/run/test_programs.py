@@ -1,7 +1,8 @@
 """Sample programs under ``connprof run``: each finding at its very line, and none in the mended twin.
 
-A line that must be flagged ends in ``# finding: CODE``. What a program costs is in its docstring, held against the
-server's ledger; ``environment: others`` says that it needs the client libraries which the suite itself has not.
+A line that must be flagged ends in ``# finding: CODE`` or two codes. What a program costs is in its docstring, held
+against the server's ledger; ``environment: others`` says that it needs the client libraries which the suite itself has
+not.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ OTHERS = (
     "urllib3==2.8.0",
 )
 ORIGINS = tuple(f"host{number}" for number in range(8))
-_FINDING = re.compile(r"# finding: (CP\d{3})$")
+_FINDING = re.compile(r"# finding: (CP\d{3})(?:, (CP\d{3}))?$")
 _PAYS = re.compile(r"# pays: (\d+) handshakes$")
 _KEY = re.compile(r"^(\w+): (.+)$", re.MULTILINE)
 _LIMIT_S = 60
@@ -71,10 +72,11 @@ class Program:
         """File, line and what the mark says, of each marked line."""
         files = sorted(self.path.rglob("*.py")) if self.path.is_dir() else [self.path]
         return [
-            (str(file), number, match.group(1))
+            (str(file), number, said)
             for file in files
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
             if (match := pattern.search(line))
+            for said in filter(None, match.groups())
         ]
 
 

@@ -13,6 +13,7 @@ from connprof.profile import (
     ContextGroup,
     Costs,
     Counts,
+    GivenContexts,
     OriginShare,
     Place,
     ProcessProfile,
@@ -75,7 +76,7 @@ def contexts(made=10, **changed):
         "made_count": made,
         "unused_count": 0,
         "alive_count": 0,
-        "alive_peak_count": 1,
+        "alive_peak_count": changed.get("alive_count", 1),
         "idle_alive_count": 0,
         "ca_loads_count": made,
         "reread_count": 0,
@@ -143,6 +144,16 @@ def test_a_burst_of_calls_is_churn_all_the_same():
     assert finding.leaves.handshakes_count == 12
 
 
+@pytest.mark.parametrize(("alive", "code"), [(10, "CP001"), (11, "CP008")])
+def test_a_burst_is_over_at_the_end(alive, code):
+    assert set(found(clients(40, alive_peak_count=40, alive_count=alive, closed_count=40 - alive))) == {code}
+
+
+def test_clients_that_are_held_together_and_used_again_are_no_burst():
+    held = clients(3, alive_peak_count=3, used_once_count=0, counts={"requests_count": 6})
+    assert set(found(held)) == {"CP008"}
+
+
 def test_a_shared_context_leaves_the_handshakes_to_be_saved():
     finding = found(clients(40, counts={"contexts_count": 0, "ca_loads_count": 0}))["CP001"]
     assert (finding.cost.contexts_count, finding.leaves.contexts_count) == (0, 0)
@@ -205,8 +216,41 @@ def test_contexts_of_a_client_are_the_clients_finding():
     assert not found(contexts(40, maker="httpx.Client"))
 
 
-def test_a_context_that_is_kept_for_long_is_no_churn():
-    assert not found(contexts(8, alive_count=5))
+@pytest.mark.parametrize(("peak", "codes"), [(4, {"CP003"}), (5, set())])
+def test_contexts_that_are_kept_are_no_churn_though_they_go_at_last(peak, codes):
+    assert set(found(contexts(8, alive_peak_count=peak))) == codes
+
+
+@pytest.mark.parametrize(("handshakes", "codes"), [(40, {"CP003"}), (41, set())])
+def test_contexts_that_are_used_for_long_are_no_churn(handshakes, codes):
+    assert set(found(contexts(8, handshakes_count=handshakes))) == codes
+
+
+MADE = Place(file="/app/tls.py", line=3, function="tls", certainty="stack")
+
+
+@pytest.mark.parametrize(("given", "left"), [(3, 3), (12, 12), (13, 1)])
+def test_connections_are_not_shared_over_contexts(given, left):
+    shared = {"contexts_count": 0, "ca_loads_count": 0}
+    group = clients(24, counts=shared, given_contexts=(GivenContexts(site=MADE, count=given),))
+    assert found(group)["CP001"].leaves.handshakes_count == left
+
+
+@pytest.mark.parametrize(("made", "handshakes", "codes"), [(8, 8, {"CP001", "CP003"}), (3, 24, {"CP001"})])
+def test_contexts_of_clients_that_are_thrown_away_may_wait_for_the_garbage_collector(made, handshakes, codes):
+    shared = {"contexts_count": 0, "ca_loads_count": 0}
+    group = clients(handshakes, counts=shared, given_contexts=(GivenContexts(site=MADE, count=made),))
+    waiting = contexts(made, site=MADE, alive_peak_count=made, handshakes_count=handshakes)
+    assert set(found(group, waiting)) == codes
+    kept = msgspec.structs.replace(waiting, handshakes_count=made)
+    assert not found(kept), "nobody throws them away"
+
+
+def test_contexts_that_were_given_to_clients_are_no_echo_of_these():
+    given = clients(6, shortcut="urllib.request.urlopen", counts={"contexts_count": 0, "ca_loads_count": 0})
+    findings = found(given, contexts(6))
+    assert set(findings) == {"CP002", "CP003"}
+    assert (findings["CP003"].cost.contexts_count, findings["CP003"].leaves.contexts_count) == (6, 1)
 
 
 def test_contexts_without_ca_certificates_are_cheap():
@@ -261,6 +305,16 @@ def test_contexts_that_only_wait_for_the_garbage_collector_do_not_grow():
     assert set(found(closed, waiting)) == {"CP001"}
 
 
+def test_contexts_of_open_clients_grow_and_are_said_once():
+    kept = clients(40, closed_count=0, alive_count=40, alive_peak_count=40, counts={"requests_count": 200})
+    grown = contexts(40, maker="httpx.Client", alive_count=40, alive_peak_count=40, idle_alive_count=20)
+    assert set(found(kept)) == {"CP008"}
+    assert set(found(kept, grown)) == {"CP016"}
+    # Their clients were closed, one by one or together: they wait for the garbage collector.
+    closed = msgspec.structs.replace(kept, closed_count=40, alive_count=0)
+    assert set(found(closed, grown)) == {"CP008"}
+
+
 def test_one_client_in_each_of_many_processes_is_no_churn():
     workers = [process(clients(1), pid=number) for number in range(8)]
     assert not assemble(workers, command=(), started_at="", duration_ns=1, exit_code=0).findings
@@ -274,6 +328,33 @@ def test_the_same_finding_of_two_processes_is_one():
     assert (finding.processes_count, finding.cost.contexts_count, finding.leaves.contexts_count) == (2, 44, 2)
     assert "40 times" in finding.what, "the words are those of the costliest"
     assert profile.counts.contexts_count == 80
+
+
+def test_lines_that_belong_to_a_finding_are_those_of_all_processes():
+    read = [Place(file="/app/api.py", line=line, function="read", certainty="stack") for line in (30, 40)]
+    profile = assemble(
+        [process(clients(1, unread_count=1, unread_sites=(read[number],)), pid=number) for number in range(2)],
+        command=(), started_at="", duration_ns=1, exit_code=0,
+    )  # fmt: skip
+    assert profile.findings[0].related == tuple(read)
+
+
+def test_findings_of_one_code_and_line_about_different_things_stay_apart():
+    one = process(clients(1, second_loop_count=1), pid=1)
+    other = process(clients(1, second_thread_count=1), pid=2)
+    profile = assemble([one, other], command=(), started_at="", duration_ns=1, exit_code=0)
+    assert [each.processes_count for each in profile.findings] == [1, 1]
+
+
+def test_contexts_that_nothing_is_loaded_into_have_next_to_no_bytes():
+    plain = clients(40, plain_only_count=40, counts={"handshakes_full_count": 0})
+    built = contexts(40, maker="httpx.Client", unused_count=40, handshakes_count=0)
+    profile = assemble(
+        [process(plain, built)], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
+        ssl_bytes={("/app/api.py", 12, "fetch"): 264_000_000},
+    )  # fmt: skip
+    (finding,) = profile.findings
+    assert (finding.code, finding.leaves.contexts_count, finding.leaves.ssl_bytes) == ("CP009", 1, 0)
 
 
 def test_bytes_go_as_contexts_go():

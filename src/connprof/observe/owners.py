@@ -127,6 +127,7 @@ class ClientGroup:
         self.chains: Chains = Counter()
         self.pacing = Pacing()
         self.shares: dict[str, Share] = {}
+        self.given: Counter[SiteKey] = Counter()
         self.loops: set[int] = set()
         self.threads: set[int] = set()
         self.made = self.closed = self.dropped = self.alive = self.alive_peak = 0
@@ -173,6 +174,7 @@ class Context:
     __slots__ = (
         "client",
         "died",
+        "given_to",
         "groups",
         "handshakes",
         "is_shell",
@@ -194,6 +196,7 @@ class Context:
         self.is_shell = False
         self.was_tried = False
         self.loads = 0
+        self.given_to: set[ClientGroup] = set()
 
     def made(self, now_ns: int, chains: list[tuple[Location, ...]]) -> None:
         """It was made, by these ways in each window."""
@@ -464,9 +467,11 @@ class Client:
         """How many connections are open now of those that share a limit with this origin's."""
         return self.open_at.get(origin, 0) if self.limit_is_per_origin else sum(self.open_at.values())
 
-    def shook(self, origin: str, alpn: str | None) -> None:
+    def shook(self, origin: str, alpn: str | None, context: Context | None) -> None:
         """A handshake of its has succeeded."""
         self.speaks_tls()
+        if context is not None and context.client is None:
+            self._was_given(context)
         for group in self.groups:
             group.share(origin).handshakes += 1
             if self.http2:
@@ -474,6 +479,15 @@ class Client:
                     group.http2 += 1
                 else:
                     group.not_http2 += 1
+
+    def _was_given(self, context: Context) -> None:
+        """It has shaken a hand with a context that was not made for it."""
+        for group in self.groups:
+            if group not in context.given_to:
+                context.given_to.add(group)
+                for made in context.groups:
+                    if made.story is group.story:
+                        group.given[made.site] += 1
 
     def closed_unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was closed unread, and the connection with it. Once or twice may be meant."""

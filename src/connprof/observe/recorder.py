@@ -1221,7 +1221,7 @@ class Recorder:
                 client.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns)
                 client.spend(Expense.HANDSHAKE_WALL, wall_ns)
                 if succeeded:
-                    client.shook(origin, outcome.alpn)
+                    client.shook(origin, outcome.alpn, context)
                 else:
                     client.speaks_tls()
 
