@@ -45,6 +45,7 @@ def assemble(
     notes: Sequence[str] = (),
     memory: bool = False,
     ssl_bytes: Mapping[tuple[str, int, str], int] | None = None,
+    quiet_processes_count: int = 0,
 ) -> Profile:
     """One profile of all processes of a run.
 
@@ -57,6 +58,7 @@ def assemble(
         notes: what a reader must know of how it was observed.
         memory: whether memory was recorded.
         ssl_bytes: file, line and function -> cumulative SSL bytes.
+        quiet_processes_count: how many more there were that had nothing to leave.
     """
     by_line = dict(ssl_bytes or {}) if memory else None
     return Profile(
@@ -74,6 +76,7 @@ def assemble(
         blind_spots=_each_once(sentence for process in processes for sentence in process.blind_spots),
         notes=tuple(notes),
         memory=memory,
+        quiet_processes_count=quiet_processes_count,
     )
 
 

@@ -323,3 +323,5 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader must know of how it was observed."""
     memory: bool = False
     """Whether memory was recorded: then times are those of a slowed-down program, and are not shown."""
+    quiet_processes_count: int = 0
+    """Python processes that could have been observed, and imported nothing that does TLS or HTTP: they left nothing."""

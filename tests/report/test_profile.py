@@ -112,6 +112,11 @@ def test_what_was_not_there_is_said(state, said):
     assert said in rendered(state, "markdown")
 
 
+def test_a_process_that_imported_nothing_that_connects_was_observed_all_the_same():
+    made = replace(samples.unobserved(), quiet_processes_count=1)
+    assert rendered(made) == "connprof: No TLS and no HTTP was seen.\n"
+
+
 def test_connections_that_are_no_tls_are_not_hidden():
     made = replace(samples.silent(), counts=Counts(connections_count=3))
     assert rendered(made) == "connprof: No TLS and no HTTP was seen, but 3 other connections.\n"

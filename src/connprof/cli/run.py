@@ -235,6 +235,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, bo
         notes=notes,
         memory=request.with_memory,
         ssl_bytes=ssl_bytes,
+        quiet_processes_count=left.quiet_count,
     )
     return profile, left.python_count > 0
 

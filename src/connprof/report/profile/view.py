@@ -220,7 +220,7 @@ def _state(profile: Profile) -> State:
     if profile.findings:
         return "found"
     if not profile.processes:
-        return "unobserved"
+        return "silent" if profile.quiet_processes_count else "unobserved"
     counts = profile.counts
     seen = (
         counts.contexts_count,
@@ -290,7 +290,7 @@ def _ended(profile: Profile) -> str:
         how = "exit code not known"
     else:
         how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-    number = words.plural(len(profile.processes), "process", "processes")
+    number = words.plural(len(profile.processes) or profile.quiet_processes_count, "process", "processes")
     return f"{words.duration(profile.duration_ns / 1e9)}, {number} observed, {how}"
 
 
