@@ -268,7 +268,7 @@ signal.signal(signal.SIGTERM, stop)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_to_us_alone_reaches_the_program(runs, number):
     process = runs.start(runs.program(WAITING))
     runs.until("ready")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import connprof.observe
-from connprof.observe import libraries
+from connprof.observe import libraries, start
 
 KEEP = f'"{sys.executable}" app.py; code=$?; cp -r "$CONNPROF_RUN_FOLDER" kept; exit $code'
 """A command that keeps what the processes have left for the run."""
@@ -190,6 +191,64 @@ def test_nothing_is_raised_into_a_program(runs, what):
     assert "Traceback" not in done.err
     assert "Exception ignored" not in done.err
     assert len(done.profile.processes) == (what != "folder")
+
+
+LAST = """
+def use_up():
+    try:
+        while True: os.open(os.devnull, os.O_RDONLY)
+    except OSError: pass
+get()
+time.sleep(0.1); get()
+"""
+DROPPED = """
+for name in [each for each in sys.modules if each.startswith("connprof")]: del sys.modules[name]
+del sys.modules["ssl"], sys.modules["_ssl"]
+import ssl
+"""
+
+
+@pytest.mark.parametrize(
+    ("trouble", "files_count"), [(DROPPED, 300), ("use_up()", 64), ("use_up()", 300), ("os.closerange(3, 300)", 300)]
+)
+def test_the_last_words_are_said(runs, trouble, files_count):
+    app = runs.program(f"import time\n{LAST}\n{trouble}")
+    done = runs("--", "sh", "-c", f'ulimit -n {files_count}; exec "{sys.executable}" {app}')
+    (process,) = done.profile.processes
+    assert (done.code, done.counts, process.ended, process.errors) == (0, (2, 2, 2, 2), "exit", ()), done.err
+    assert "killed or crashed" not in done.notes
+
+
+def test_a_spare_number_that_is_somebody_elses_stays_open(tmp_path):
+    spare = start._Spare(str(tmp_path))
+    number = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(number, spare._number)  # as if the program had closed ours, and opened its own
+    assert not spare.give()
+    os.fstat(spare._number)
+    for each in (number, spare._number):
+        os.close(each)
+    assert not spare.give()
+
+
+def test_what_was_imported_unseen_is_told(runs):
+    runs.write("import sys; sys.meta_path[:] = sys.meta_path[1:]; import ssl; ssl.create_default_context()")
+    done = runs("app.py")
+    assert "sys.meta_path was changed, and ssl imported unseen." in done.notes
+    assert "no process imported ssl" not in done.notes
+
+
+def test_what_an_error_says_is_not_kept(runs):
+    runs.program("""
+        import httpx
+        try: httpx.Client(limits=httpx.Limits(keepalive_expiry="SECRET16"))
+        except ValueError: pass
+        get()
+    """)
+    done = runs("--html", "out.html", "--sarif", "out.sarif", "--markdown", "out.md", "--", "sh", "-c", KEEP)
+    files = [*(runs.folder / "kept").rglob("*"), *runs.folder.glob("out.*"), runs.file]
+    assert [each.name for each in files if each.is_file() and b"SECRET" in each.read_bytes()] == []
+    assert "SECRET" not in done.err
+    assert any("httpx.Client: ValueError (libraries.py:" in error for error in done.profile.processes[0].errors)
 
 
 @pytest.mark.once

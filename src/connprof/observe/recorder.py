@@ -1408,11 +1408,13 @@ def origin_of(host: str, port: int | str) -> str:
 
 
 def describe(place: str, error: BaseException) -> str:
-    """A failure in one line, from exceptions that may fail to describe themselves."""
-    try:
-        return f"{place}: {type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - the observed program must not notice
-        return f"{place}: {type(error).__name__}"
+    """A failure in one line: its kind, and where it was raised. What it says may be a value of the user's."""
+    traceback, where = error.__traceback__, ""
+    while traceback is not None:
+        code, line = traceback.tb_frame.f_code, traceback.tb_lineno
+        where = f" ({os.path.basename(code.co_filename)}:{line})"  # noqa: PTH119 - a string is wanted
+        traceback = traceback.tb_next
+    return f"{place}: {type(error).__name__}{where}"
 
 
 RECORDER: Final = Recorder()

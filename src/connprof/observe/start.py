@@ -7,6 +7,7 @@ a process that is killed loses little. Nothing in here raises into the program o
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connprof.observe.children import BlindChildren
 from connprof.observe.originals import now_ns
 from connprof.observe.recorder import RECORDER, describe
+from connprof.observe.snapshot import snapshot
 from connprof.observe.window import observe
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ _APART_NS: Final = 5_000_000
 _LIVE_S: Final = 0.5
 _LOCK_S: Final = 1.0
 _ERRORS_MAX: Final = 20
-_FOLLOWED_SIGNALS: Final = ("SIGTERM", "SIGHUP")
+_SPARE_NUMBER: Final = 200
+"""From here on: the program's own files get the numbers that they would get without us."""
+_FOLLOWED_SIGNALS: Final = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class _Follower:
@@ -58,6 +62,7 @@ class _Follower:
         self._signals = _Signals(self._killed_by)
         self._children = BlindChildren(self._tell_blind, lambda what, error: self._note(describe(what, error)))
         self._is_replaced = False
+        self._spare: _Spare | None = None
         self._new_process()
 
     def _new_process(self) -> None:
@@ -88,11 +93,16 @@ class _Follower:
         self._replace_ends()
         if self._with_memory:
             self._attempt("memray", self._record_memory)
+        if os.name == "posix":
+            self._attempt("spare file number", self._keep_spare)
         self._attempt("signals", self._signals.follow)
         self._attempt("subprocess", self._children.follow)
         RECORDER.on_event = self._event
         self.write("running")
         self._tick()
+
+    def _keep_spare(self) -> None:
+        self._spare = _Spare(self._folder)
 
     def _attempt(self, what: str, do: Callable[[], None]) -> None:
         try:
@@ -136,15 +146,22 @@ class _Follower:
 
     def _write(self, ended: str, signal: int | None) -> None:
         assert self._observation is not None
-        snapshot = self._observation.snapshot(ended=ended, signal=signal)
-        snapshot["errors"] = [*snapshot.get("errors", ()), *self._errors]
-        if self._is_fork and not self._written_count and _is_blank(snapshot):
+        seen = snapshot(self._observation, ended=ended, signal=signal)
+        seen["errors"] = [*seen.get("errors", ()), *self._errors]
+        if self._is_fork and not self._written_count and _is_blank(seen):
             return  # one of many workers, perhaps, that have nothing to tell
-        name = f"process-{snapshot['pid']}-{snapshot['started_at_ns']}.json"
+        name = f"process-{seen['pid']}-{seen['started_at_ns']}.json"
         self._written_count += 1
-        _put(
-            self._folder, name, json.dumps(snapshot, ensure_ascii=False).encode("utf-8", "replace"), self._written_count
-        )
+        content = json.dumps(seen, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            _put(self._folder, name, content, self._written_count)
+        except OSError as error:
+            if error.errno != errno.EMFILE or self._spare is None or not self._spare.give():
+                raise
+            try:
+                _put(self._folder, name, content, self._written_count)
+            finally:
+                self._attempt("spare file number", self._keep_spare)
 
     def _tick(self) -> None:
         if self._live and self._ticker is None and not self._has_ended:
@@ -327,11 +344,42 @@ class _Ticker:
             self._thread.join(_LOCK_S)
 
 
-def _is_blank(snapshot: dict[str, Any]) -> bool:
+class _Spare:
+    """A file number to give up when the program has used up all of its own.
+
+    It is that of our own folder: should the program have closed it, another file will be no match.
+    """
+
+    def __init__(self, folder: str) -> None:
+        import fcntl
+
+        number = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            self._number = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SPARE_NUMBER)
+        except OSError:
+            self._number = os.dup(number)  # few are allowed here
+        finally:
+            os.close(number)
+        self._identity = self._look()
+
+    def _look(self) -> tuple[int, int]:
+        status = os.fstat(self._number)
+        return status.st_dev, status.st_ino
+
+    def give(self) -> bool:
+        """Give it up; whether that was of any use."""
+        try:
+            if self._look() != self._identity:
+                return False
+            os.close(self._number)
+        except OSError:
+            return False
+        return True
+
+
+def _is_blank(seen: dict[str, Any]) -> bool:
     """Whether nothing at all was seen."""
-    return not any(snapshot["counts"].values()) and not any(
-        snapshot.get(name) for name in ("clients", "contexts", "errors")
-    )
+    return not any(seen["counts"].values()) and not any(seen.get(name) for name in ("clients", "contexts", "errors"))
 
 
 def _can_be_executed(path: Any) -> bool:

@@ -52,6 +52,8 @@ class Waiting(object):
         self.folder = folder
         self.package = package
         self.words = words
+        self.has_tried = False
+        self.started = None
 
     def find_spec(self, name, path=None, target=None):
         """The spec that the other finders give, where ``name`` is what was waited for."""
@@ -60,6 +62,7 @@ class Waiting(object):
         if name in FOREIGN:
             # It puts its own sockets in the place of Python's, and wants to be there before ssl is.
             sys.meta_path.remove(self)
+            self.has_tried = True
             _add(self.words, "%s was imported, whose own sockets connprof cannot follow.\n" % name)
             return None
         if name.partition(".")[0] not in TRIGGERS:
@@ -78,13 +81,24 @@ class Waiting(object):
         """Observe from now on."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
+        self.has_tried = True
         try:
             _load(self.package)
             import connprof.observe.start
 
-            connprof.observe.start.begin(self.folder)
+            self.started = connprof.observe.start  # the program may drop it from sys.modules
+            self.started.begin(self.folder)
         except Exception:
-            _add(self.words, "%s: %s\n" % sys.exc_info()[:2])
+            _add(self.words, "%s\n" % sys.exc_info()[0].__name__)
+
+    def end(self):
+        """The interpreter ends."""
+        if self.started is not None:
+            self.started.end()
+        elif not self.has_tried:
+            unseen = sorted(TRIGGERS.intersection(sys.modules))
+            if unseen:
+                _add(self.words, "sys.meta_path was changed, and %s imported unseen.\n" % ", ".join(unseen))
 
 
 class Loaded(object):
@@ -130,12 +144,6 @@ def _load(package):
         raise
 
 
-def _end():
-    started = sys.modules.get("connprof.observe.start")
-    if started is not None:
-        started.end()
-
-
 def _enter():
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
@@ -150,8 +158,8 @@ def _enter():
         return
     import atexit
 
-    atexit.register(_end)  # the first to be registered is the last to be called
     waiting = Waiting(folder, package, words)
+    atexit.register(waiting.end)  # the first to be registered is the last to be called
     sys.meta_path.insert(0, waiting)
     if not TRIGGERS.isdisjoint(sys.modules):
         waiting.begin()
