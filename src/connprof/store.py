@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -139,9 +140,7 @@ def report_files(path: Path) -> tuple[Path, ...]:
 
 def _load(file: Path, kind: type[R], *, schema: str = SCHEMA, noun: str = "report") -> R:
     try:
-        if file.stat().st_size > LARGEST_FILE_BYTES:
-            raise FileError(f"{file} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: that is no connprof {noun}.")
-        text = file.read_bytes()
+        text = _text(file, noun)
     except (OSError, ValueError) as error:
         raise FileError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if not text or text.isspace():
@@ -155,6 +154,39 @@ def _load(file: Path, kind: type[R], *, schema: str = SCHEMA, noun: str = "repor
         raise
     _check_schema(loaded.schema, name=str(file), wanted=schema, noun=noun)
     return loaded
+
+
+_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""What a shell names a pipe that it has opened itself. Any other may have nobody at its other end."""
+
+
+def _text(file: Path, noun: str) -> bytes:
+    """All of a file, or of a pipe from the shell. Nothing else is opened: a device has no end, a pipe may wait."""
+    found = file.stat()
+    is_pipe = stat.S_ISFIFO(found.st_mode) and str(file).startswith(_PIPES)
+    if not (is_pipe or stat.S_ISREG(found.st_mode)):
+        raise FileError(f"{file} is {_kind(found.st_mode)}, not a file: that is no connprof {noun}.")
+    text = b""
+    if found.st_size <= LARGEST_FILE_BYTES:
+        with file.open("rb") as stream:
+            text = stream.read(found.st_size) if not is_pipe else _piped(stream)
+    if max(found.st_size, len(text)) > LARGEST_FILE_BYTES:
+        raise FileError(f"{file} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: that is no connprof {noun}.")
+    return text
+
+
+def _piped(stream: BinaryIO) -> bytes:
+    """What comes through a pipe, until it is one piece too large."""
+    pieces, size = [], 0
+    while size <= LARGEST_FILE_BYTES and (piece := stream.read(1 << 20)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _check_cases(report: AbridgedReport, *, name: str) -> None:

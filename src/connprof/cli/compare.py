@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
-from connprof.cli.printing import say
+from connprof.cli.printing import is_colored, say
 from connprof.compare import compare as put_beside
 from connprof.errors import FileError, UsageError
 from connprof.gate import judge
@@ -141,7 +140,7 @@ def _compare(
     if output is not None:
         written[output] = rendered(kind)
     else:
-        say(rendered(kind, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        say(rendered(kind, color=is_colored()))
     if annotations and not (kind == "github" and output is None):
         say(rendered("github"))
     for path, content in written.items():

@@ -27,6 +27,7 @@ __all__ = [
     "gate_exit_code",
     "guarded",
     "matrix_exit_code",
+    "report_exit_code",
 ]
 
 
@@ -157,6 +158,15 @@ def matrix_exit_code(report: Report) -> ExitCode:
     if not all(map(_as_declared, gated)) or halves & {VerdictStatus.NOT_REPRODUCED, VerdictStatus.NOT_CONFIRMED}:
         return ExitCode.NEGATIVE
     return ExitCode.PASS
+
+
+def report_exit_code(report: Report) -> ExitCode:
+    """The exit code that the run had which made ``report``: a wide run had that of its own kind."""
+    is_wide = _WIDE in report.run.command or bool(report.hazards or report.safety)
+    return matrix_exit_code(report) if is_wide else exit_code(report)
+
+
+_WIDE = "nox -s matrix"
 
 
 def _as_declared(cell: SafetyCell) -> bool:

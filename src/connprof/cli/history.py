@@ -56,8 +56,8 @@ def _files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
-    files = [entry for entry in entries if entry.suffix == ".json" and entry.is_file()]
-    files += [entry / "report.json" for entry in entries if (entry / "report.json").is_file()]
+    files = [entry for entry in entries if entry.suffix == ".json" and entry.exists() and not entry.is_dir()]
+    files += [entry / "report.json" for entry in entries if (entry / "report.json").exists()]
     if not files:
         raise FileError(f"{folder} holds no reports: neither .json files nor folders with a report.json.")
     return files

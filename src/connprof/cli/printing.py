@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import Any
@@ -11,7 +12,20 @@ import click
 
 from connprof.errors import FileError
 
-__all__ = ["drop", "say"]
+__all__ = ["Held", "drop", "is_colored", "say"]
+
+
+class Held(io.StringIO):
+    """Stands for standard output before rich, which would stumble over what :func:`say` tells in a sentence."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of standard output."""
+        return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Whether standard output is a terminal."""
+        return sys.stdout is not None and sys.stdout.isatty()
 
 
 def say(text: str) -> None:
@@ -23,6 +37,8 @@ def say(text: str) -> None:
     Raises:
         FileError: it cannot be written.
     """
+    if sys.stdout is None:  # the shell's >&-
+        raise FileError("standard output cannot be written: it is closed.")
     encoding = sys.stdout.encoding or "utf-8"
     if not encoding.lower().startswith("utf"):
         text = text.encode(encoding, "replace").decode(encoding)
@@ -33,6 +49,11 @@ def say(text: str) -> None:
     except OSError as error:
         drop(sys.stdout)
         raise FileError(f"standard output cannot be written: {error.strerror}.") from None
+
+
+def is_colored() -> bool:
+    """Whether standard output shows colours, and may."""
+    return sys.stdout is not None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def drop(stream: Any) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from connprof.cli.exits import RUN_EXIT_CODES_HELP, ExitCode, exit_code
-from connprof.errors import FileError
+from connprof.cli.exits import RUN_EXIT_CODES_HELP, ExitCode, report_exit_code
+from connprof.cli.printing import Held, say
+from connprof.errors import FileError, MissingPackageError
 
 __all__ = ["report"]
 
@@ -23,7 +25,12 @@ __all__ = ["report"]
 def report(path: Path, folder: Path | None) -> ExitCode:
     """Read a report again: print its summary, and draw its page anew.
 
-    PATH is a report.json, or the folder that holds one. The exit code is the one that the run had.
+    PATH is a report.json, or the folder that holds one. The exit code is the one that the run had; where it was
+    a wide run (nox -s matrix), that is of its own list: 1 says that a hazard or the verdict came out otherwise than
+    declared, and what was not measured is no fault.
+
+    The summary needs rich; the page needs jinja2 and matplotlib too. Where only these are missing, the summary is
+    printed all the same, and the exit code is 2.
     """
     from connprof import report as pages
     from connprof.store import load_report
@@ -32,9 +39,20 @@ def report(path: Path, folder: Path | None) -> ExitCode:
     loaded = load_report(path)
     if (why := contradiction(loaded)) is not None:
         raise FileError(f"{path} contradicts itself: {why}")
-    pages.require_packages()
+    if find_spec("rich") is None:
+        raise MissingPackageError("rich", extra="report", purpose="print the summary")
     from rich.console import Console
 
-    page = pages.write(loaded, folder) if folder is not None else None
-    pages.print_summary(loaded, Console(highlight=False), page=page)
-    return exit_code(loaded)
+    page, absent = None, None
+    if folder is not None:
+        try:
+            pages.require_packages()
+            page = pages.write(loaded, folder)
+        except MissingPackageError as error:
+            absent = error
+    printed = Held()
+    pages.print_summary(loaded, Console(file=printed, highlight=False), page=page)
+    say(printed.getvalue())
+    if absent is not None:
+        raise FileError(f"the page was not drawn: {absent}")
+    return report_exit_code(loaded)
