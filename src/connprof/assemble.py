@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from connprof.findings import cost_of, find
+from connprof.findings import cost_of, find, not_judged_count
 from connprof.profile import (
     PROFILE_SCHEMA,
     Chain,
@@ -46,6 +46,7 @@ def assemble(
     memory: bool = False,
     ssl_bytes: Mapping[tuple[str, int, str], int] | None = None,
     quiet_processes_count: int = 0,
+    is_current: bool = False,
 ) -> Profile:
     """One profile of all processes of a run.
 
@@ -59,6 +60,7 @@ def assemble(
         memory: whether memory was recorded.
         ssl_bytes: file, line and function -> cumulative SSL bytes.
         quiet_processes_count: how many more there were that had nothing to leave.
+        is_current: whether processes that are running were asked just now.
     """
     by_line = dict(ssl_bytes or {}) if memory else None
     return Profile(
@@ -71,10 +73,10 @@ def assemble(
         costs=_sum(Costs, [process.costs for process in processes]),
         sites=_sites(processes, by_line),
         origins=_origins(processes),
-        findings=_findings(processes, by_line),
+        findings=_findings(processes, by_line, is_current=is_current),
         processes=tuple(sorted(processes, key=lambda process: process.started_at_ns)),
         blind_spots=_each_once(sentence for process in processes for sentence in process.blind_spots),
-        notes=tuple(notes),
+        notes=(*notes, *_about_unknown(processes)),
         memory=memory,
         quiet_processes_count=quiet_processes_count,
     )
@@ -92,7 +94,15 @@ def profile_of(observation: Observation) -> Profile:
         started_at=datetime.fromtimestamp(process.started_at_ns / 1e9, UTC).isoformat(timespec="seconds"),
         duration_ns=process.duration_ns,
         exit_code=None,
+        is_current=True,
     )
+
+
+def _about_unknown(processes: Iterable[ProcessProfile]) -> list[str]:
+    count = sum(map(not_judged_count, processes))
+    if not count:
+        return []
+    return [f"{count:,} clients and SSL contexts were made at unknown lines: whether one line made them is not judged."]
 
 
 def _each_once(sentences: Iterable[str]) -> tuple[str, ...]:
@@ -213,12 +223,12 @@ def _origin_cost(tally: OriginTally) -> tuple[int, int, str]:
 
 
 def _findings(
-    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None
+    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None, *, is_current: bool
 ) -> tuple[Finding, ...]:
     """Findings of each process; the same one of several is one, with costs added up and the words of the costliest."""
     groups: dict[tuple[str, Place, str], list[Finding]] = defaultdict(list)
     for process in processes:
-        for finding in find(process):
+        for finding in find(process, is_current=is_current):
             groups[finding.code, finding.place, finding.evidence[0][0]].append(finding)
     merged = [_merged(each, by_line) for each in groups.values()]
     return tuple(sorted(merged, key=cost_of, reverse=True))

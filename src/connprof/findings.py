@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from connprof.profile import ClientGroup, ContextGroup, Counts, ProcessProfile
 
-__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find"]
+__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find", "not_judged_count"]
 
 CHURN_MADE_COUNT: Final = 3
 """From how many made at one line they count as made again and again."""
@@ -38,8 +38,40 @@ _CONTEXT_PER_CONNECTION: Final = frozenset({"requests", "urllib3"})
 """Libraries whose clients build a context for each connection that they open, unless they are given one."""
 
 
-def find(process: ProcessProfile) -> tuple[Finding, ...]:
-    """Everything that stands out in one process, the costliest first."""
+def find(process: ProcessProfile, *, is_current: bool = False) -> tuple[Finding, ...]:
+    """Everything that stands out in one process, the costliest first.
+
+    Args:
+        process: what it left.
+        is_current: whether that was taken just now. Otherwise what a process wrote while it was running may be a moment
+            old, and what a context was made for may not have been written.
+    """
+    found = [finding for finding in _candidates(process) if not _is_several_lines(finding)]
+    if process.ended == "running" and not is_current:
+        found = [finding for finding in found if finding.code != "CP009"]
+    return tuple(sorted(_without_echoes(found), key=cost_of, reverse=True))
+
+
+def not_judged_count(process: ProcessProfile) -> int:
+    """How many clients and contexts would be a finding if their unknown lines were known to be one line."""
+    places = {
+        (finding.place, finding.code == "CP003") for finding in _candidates(process) if _is_several_lines(finding)
+    }
+    return sum(group.made_count for group in process.clients if (group.site, False) in places) + sum(
+        group.made_count for group in process.contexts if not group.maker and (group.site, True) in places
+    )
+
+
+def _is_several_lines(finding: Finding) -> bool:
+    """Whether it takes for one line what may be many: all that is unknown has the same place."""
+    return finding.place.certainty == "unknown" and finding.code in _OF_ONE_LINE
+
+
+_OF_ONE_LINE: Final = frozenset({"CP001", "CP002", "CP003", "CP008"})
+"""Findings that say that one line makes things again and again."""
+
+
+def _candidates(process: ProcessProfile) -> list[Finding]:
     found = [finding for group in process.clients for rule in CLIENT_RULES for finding in rule(group)]
     churned = {finding.place for finding in found if finding.code in {"CP001", "CP002"}}
     thrown_away = {given.site for group in process.clients if group.site in churned for given in group.given_contexts}
@@ -50,7 +82,7 @@ def find(process: ProcessProfile) -> tuple[Finding, ...]:
             # With its client each went out of use after one call, and waited for the garbage collector at the most.
             contexts = msgspec.structs.replace(contexts, alive_peak_count=contexts.alive_count)  # noqa: PLW2901
         found += [finding for rule in CONTEXT_RULES for finding in rule(contexts, maker)]
-    return tuple(sorted(_without_echoes(found), key=cost_of, reverse=True))
+    return found
 
 
 def cost_of(finding: Finding) -> tuple[int, ...]:
@@ -304,6 +336,7 @@ def context_per_client(group: ClientGroup) -> Iterator[Finding]:
         return
     contexts_left = max(1, counts.contexts_count // group.made_count)
     costs = group.costs
+    needless_count = counts.handshakes_count - _kept(group)[1] if group.alive_peak_count * 2 <= group.made_count else 0
     kept = f"{group.alive_peak_count:,} of them at once" if group.alive_peak_count > 1 else "one after another"
     yield _finding(
         "CP008",
@@ -313,8 +346,13 @@ def context_per_client(group: ClientGroup) -> Iterator[Finding]:
             ("clients made", f"{group.made_count:,}"),
             ("at once", f"{group.alive_peak_count:,}"),
             ("SSL contexts", f"{counts.contexts_count:,}"),
+            ("TLS handshakes", f"{counts.handshakes_count:,}"),
             ("requests per client", f"{_requests(group) / group.made_count:.1f}"),
         ),
+        fix=f"{BY_CODE['CP008'].fix} One client that is kept instead would save {needless_count:,} "
+        f"{'handshake' if needless_count == 1 else 'handshakes'} as well."
+        if needless_count > 0
+        else "",
         cost=Price(
             contexts_count=counts.contexts_count,
             handshakes_count=0,

@@ -484,3 +484,42 @@ def test_the_fix_of_an_unused_context_never_turns_verification_off():
 @pytest.mark.parametrize(("gap_ns", "said"), [(6_830_000, "6.83 ms"), (1_500_000_000, "1.5 s")])
 def test_short_times_are_told_in_milliseconds(gap_ns, said):
     assert ("median time between two", said) in found(clients(gap_median_ns=gap_ns))["CP001"].evidence
+
+
+def test_what_a_process_wrote_while_it_was_running_may_lack_the_handshake():
+    unused = contexts(1, unused_count=1, handshakes_count=0)
+    running = msgspec.structs.replace(process(unused, clients(40)), ended="running")
+    assert {finding.code for finding in find(process(unused, clients(40)))} == {"CP001", "CP009"}
+    assert {finding.code for finding in find(running)} == {"CP001"}
+    assert {finding.code for finding in find(running, is_current=True)} == {"CP001", "CP009"}
+
+
+UNKNOWN = Place(file="", line=0, function="", certainty="unknown")
+
+
+@pytest.mark.parametrize("group", [clients(4), clients(4, shortcut="httpx.get"), contexts(4), clients(
+    4, counts={"requests_count": 40}, used_once_count=0
+)])  # fmt: skip
+def test_unknown_lines_are_not_one_line(group):
+    assert found(group)
+    unknown = process(msgspec.structs.replace(group, site=UNKNOWN))
+    profile = assemble([unknown, unknown], command=(), started_at="", duration_ns=1, exit_code=0, notes=("killed",))
+    assert not profile.findings
+    assert profile.notes == (
+        "killed",
+        "8 clients and SSL contexts were made at unknown lines: whether one line made them is not judged.",
+    )
+
+
+def test_what_is_no_finding_at_a_known_line_is_no_note_at_an_unknown_one():
+    few = process(clients(2, site=UNKNOWN, unread_count=2), contexts(2, site=UNKNOWN))
+    profile = assemble([few], command=(), started_at="", duration_ns=1, exit_code=0)
+    assert ([each.code for each in profile.findings], profile.notes) == (["CP011"], ())
+
+
+def test_clients_one_after_another_with_contexts_of_their_own_could_be_one():
+    job = found(clients(20, counts={"requests_count": 60}, used_once_count=0))["CP008"]
+    assert job.fix.endswith("One client that is kept instead would save 19 handshakes as well.")
+    assert dict(job.evidence)["TLS handshakes"] == "20"
+    held = found(clients(20, counts={"requests_count": 60}, used_once_count=0, alive_peak_count=20))["CP008"]
+    assert "instead" not in held.fix, "they may be several on purpose"
