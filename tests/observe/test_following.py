@@ -154,6 +154,31 @@ def test_adapters_of_the_users_own_make_parts(target, monkeypatch):
     assert not codes(seen)
 
 
+class Unhashable(ssl.SSLContext):
+    def __eq__(self, other):
+        raise RuntimeError("on purpose")
+
+    __hash__ = None
+
+
+class HashRaises(ssl.SSLContext):
+    def __hash__(self):
+        raise RuntimeError("on purpose")
+
+
+@pytest.mark.parametrize("kind", [Unhashable, HashRaises])
+def test_contexts_that_cannot_be_hashed(target, kind):
+    with observe() as seen:
+        for _ in range(2):
+            context = kind(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(target.bundle)
+            with httpx.Client(verify=context) as client:
+                client.get(target.url(OK))
+    assert seen.errors.errors_count == 0, seen.errors.first
+    group = only(process_of(seen).contexts)
+    assert (group.made_count, group.ca_loads_count, group.handshakes_count, group.unused_count) == (2, 2, 2, 0)
+
+
 def test_one_client_and_its_connections(target):
     with observe() as seen, httpx.Client() as client:
         for _ in range(5):

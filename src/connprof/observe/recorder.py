@@ -214,7 +214,7 @@ class Recorder:
         self._handshakes: dict[int, _Handshake] = {}
         # What the garbage collector reports: appended without the lock, since it may come at any time.
         self._dead: deque[_Connection | _Handshake | Context | Client] = deque()
-        self._contexts: WeakKeyDictionary[Any, Context] = WeakKeyDictionary()
+        self._contexts: dict[int, Context] = {}  # by identity: a class of the user's may not be hashable
         self._clients: dict[int, Client] = {}
         self.open_responses: dict[int, Any] = {}
         """Handed out before they were read, by identity; hooks look whether there are any."""
@@ -250,7 +250,7 @@ class Recorder:
             found = None if carried is None else pick(carried.lines, finder)
             if found is not None:
                 return (*found, "context")
-            known = None if context is None else self._contexts.get(context)
+            known = self._context_of(context)
             if known is not None:
                 for owner, key in known.sites:
                     if owner is finder and key[3] != "unknown":
@@ -814,7 +814,6 @@ class Recorder:
                 for window in (self.windows if followed else ())
             ]
             made = Context(sites, client, groups)
-            self._contexts[context] = made
             for window in self.windows:
                 key = _key_for(window, sites)
                 window.add(Field.CONTEXTS, key)
@@ -830,21 +829,29 @@ class Recorder:
                 for group in groups:
                     group.costs[Expense.CONTEXT_CPU] += cpu_ns
                     group.costs[Expense.CONTEXT_WALL] += wall_ns
-            dead = self._dead
+            identity, contexts, dead = id(context), self._contexts, self._dead
 
             def died(reference: ref[Any]) -> None:
                 if made.owner is reference:
+                    if contexts.get(identity) is made:
+                        del contexts[identity]
                     dead.append(made)
 
             made.owner = ref(context, died)
+            contexts[identity] = made
             if type(context) not in (SSLContext, ssl.SSLContext) and type(context).__module__.startswith(_SHELLS):
                 made.disregard()
+
+    def _context_of(self, context: Any) -> Context | None:
+        """What is known of a context."""
+        known = self._contexts.get(id(context))
+        return known if known is not None and known.owner is not None and known.owner() is context else None
 
     @guarded
     def trust_store_loaded(self, context: Any, frame: FrameType | None, cpu_ns: int, wall_ns: int) -> None:
         """Count one CA load."""
         sites = self._sites(frame)
-        known = self._contexts.get(context)
+        known = self._context_of(context)
         with self.lock:
             for window in self.windows:
                 key = _key_for(window, sites)
@@ -1142,7 +1149,7 @@ class Recorder:
             self._own(connection, tls)
         done = tls.version() is not None  # shaken before anybody looked: this call changes nothing
         handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
-        handshake.context = self._contexts.get(tls.context)
+        handshake.context = self._context_of(tls.context)
         handshake.client = _client_of(connection)
         identity, states, dead = id(tls), self._handshakes, self._dead
 
