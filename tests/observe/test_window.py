@@ -242,6 +242,9 @@ def test_broken_hooks_never_reach_user_code(server, monkeypatch):
     assert observation.errors.errors_count >= 6
     assert "RuntimeError (test_window.py:" in observation.errors.first
     assert any("internal errors" in sentence for sentence in observation.blind_spots)
+    left = observation.snapshot()
+    assert len(left["errors"]) == 1
+    assert not any("internal errors" in sentence for sentence in left["blind_spots"]), "it is said once"
 
 
 async def one_async_call(url):

@@ -271,18 +271,22 @@ class Observation:
     def blind_spots(self) -> tuple[str, ...]:
         """What these figures leave out, in sentences; known when the window has closed."""
         with self._lock:
-            sentences = list(self._final_blind_spots)
-            if self._bars_cut_count and self._events_max:
-                sentences.append(
-                    f"The timeline holds the first {len(self._bars)} events;"
-                    f" {self._bars_cut_count} more are counted but not shown."
-                )
+            sentences = self._left_out()
             if self._errors_count:
                 sentences.append(
                     f"The observer met {self._errors_count} internal errors and may have missed events;"
                     f" the first was {self._first_error}."
                 )
         return tuple(sentences)
+
+    def _left_out(self) -> list[str]:
+        sentences = list(self._final_blind_spots)
+        if self._bars_cut_count and self._events_max:
+            sentences.append(
+                f"The timeline holds the first {len(self._bars)} events;"
+                f" {self._bars_cut_count} more are counted but not shown."
+            )
+        return sentences
 
     def to_dict(self, relative_to: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         """The observation as plain values that JSON can hold.
@@ -365,8 +369,9 @@ class Observation:
         return _client_dict(self._counts_of(tally))
 
     def current_blind_spots(self) -> tuple[str, ...]:
-        """What the figures leave out, by now."""
-        return self.blind_spots if self.ended_ns is not None else (*self.blind_now(), *self.blind_spots)
+        """What the figures leave out, by now, but for failures: see :meth:`error_sentences`."""
+        with self._lock:
+            return (*(self.blind_now() if self.ended_ns is None else ()), *self._left_out())
 
     def error_sentences(self) -> list[str]:
         """Failures of the observer itself; normally none."""
