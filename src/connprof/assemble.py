@@ -15,6 +15,7 @@ from connprof.profile import (
     Costs,
     Counts,
     Finding,
+    Frame,
     OriginTally,
     Place,
     Price,
@@ -120,11 +121,21 @@ def _sum(kind: type[_S], values: Sequence[_S]) -> _S:
 
 
 def _chains(groups: Iterable[tuple[Chain, ...]]) -> tuple[Chain, ...]:
-    counts: Counter[tuple[object, ...]] = Counter()
+    counts: Counter[tuple[tuple[Frame, ...], Frame | None]] = Counter()
     for chains in groups:
         for chain in chains:
-            counts[chain.frames] += chain.count
-    return tuple(Chain(frames=frames, count=count) for frames, count in counts.most_common(_CHAINS_MAX))  # type: ignore[arg-type]
+            counts[chain.frames, chain.started_at] += chain.count
+    return tuple(
+        Chain(frames=frames, started_at=started_at, count=count)
+        for (frames, started_at), count in counts.most_common(_CHAINS_MAX)
+    )
+
+
+def _imported(tallies: Iterable[SiteTally]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for each in tallies:
+        counts.update(each.imported)
+    return dict(counts)
 
 
 def _sites(
@@ -146,6 +157,7 @@ def _sites(
                 costs=_sum(Costs, [each.costs for each in tallies]),
                 chains=_chains(each.chains for each in tallies),
                 ssl_bytes=amount,
+                imported=_imported(tallies),
             )
         )
     # Lines that the observer saw nothing of, such as one that reads an answer: their bytes are in the total as well.
@@ -180,6 +192,7 @@ def merge_lines(sites: Sequence[SiteTally]) -> tuple[SiteTally, ...]:
                 costs=_sum(Costs, [each.costs for each in same]),
                 chains=_chains(each.chains for each in same),
                 ssl_bytes=sum(measured) if measured else None,
+                imported=_imported(same),
             )
         )
     return tuple(sorted(merged, key=_site_cost, reverse=True))

@@ -100,6 +100,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     frames: tuple[Frame, ...]
     count: int
     """Clients, contexts and connections that were made by this way."""
+    started_at: Frame | None = None
+    """Where a task or thread ran the line itself: the line that started it, without a file where that is not known."""
 
 
 class SiteTally(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,8 @@ class SiteTally(msgspec.Struct, frozen=True, kw_only=True):
     """The most frequent ways to it; empty where it is called from no other line of the user's."""
     ssl_bytes: int | None = None
     """Cumulative SSL bytes; ``None`` unless memory was recorded."""
+    imported: dict[str, int] = {}
+    """Package -> contexts that were made while the line imported it."""
 
 
 class OriginTally(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ import pytest
 from connprof.assemble import profile_of
 from connprof.observe import observe
 from connprof.profile import ProcessProfile
+from connprof.report.profile import render
 from connprof_server import serve
 
 OK = "/status/200"
@@ -472,3 +473,71 @@ def test_an_opener_that_is_kept_is_named(target):
     assert (finding.code, finding.what) == (
         "CP002", "urllib.request.OpenerDirector.open() called 3 times, one request each",
     )  # fmt: skip
+
+
+def ways_of(group):
+    """Lines above the making, or the function that started the task or thread which it happened in, by count."""
+    return sorted(
+        (chain.started_at.function if chain.started_at else chain.frames[0].function, chain.count)
+        for chain in group.chains
+    )
+
+
+def test_clients_made_in_tasks_tell_what_started_these(target):
+    async def fetch():
+        async with httpx.AsyncClient() as client:
+            await client.get(target.url(OK))
+
+    async def main():
+        for _ in range(6):
+            await fetch()
+        await asyncio.gather(*(fetch() for _ in range(4)))
+
+    with observe() as seen:
+        asyncio.run(main())
+    name = "test_clients_made_in_tasks_tell_what_started_these.<locals>.main"
+    assert ways_of(only(process_of(seen).clients)) == [(name, 4), (name, 6)]
+    text = render(profile_of(seen), "text", width=200)
+    assert "(6x)" in text
+    assert "called from its task or thread, started at" in " ".join(text.split())
+
+
+def test_clients_made_in_threads_tell_what_started_these(target):
+    def fetch():
+        with httpx.Client() as client:
+            client.get(target.url(OK))
+
+    def main():
+        for _ in range(2):
+            thread = threading.Thread(target=fetch)
+            thread.start()
+            thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            for done in [pool.submit(fetch) for _ in range(3)]:
+                done.result()
+
+    with observe() as seen:
+        main()
+    name = "test_clients_made_in_threads_tell_what_started_these.<locals>.main"
+    assert ways_of(only(process_of(seen).clients)) == [(name, 2), (name, 3)]
+
+
+def test_contexts_that_a_library_makes_when_it_is_imported_are_said_to_be_that(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "acme_imports"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from acme_imports import wire\n")
+    (package / "wire.py").write_text("import ssl\nCONTEXTS = [ssl.create_default_context() for _ in range(2)]\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    with observe() as seen:
+        import acme_imports  # noqa: F401
+    profile = profile_of(seen)
+    assert [site.imported for site in profile.sites] == [{"acme_imports": 2}]
+    made = msgspec.structs.replace(profile, findings=profile_of(churned()).findings)
+    assert "2 contexts made by importing acme_imports" in render(made, "text")
+
+
+def churned():
+    with observe() as seen:
+        for _ in range(3):
+            ssl.create_default_context()
+    return seen

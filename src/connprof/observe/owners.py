@@ -510,12 +510,13 @@ class Client:
 class Story:
     """One window's clients and contexts, by line; ``chains`` are the ways to each line that pays."""
 
-    __slots__ = ("chains", "clients", "contexts")
+    __slots__ = ("chains", "clients", "contexts", "imports")
 
     def __init__(self) -> None:
         self.clients: dict[tuple[SiteKey, str, str], ClientGroup] = {}
         self.contexts: dict[tuple[SiteKey, str], ContextGroup] = {}
         self.chains: dict[SiteKey, Chains] = {}
+        self.imports: dict[SiteKey, Counter[str]] = {}
 
     def client_group(self, site: SiteKey, kind: Kind, shortcut: str, fields_count: int) -> ClientGroup:
         """The group of clients of this line, which may be new."""
@@ -532,6 +533,10 @@ class Story:
         if group is None:
             group = self.contexts[key] = ContextGroup(self, site, maker)
         return group
+
+    def imported(self, site: SiteKey, package: str) -> None:
+        """A context was made while a line imported this package."""
+        self.imports.setdefault(site, Counter())[package] += 1
 
     def came_by(self, site: SiteKey, chain: tuple[Location, ...]) -> None:
         """Note one way that led to a line."""

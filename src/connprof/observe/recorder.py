@@ -34,6 +34,7 @@ from connprof.observe.originals import (
 )
 from connprof.observe.owners import Client, Context, Expense, idle
 from connprof.observe.sites import (
+    BY_TASK,
     CARRIED,
     DEFAULT_FINDER,
     THREAD_LINES,
@@ -43,6 +44,7 @@ from connprof.observe.sites import (
     Lines,
     SiteFinder,
     SiteKey,
+    carried_line,
     current,
     of_thread,
     pick,
@@ -667,7 +669,7 @@ class Recorder:
 
     def _chains(self, groups: list[Any], frame: FrameType | None) -> list[tuple[Location, ...]]:
         """For each group the ways to the line, by its window's finder."""
-        by_story = {window.story: window.finder.chain(frame) for window in self.windows}
+        by_story = {window.story: way_to(window.finder, frame) for window in self.windows}
         return [by_story.get(group.story, ()) for group in groups]
 
     # --- cookies ------------------------------------------------------------------------------------------
@@ -805,7 +807,8 @@ class Recorder:
         carried = CARRIED.get()
         client = carried.client if carried is not None and carried.live else None
         is_for_servers = protocol_of(context) == ssl.PROTOCOL_TLS_SERVER
-        followed = not is_for_servers and not made_in_import(frame)
+        package = made_in_import(frame)
+        followed = not is_for_servers and not package
         now = now_ns()
         self.settle_dead()
         with self.lock:
@@ -817,8 +820,10 @@ class Recorder:
             for window in self.windows:
                 key = _key_for(window, sites)
                 window.add(Field.CONTEXTS, key)
+                if package:
+                    window.story.imported(key, package)
                 window.spend_on_context(cpu_ns, wall_ns, key)
-                window.story.came_by(key, window.finder.chain(frame))
+                window.story.came_by(key, way_to(window.finder, frame))
             if client is not None:
                 client.contexts += 1
                 client.count(Field.CONTEXTS)
@@ -933,7 +938,7 @@ class Recorder:
         with self.lock:
             self._connections[fd] = connection
             for window in self.windows:
-                window.story.came_by(_key_for(window, sites), window.finder.chain(frame))
+                window.story.came_by(_key_for(window, sites), way_to(window.finder, frame))
         self._count(Field.ATTEMPTS, sites, connection.origin)
         return connection
 
@@ -1344,13 +1349,28 @@ def shortcut_of(frame: FrameType | None) -> str:
     return found
 
 
-def made_in_import(frame: FrameType | None) -> bool:
-    """Whether ``frame`` runs because a library is being imported."""
+def made_in_import(frame: FrameType | None) -> str:
+    """The package that is being imported, if ``frame`` runs because of that; else nothing."""
+    package, is_import = "", False
     while frame is not None and DEFAULT_FINDER.is_library(frame):
         if frame.f_code.co_filename in _IMPORT_FILES:
-            return True
+            is_import = True
+        elif frame.f_code.co_name == "<module>":
+            package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         frame = frame.f_back
-    return False
+    return (package or "a library") if is_import else ""
+
+
+def way_to(finder: SiteFinder, frame: FrameType | None) -> tuple[Location, ...]:
+    """The lines above the user's line at ``frame``; where a task or thread runs it, the line that started that."""
+    chain = finder.chain(frame)
+    found = None if chain else finder.find(frame)
+    if found is None:
+        return chain
+    started = carried_line(finder)
+    if started is not None:
+        return () if started == found else (BY_TASK, started)
+    return () if running_loop() is None else (BY_TASK,)
 
 
 def _costs_its_connection(response: Any) -> bool:

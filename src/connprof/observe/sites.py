@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from connprof.observe.tallies import Lane, Tally
 
 __all__ = [
+    "BY_TASK",
     "CARRIED",
     "CHAIN_FRAMES_MAX",
     "DEFAULT_FINDER",
@@ -51,6 +52,8 @@ Location = tuple[str, int, str]
 """File, line, function."""
 SiteKey = tuple[str, int, str, "Certainty"]
 """A location and how it was found."""
+BY_TASK: Final[Location] = ("", -1, "")
+"""Stands in a way to a line for the start of a task or thread; the line that started it may follow."""
 Lines = tuple[tuple["SiteFinder", Location], ...]
 """One location for each way of telling user code that is in use; nearly always there is one."""
 

@@ -11,7 +11,7 @@ from connprof.observe.observation import Field
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Expense, chains_of, idle
 from connprof.observe.recorder import RECORDER
-from connprof.observe.sites import TYPED
+from connprof.observe.sites import BY_TASK, TYPED
 
 if TYPE_CHECKING:
     from connprof.observe.observation import Observation
@@ -80,7 +80,14 @@ def _frames(chain: tuple[Location, ...]) -> list[dict[str, Any]]:
 
 
 def _chains(chains: Chains | None) -> list[dict[str, Any]]:
-    return [{"frames": _frames(chain), "count": count} for chain, count in chains_of(chains)] if chains else []
+    return [_chain(chain, count) for chain, count in chains_of(chains)] if chains else []
+
+
+def _chain(chain: tuple[Location, ...], count: int) -> dict[str, Any]:
+    if chain[0] != BY_TASK:
+        return {"frames": _frames(chain), "count": count}
+    started = _frames(chain[1:]) or [{"file": "", "line": 0, "function": ""}]
+    return {"frames": [], "count": count, "started_at": started[0]}
 
 
 def _site(window: Observation, key: SiteKey) -> dict[str, Any]:
@@ -89,6 +96,7 @@ def _site(window: Observation, key: SiteKey) -> dict[str, Any]:
         "counts": window.tally_counts(window.site_tally(key)),
         "costs": _costs(window.site_costs(key)),
         "chains": _chains(window.story.chains.get(key)),
+        "imported": dict(window.story.imports.get(key, {})),
     }
 
 

@@ -12,7 +12,7 @@ from connprof.report import words
 from connprof.report.profile.view import build, path_below
 
 if TYPE_CHECKING:
-    from connprof.profile import Finding, Frame, Place, Profile
+    from connprof.profile import Chain, Finding, Frame, Place, Profile
     from connprof.report.profile.view import FindingView
 
 __all__ = ["render"]
@@ -63,7 +63,7 @@ def _result(finding: Finding, said: FindingView, folder: Path, rule: int, identi
     location = _location(finding.place, folder)
     if location:
         result["locations"] = [location]
-    related = [(f"called from here ({chain.count:,}x)", frame) for chain in finding.chains for frame in chain.frames]
+    related = [(f"called from here ({chain.count:,}x)", frame) for chain in finding.chains for frame in _frames(chain)]
     places: list[tuple[str, Frame | Place]] = [*related, *(("belongs to it", place) for place in finding.related)]
     found = [(text, _location(place, folder)) for text, place in places]
     if any(where for _, where in found):
@@ -71,6 +71,10 @@ def _result(finding: Finding, said: FindingView, folder: Path, rule: int, identi
             {"id": number, "message": {"text": text}, **where} for number, (text, where) in enumerate(found) if where
         ]
     return result
+
+
+def _frames(chain: Chain) -> tuple[Frame, ...]:
+    return chain.frames if chain.started_at is None else (*chain.frames, chain.started_at)
 
 
 def _location(place: Frame | Place, folder: Path) -> dict[str, Any]:

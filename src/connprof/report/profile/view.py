@@ -442,9 +442,18 @@ class _Writer:
         return f"{short}:{frame.line} {_function(frame.function)}"
 
     def _ways(self, chains: tuple[Chain, ...], *, are_counted: bool = True) -> tuple[str, ...]:
+        if not any(chain.frames or (chain.started_at and chain.started_at.file) for chain in chains):
+            return ()
         ways = []
         for chain in chains[:MOST_WAYS]:
             frames = [self._frame(frame) for frame in chain.frames[:MOST_FRAMES]]
+            if chain.started_at is not None:
+                is_known = bool(chain.started_at.file)
+                frames.append(
+                    f"its task or thread, started at {self._frame(chain.started_at)}"
+                    if is_known
+                    else "a task or thread"
+                )
             more = len(chain.frames) - MOST_FRAMES
             beyond = f", and {words.plural(more, 'line')} above" if more > 0 else ""
             times = f" ({words.count(chain.count)}x)" if are_counted else ""
@@ -507,7 +516,13 @@ class _Writer:
             times=self._times(tally.costs),
             megabytes=_megabytes(tally.ssl_bytes),
             # A way's count is of clients, contexts and connections together, which would not fit the row's.
-            remarks=tuple(f"from {way}" for way in self._ways(tally.chains, are_counted=False)),
+            remarks=(
+                *(
+                    f"{words.plural(number, 'context')} made by importing {words.plain(package)}"
+                    for package, number in tally.imported.items()
+                ),
+                *(f"from {way}" for way in self._ways(tally.chains, are_counted=False)),
+            ),
         )
 
     def _times(self, costs: Costs) -> tuple[str, ...]:
