@@ -513,8 +513,8 @@ def test_clients_made_in_threads_tell_what_started_these(target):
             thread.start()
             thread.join()
         with ThreadPoolExecutor(1) as pool:
-            for done in [pool.submit(fetch) for _ in range(3)]:
-                done.result()
+            for _ in range(3):
+                pool.submit(fetch).result()
 
     with observe() as seen:
         main()
