@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
+import socket
 import ssl
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from weakref import ref
 
 import httpx
 import msgspec
@@ -18,6 +20,7 @@ import pytest
 
 from connprof.assemble import profile_of
 from connprof.observe import observe
+from connprof.observe.recorder import RECORDER, _Handshake
 from connprof.profile import ProcessProfile
 from connprof.report.profile import render
 from connprof_server import serve
@@ -178,6 +181,34 @@ def test_contexts_that_cannot_be_hashed(target, kind):
     assert seen.errors.errors_count == 0, seen.errors.first
     group = only(process_of(seen).contexts)
     assert (group.made_count, group.ca_loads_count, group.handshakes_count, group.unused_count) == (2, 2, 2, 0)
+
+
+def test_an_identity_that_is_given_again_is_another_handshake(target):
+    context = ssl.create_default_context(cafile=target.bundle)
+    address = (httpx.URL(target.url("/")).host, httpx.URL(target.url("/")).port)
+    with observe() as seen, socket.create_connection(address) as plain:
+        before = _Handshake("elsewhere:1", (), 0, done=True)
+        before.owner = ref(context)  # of something that is not the socket
+        with context.wrap_socket(plain, server_hostname=address[0], do_handshake_on_connect=False) as sock:
+            RECORDER._handshakes[id(sock)] = before
+            sock.do_handshake()
+    assert seen.counts.handshakes_full_count == 1
+
+
+def test_an_identity_that_is_given_again_is_another_client():
+    class Second(httpx.Client):
+        def __init__(self):
+            (known,) = RECORDER._clients.values()
+            RECORDER._clients[id(self)] = known  # as if nobody had told of its end
+            super().__init__()
+
+    with observe() as seen:
+        first = httpx.Client()
+        second = Second()
+        groups = {group.site.function.rpartition(".")[2]: group.alive_count for group in process_of(seen).clients}
+        assert groups == {"test_an_identity_that_is_given_again_is_another_client": 0, "__init__": 1}
+        first.close()
+        second.close()
 
 
 def test_one_client_and_its_connections(target):
