@@ -34,6 +34,28 @@ def block_that_starts(text):
     return next(block for block in BLOCKS if block.strip().startswith(text)).strip()
 
 
+def test_a_client_for_several_tests_is_paid_for_by_the_first(run, pytester):
+    use = """
+@pytest.mark.parametrize("contexts", [1, 0])
+def test_call(client, tls_server, connprof, contexts):
+    assert client.get(tls_server.url()).status_code == 200
+    assert (connprof.counts.contexts_count, connprof.counts.handshakes_full_count) == (contexts, contexts)
+"""
+    wider = """
+@pytest.fixture(scope="module")
+def shared(tls_server):
+    return tls_server
+
+def test_shared(shared):
+    pass
+"""
+    head = "import functools\nimport ssl\n\nimport httpx\nimport pytest\n\n"
+    pytester.makepyfile(f"{head}{block_that_starts('@functools.cache')}{use}{wider}")
+    result = run()
+    result.assert_outcomes(passed=2, errors=1)
+    assert "ScopeMismatch" in result.stdout.str()
+
+
 def test_examples_of_fixtures_run(run, pytester):
     examples = [block for block in BLOCKS if block.strip().startswith("def test_")]
     order = "def order(key, url):\n    with httpx.Client() as client:\n        client.post(url)\n"
