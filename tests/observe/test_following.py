@@ -572,3 +572,20 @@ def churned():
         for _ in range(3):
             ssl.create_default_context()
     return seen
+
+
+def test_given_contexts_are_counted_once_each_and_keep_no_other_windows_groups(target):
+    with observe() as first:
+        contexts = [ssl.create_default_context(cafile=target.bundle) for _ in range(2)]
+        for context in contexts * 2:
+            with httpx.Client(verify=context) as client:
+                client.get(target.url(OK))
+    with observe() as second, httpx.Client(verify=contexts[0]) as client:
+        client.get(target.url(OK))
+    given = only(only(process_of(first).clients).given_contexts)
+    assert (given.count, given.site) == (2, only(process_of(first).contexts).site)
+    assert only(process_of(second).clients).given_contexts == ()
+    group = ref(only(second.story.clients.values()))
+    del second, client
+    gc.collect()
+    assert group() is None, "a context that lives on would keep each window's"

@@ -483,11 +483,11 @@ class Client:
     def _was_given(self, context: Context) -> None:
         """It has shaken a hand with a context that was not made for it."""
         for group in self.groups:
-            if group not in context.given_to:
-                context.given_to.add(group)
-                for made in context.groups:
-                    if made.story is group.story:
-                        group.given[made.site] += 1
+            for made in context.groups:
+                # A context that lives for long keeps no window's groups alive but those of its own windows.
+                if made.story is group.story and group not in context.given_to:
+                    context.given_to.add(group)
+                    group.given[made.site] += 1
 
     def closed_unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was closed unread, and the connection with it. Once or twice may be meant."""
