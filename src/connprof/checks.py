@@ -44,6 +44,7 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
         yield from _client_against_ledger(counts)
         yield from _spoken(counts)
         yield from claims
+        yield from _as_many_calls(measured, counts.calls_count)
     for timing in measured.timing:
         yield from _samples(timing)
     if measured.memory is not None and counts is not None:
@@ -54,6 +55,17 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
         known = seen.warmup_handshakes_count is not None and not (claims and seen.warmup_calls_count)
         if counts is not None and seen.name != "counts" and seen.calls_count == counts.calls_count and known:
             yield from _pass_against_counts(note, seen, counts)
+
+
+def _as_many_calls(measured: Measured, calls_count: int) -> Iterator[Problem]:
+    """All passes are of one case, which has one number of calls."""
+    passes = [("memory", measured.memory), ("retained", measured.retained)]
+    for name, one in (*passes, *(("timing", timing) for timing in measured.timing)):
+        if one is not None and one.calls_count != calls_count:
+            yield Problem(
+                code="calls",
+                sentence=f"The {name} pass made {one.calls_count} calls, the counts pass {calls_count}.",
+            )
 
 
 def _samples(timing: TimingPass) -> Iterator[Problem]:
@@ -138,7 +150,7 @@ def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[P
         ("handshakes", counts.client.handshakes_full_count, memory.ssl.handshake_bytes),
         ("requests", counts.ledger.requests_count, memory.ssl.io_bytes),
     ):
-        if events_count and amount < events_count * _LEAST_BYTES:
+        if amount < events_count * _LEAST_BYTES:
             yield Problem(
                 code="memory",
                 sentence=f"The memory pass saw {amount:,} bytes for {events_count} {what}, fewer than there can be.",

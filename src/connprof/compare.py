@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from connprof.model import StrategyNote
 
 __all__ = [
+    "BASELINE",
     "CELLS",
     "CELL_METRICS",
     "FLOOR",
@@ -234,12 +235,25 @@ def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
     differences = unlike(baseline.environment.identity, candidate.environment.identity)
     base, head = _Side(baseline), _Side(candidate)
     return Comparison(
-        pairs=(*_pairs(base, head), *_cell_pairs(base, head)),
+        pairs=(*_partial(baseline), *_pairs(base, head), *_cell_pairs(base, head)),
         differences=differences,
         packages=_unlike_packages(baseline.environment.packages, candidate.environment.packages),
         is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
         == (candidate.run.started_at, candidate.run.seed, len(candidate.records)),
     )
+
+
+BASELINE = "baseline"
+"""The name of the row that says that the baseline itself is incomplete."""
+
+
+def _partial(baseline: AbridgedReport) -> Iterator[Pair]:
+    """A row of its own where the baseline's run did not come to its end: nobody misses what it did not measure."""
+    run = baseline.run
+    if run.interrupted or run.ended != "complete":
+        reason = f"The baseline's run did not come to its end ({run.ended}): what it lacks is compared with nothing."
+        subject = Subject(BASELINE, BASELINE, contexts_per_call=False)
+        yield Pair(subject, None, None, None, None, State.MISSING, reason)
 
 
 # --- environments -------------------------------------------------------------------------------------------------
@@ -497,7 +511,27 @@ def _state(record: OneRecord) -> tuple[State, str] | None:
     That a strategy makes more than it declares is no reason: client, server and passes agree on how much, and churn
     that came back is just that. It is to be a regression with its figures and its place, not a case without any.
     """
+    wrong = _impossible(record)
+    if wrong:
+        return State.INVALID, f"Invalid: {wrong}"
     return None if _breaks_its_claim_alone(record.outcome) else _trouble(record)
+
+
+def _impossible(record: OneRecord) -> str:
+    """What no run can have measured of this case, whatever the file says of its problems."""
+    outcome = record.outcome
+    if isinstance(outcome, FailedFigures):
+        return ""
+    calls_count, memory = record.case.calls_count, outcome.memory
+    for name, one in (("counts", outcome.counts), ("memory", memory), ("retained", outcome.retained)):
+        if one is not None and one.calls_count != calls_count:
+            return f"The {name} pass made {one.calls_count} calls instead of {calls_count}."
+    for timing in outcome.timing:
+        if timing.calls_count != calls_count:
+            return f"The timing pass made {timing.calls_count} calls instead of {calls_count}."
+    if memory is not None and min(memory.ssl.context_bytes, memory.ssl.handshake_bytes, memory.ssl.io_bytes) < 0:
+        return "A part of its SSL bytes is negative."
+    return ""
 
 
 def _breaks_its_claim_alone(outcome: MeasuredFigures | FailedFigures) -> bool:

@@ -15,6 +15,7 @@ from connprof.model import (
     Check,
     Failed,
     Half,
+    HazardOutcome,
     Incident,
     Measured,
     Record,
@@ -27,7 +28,7 @@ from connprof.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["comparable_bytes", "judge", "required_factor"]
+__all__ = ["comparable_bytes", "contradiction", "contradictory_figures", "judge", "required_factor"]
 
 _WORKLOAD = "llm-session"
 """The workload that stands for the incident's session."""
@@ -93,7 +94,32 @@ def _contradictions(report: Report) -> Iterator[str]:
             yield f"it says that the {name} is {said.status}, but by its figures it is {follows.status}."
     if given.answers != report.verdict.answers:
         yield "its answers are not those that its figures give."
+    yield from _contradictory_figures(report)
+
+
+def contradictory_figures(report: Report) -> str | None:
+    """Why the figures in a report cannot be those of one run, whatever its verdict; nothing when they can."""
+    return next(_contradictory_figures(report), None)
+
+
+def _contradictory_figures(report: Report) -> Iterator[str]:
     yield from _contradictory_records(report)
+    for what, names in (
+        ("hazard", [note.id for note in report.hazards]),
+        ("hazard probe", [cell.key for cell in report.safety]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"it holds the {what} {name} {count} times."
+    for cell in report.safety:
+        counts = cell.attempts_count, cell.failed_count, cell.harmed_count, *cell.errors.values()
+        if min(counts) < 0:
+            yield f"a count of the hazard probe {cell.key} is negative."
+        elif cell.outcome is HazardOutcome.HELD and (cell.failed_count or cell.harmed_count):
+            yield (
+                f"it says that {cell.key} held, but {cell.failed_count} attempts failed and {cell.harmed_count} were "
+                "harmed."
+            )
 
 
 def _contradictory_records(report: Report) -> Iterator[str]:
@@ -107,6 +133,8 @@ def _contradictory_records(report: Report) -> Iterator[str]:
         if note is None:
             yield f"it does not say what the strategy {record.case.strategy} is."
         elif isinstance(outcome, Measured):
+            if outcome.counts is not None and outcome.counts.calls_count != record.case.calls_count:
+                yield f"the case {record.case.key} made {outcome.counts.calls_count} calls."
             known = {problem.code for problem in outcome.problems}
             for problem in problems_of(note, outcome):
                 if problem.code not in known:

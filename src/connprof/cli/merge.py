@@ -12,6 +12,7 @@ from connprof.cli.exits import ExitCode
 from connprof.cli.printing import say
 from connprof.errors import FileError, UsageError
 from connprof.store import load_report, report_files, save_report
+from connprof.verdict import contradictory_figures
 
 __all__ = ["merge"]
 
@@ -37,7 +38,11 @@ def merge(out: Path, reports: tuple[Path, ...], force: bool) -> ExitCode:
     files = list(dict.fromkeys(file for path in reports for file in report_files(path)))
     target = out if out.suffix == ".json" and not out.is_dir() else out / "report.json"
     _check_out(out, target, files, force=force)
-    joined = merging.merge([(str(file), load_report(file)) for file in files])
+    loaded = [(str(file), load_report(file)) for file in files]
+    joined = merging.merge(loaded)
+    for name, report in loaded:
+        if (why := contradictory_figures(report)) is not None:
+            raise FileError(f"{name} contradicts itself: {why}")
     save_report(joined, target)
     cases = f"{len(joined.records)} case{'' if len(joined.records) == 1 else 's'}"
     say(f"{target}: {cases} from {len(files)} report{'' if len(files) == 1 else 's'}.\n")

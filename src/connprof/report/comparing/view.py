@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connprof.compare import OUTCOMES, PEAK_PACKAGES, MetricClass
+from connprof.compare import BASELINE, OUTCOMES, PEAK_PACKAGES, MetricClass
 from connprof.gate import PPM_PER_PERCENT, Answer, Status
 from connprof.report import words
 from connprof.report.comparing.payers import Payers, Place
@@ -106,7 +106,7 @@ def build(
         tally=_tally(judgement),
         sides=(_side("baseline", *baseline), _side("candidate", *candidate)),
         differences=(*map(_difference, comparison.differences), *_packages(comparison.packages)),
-        warnings=_warnings(judgement, comparison, candidate[1]),
+        warnings=_warnings(judgement, comparison, baseline[1], candidate[1]),
         calls_to_action=_calls_to_action(judgement),
         lines=tuple(map(writer.line, shown)),
         left_out=left_out,
@@ -158,9 +158,28 @@ def _headline(judgement: Judgement) -> str:
     if judgement.answer is Answer.NOTHING:
         if not judgement.judged_count:
             return "Nothing was compared: not one figure has a counterpart that it can be held against."
+        if tally[Status.MISSING] == 1 and any(
+            row.pair.subject.key == BASELINE and row.status is Status.MISSING for row in judgement.rows
+        ):
+            return f"The baseline is incomplete: its run did not come to its end. Of {compared}, none regressed."
         return f"{words.plural(tally[Status.MISSING], 'row')} of the baseline missing in the candidate."
     improved = tally[Status.IMPROVED]
-    return f"{compared} compared, none regressed" + (f", {words.count(improved)} improved." if improved else ".")
+    text = f"{compared} compared, none regressed" + (f", {words.count(improved)} improved." if improved else ".")
+    return text + _not_judged(judgement)
+
+
+def _not_judged(judgement: Judgement) -> str:
+    """How many figures both sides have that could not be held against each other, and for want of what."""
+    rows = [
+        row
+        for row in judgement.rows
+        if row.status is Status.INCOMPARABLE and row.pair.baseline is not None and row.pair.candidate is not None
+    ]
+    if not rows:
+        return ""
+    reasons = list(dict.fromkeys(words.plain(row.pair.reason).rstrip(".") for row in rows))
+    more = f"; and {words.count(len(reasons) - 1)} other reasons" if len(reasons) > 1 else ""
+    return f" {words.count(len(rows))} could not be judged: {reasons[0]}{more}."
 
 
 def _tally(judgement: Judgement) -> str:
@@ -222,10 +241,14 @@ def _value(value: str | None) -> str:
     return text if len(text) <= 40 else f"{text[:16]}…"  # noqa: PLR2004  a hash is told by its beginning
 
 
-def _warnings(judgement: Judgement, comparison: Comparison, candidate: AbridgedReport) -> tuple[str, ...]:
+def _warnings(
+    judgement: Judgement, comparison: Comparison, baseline: AbridgedReport, candidate: AbridgedReport
+) -> tuple[str, ...]:
     found = []
     if comparison.is_same_run:
         found.append("Both sides are the same run (same start, same seed), so nothing can differ.")
+    if baseline.run.interrupted:
+        found.append(f"The baseline's run was interrupted: {words.plain(baseline.run.interrupted)}")
     if candidate.run.interrupted:
         found.append(f"The candidate's run was interrupted: {words.plain(candidate.run.interrupted)}")
     if judgement.tally[Status.LEFT_OUT]:

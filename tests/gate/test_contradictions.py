@@ -1,0 +1,129 @@
+"""Reports that are partial, or say what cannot be: neither passes for a measurement."""
+
+import pytest
+from msgspec.structs import replace
+
+from connprof.checks import problems_of
+from connprof.cli import cli, guarded
+from connprof.gate import Policy
+from connprof.model import HazardOutcome, Problem
+from connprof.store import save_report
+from connprof.verdict import contradiction
+from tests import samples
+from tests.gate.sides import (
+    PER_CALL,
+    POOLED,
+    candidate,
+    judged,
+    outcome_of,
+    status,
+    with_changed,
+    with_identity,
+    without,
+)
+from tests.wide_samples import cell, hazards
+
+BASE = samples.report()
+
+
+# --- a baseline that did not come to its end ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "run", [{"ended": "interrupted", "interrupted": "Stopped by Ctrl-C."}, {"ended": "server-lost"}]
+)
+def test_an_interrupted_baseline_does_not_pass_unsaid(tmp_path, monkeypatch, capsys, run):
+    monkeypatch.chdir(tmp_path)
+    partial = replace(without(BASE, POOLED), run=samples.run(**run))
+    save_report(partial, tmp_path / "base.json")
+    save_report(candidate(), tmp_path / "head.json")
+    assert guarded(cli, ["compare", "base.json", "head.json"]) == 4
+    out = capsys.readouterr().out
+    assert "FAIL: The baseline is incomplete" in out
+    assert ("The baseline's run was interrupted: Stopped by Ctrl-C." in out) is ("interrupted" in run)
+    assert guarded(cli, ["compare", "base.json", "head.json", "--allow-missing", "baseline"]) == 0
+    assert status(partial, candidate(), "baseline", None) == "missing"
+    worse = with_changed(candidate(), PER_CALL, "counts", client__contexts_count=41)
+    assert judged(partial, worse, Policy()).answer.value == "regressed"
+
+
+def test_how_many_figures_could_not_be_judged_stands_in_the_first_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_report(BASE, tmp_path / "base.json")
+    save_report(with_identity(candidate(), openssl="OpenSSL 3.5"), tmp_path / "head.json")
+    assert guarded(cli, ["compare", "base.json", "head.json"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("PASS: 56 figures compared, none regressed. ")
+    assert first.endswith(" could not be judged: openssl differs.")
+
+
+# --- figures that cannot be -----------------------------------------------------------------------------------------
+
+
+def fewer_calls(name):
+    outcome = outcome_of(candidate(), POOLED)
+    part = getattr(outcome, name)
+    changed = (replace(part[0], calls_count=4), *part[1:]) if name == "timing" else replace(part, calls_count=4)
+    return samples.with_outcome(candidate(), POOLED, replace(outcome, **{name: changed}))
+
+
+@pytest.mark.parametrize("name", ["counts", "memory", "retained", "timing"])
+def test_a_pass_of_another_number_of_calls_is_invalid(name):
+    head = fewer_calls(name)
+    assert status(BASE, head, POOLED, None) == "invalid"
+    assert status(head, BASE, POOLED, None) == "incomparable"
+    assert contradiction(head)
+    note = next(each for each in head.strategies if each.name == POOLED)
+    codes = {problem.code for problem in problems_of(note, outcome_of(head, POOLED))}
+    assert "calls" in codes
+
+
+@pytest.mark.parametrize("part", ["context_bytes", "handshake_bytes", "io_bytes"])
+def test_a_negative_part_of_ssl_bytes_is_invalid(part):
+    head = with_changed(candidate(), POOLED, "memory", **{f"ssl__{part}": -1})
+    assert status(BASE, head, POOLED, None) == "invalid"
+    assert contradiction(head)
+
+
+def test_nothing_at_all_may_be_negative_where_nothing_happened():
+    outcome = outcome_of(BASE, POOLED)
+    client = replace(outcome.counts.client, ca_loads_count=0)
+    memory = replace(outcome.memory, ssl=replace(outcome.memory.ssl, context_bytes=-1))
+    note = next(each for each in BASE.strategies if each.name == POOLED)
+    found = problems_of(note, replace(outcome, counts=replace(outcome.counts, client=client), memory=memory))
+    assert [problem.code for problem in found] == ["memory"]
+
+
+def test_a_known_problem_hides_no_other():
+    """A problem of one code that the file owns up to says nothing of another."""
+    head = with_changed(candidate(), "one-client", "memory", ssl__io_bytes=1)
+    outcome = replace(outcome_of(head, "one-client"), problems=(Problem(code="claim", sentence="x"),))
+    head = samples.with_outcome(head, "one-client", outcome)
+    assert "fewer than there can be" in contradiction(head)
+
+
+HELD = cell("one-client", "H1", outcome=HazardOutcome.HELD, attempts_count=5, failed_count=0, harmed_count=0, errors={})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"safety": (replace(HELD, failed_count=3),)}, "held, but 3 attempts failed"),
+        ({"safety": (replace(HELD, harmed_count=1),)}, "held, but 0 attempts failed and 1 were harmed"),
+        ({"safety": (replace(HELD, harmed_count=-1),)}, "is negative"),
+        ({"safety": (HELD, HELD)}, "holds the hazard probe one-client/H1 2 times"),
+        ({"hazards": (*hazards(), hazards()[0])}, "holds the hazard "),
+        ({"records": (*BASE.records, BASE.records[0])}, "holds the case "),
+    ],
+)
+def test_contradictions_are_refused_by_report_and_merge(tmp_path, monkeypatch, capsys, changes, words):
+    monkeypatch.chdir(tmp_path)
+    save_report(replace(BASE, **changes), tmp_path / "odd.json")
+    save_report(samples.report(samples.SKETCHES[:1]), tmp_path / "good.json")
+    save_report(replace(BASE, safety=(HELD,), hazards=hazards()), tmp_path / "whole.json")
+    for command in (["report", "odd.json"], ["merge", "new.json", "good.json", "odd.json"]):
+        assert guarded(cli, command) == 2
+        assert "odd.json contradicts itself: it " in (err := capsys.readouterr().err) or "a count" in err
+        assert words in err
+    assert guarded(cli, ["report", "whole.json"]) == 0
+    assert guarded(cli, ["merge", "new.json", "good.json", "whole.json"]) == 0
