@@ -243,20 +243,19 @@ def _findings(
     for process in processes:
         for finding in find(process, is_current=is_current):
             groups[finding.code, finding.place, finding.evidence[0][0]].append(finding)
-    merged = [_merged(each, by_line) for each in groups.values()]
+    bytes_of = None if by_line is None else _Bytes(processes, by_line)
+    merged = [_merged(each, bytes_of) for each in groups.values()]
     return tuple(sorted(merged, key=cost_of, reverse=True))
 
 
-def _merged(same: list[Finding], by_line: Mapping[tuple[str, int, str], int] | None) -> Finding:
+def _merged(same: list[Finding], bytes_of: _Bytes | None) -> Finding:
     costliest = max(same, key=cost_of)
     cost = _sum(Price, [each.cost for each in same])
     leaves = _sum(Price, [each.leaves for each in same])
-    if by_line is not None:
-        place = costliest.place
-        amount = by_line.get((place.file, place.line, place.function))
-        if amount is not None:
-            cost = msgspec.structs.replace(cost, ssl_bytes=amount)
-            leaves = msgspec.structs.replace(leaves, ssl_bytes=_bytes_left(amount, cost, leaves))
+    if bytes_of is not None:
+        amount, left = bytes_of.both(costliest.place, cost, leaves)
+        cost = msgspec.structs.replace(cost, ssl_bytes=amount)
+        leaves = msgspec.structs.replace(leaves, ssl_bytes=left)
     return msgspec.structs.replace(
         costliest,
         chains=_chains(each.chains for each in same),
@@ -265,6 +264,56 @@ def _merged(same: list[Finding], by_line: Mapping[tuple[str, int, str], int] | N
         processes_count=len(same),
         related=tuple(dict.fromkeys(place for each in same for place in each.related)),
     )
+
+
+Line = tuple[str, int, str]
+
+
+def _line_of(place: Place) -> Line:
+    return place.file, place.line, place.function
+
+
+class _Bytes:
+    """SSL bytes of findings: those of the line that made the clients, and their handshakes' share at other lines."""
+
+    def __init__(self, processes: Sequence[ProcessProfile], by_line: Mapping[Line, int]) -> None:
+        self._by_line = by_line
+        self._at_line: Counter[Line] = Counter()
+        self._of_clients: dict[Line, Counter[Line]] = defaultdict(Counter)
+        self._shaken: Counter[Line] = Counter()
+        for process in processes:
+            for tally in process.sites:
+                counts = tally.counts
+                self._at_line[_line_of(tally.site)] += counts.handshakes_count + counts.handshakes_failed_count
+            for group in process.clients:
+                maker = _line_of(group.site)
+                self._shaken[maker] += group.counts.handshakes_count
+                for each in group.handshake_sites:
+                    self._of_clients[maker][_line_of(each.site)] += each.count
+
+    def both(self, place: Place, cost: Price, leaves: Price) -> tuple[int | None, int | None]:
+        """Of what a finding cost, and of what its fix leaves over; ``None`` where it is not known."""
+        maker = _line_of(place)
+        here = self._by_line.get(maker)
+        elsewhere = self._elsewhere(maker, cost)
+        if elsewhere is None:
+            return here, None if here is None else _bytes_left(here, cost, leaves)
+        if not cost.contexts_count:  # it is about handshakes alone
+            here = 0
+        left = _bytes_left(here, cost, leaves) if here else 0
+        shaken = cost.handshakes_count or 1
+        of_handshakes = None if leaves.handshakes_count is None else elsewhere * leaves.handshakes_count // shaken
+        return (here or 0) + elsewhere, None if left is None or of_handshakes is None else left + of_handshakes
+
+    def _elsewhere(self, maker: Line, cost: Price) -> int | None:
+        """Of the handshakes that a finding is about, at other lines; ``None`` where there are none."""
+        lines = {line: count for line, count in self._of_clients[maker].items() if line != maker}
+        if not cost.handshakes_count or not self._shaken[maker] or not lines:
+            return None
+        total = sum(
+            self._by_line.get(line, 0) * count // max(self._at_line[line], count) for line, count in lines.items()
+        )
+        return total * cost.handshakes_count // self._shaken[maker]
 
 
 def _bytes_left(amount: int, cost: Price, leaves: Price) -> int | None:

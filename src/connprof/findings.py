@@ -226,6 +226,8 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
     name = f"{group.shortcut}()" if group.shortcut else group.kind
     per_client = _requests(group) / used_count
     each = "one request each" if group.used_once_count == group.made_count else f"{per_client:.1f} requests each"
+    if not _requests(group):
+        each = "and no request got through"
     verb = "called" if group.shortcut else "made"
     evidence = [
         ("clients made", f"{group.made_count:,}"),

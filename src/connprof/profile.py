@@ -24,6 +24,7 @@ __all__ = [
     "Finding",
     "Frame",
     "GivenContexts",
+    "HandshakeSite",
     "OriginShare",
     "OriginTally",
     "Place",
@@ -147,6 +148,14 @@ class GivenContexts(msgspec.Struct, frozen=True, kw_only=True):
     """Distinct ones."""
 
 
+class HandshakeSite(msgspec.Struct, frozen=True, kw_only=True):
+    """A line at which clients of a group shook hands."""
+
+    site: Place
+    count: int
+    """Handshakes, failed ones included."""
+
+
 class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     """All clients of one class that were made at one line."""
 
@@ -185,6 +194,8 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     gap_median_ns: int | None = None
     """Of the times between the makings of two successive clients; ``None`` for fewer than two."""
     origins: tuple[OriginShare, ...] = ()
+    handshake_sites: tuple[HandshakeSite, ...] = ()
+    """Where their handshakes were made, which is not always where they were."""
     given_contexts: tuple[GivenContexts, ...] = ()
     """Contexts that the user's code made and gave to them, by the line that made them; in no count of theirs."""
     # What was seen to go wrong; each in numbers of what its name says.

@@ -591,3 +591,13 @@ def test_given_contexts_are_counted_once_each_and_keep_no_other_windows_groups(t
         # One that lives on would keep alive what it refers to.
         kept = [group for context in RECORDER.living()[1] for group in context.given_to]
         assert {group.story for group in kept} == {outer.story}
+
+
+def test_the_lines_where_clients_shake_hands_are_known(target):
+    with observe() as seen:
+        client = httpx.Client()
+        client.get(target.url(OK))
+        client.close()
+    group = only(process_of(seen).clients)
+    shaken = only(group.handshake_sites)
+    assert (shaken.site.line, shaken.count) == (group.site.line + 1, 1)

@@ -14,6 +14,7 @@ from connprof.profile import (
     Costs,
     Counts,
     GivenContexts,
+    HandshakeSite,
     OriginShare,
     Place,
     ProcessProfile,
@@ -460,6 +461,7 @@ def test_handshakes_that_failed_would_fail_again():
     assert (all_failed.cost.handshakes_count, all_failed.leaves.handshakes_count) == (0, 0)
     assert (all_failed.leaves.contexts_count, all_failed.leaves.connections_count) == (1, 40)
     assert ("failed handshakes", "40") in all_failed.evidence
+    assert all_failed.what == "httpx.Client made 40 times, and no request got through"
     assert "fail as well" in all_failed.fix
     some = found(failing(failed=10))["CP001"]
     assert (some.leaves.handshakes_count, some.leaves.connections_count) == (1, 11)
@@ -523,3 +525,33 @@ def test_clients_one_after_another_with_contexts_of_their_own_could_be_one():
     assert dict(job.evidence)["TLS handshakes"] == "20"
     held = found(clients(20, counts={"requests_count": 60}, used_once_count=0, alive_peak_count=20))["CP008"]
     assert "instead" not in held.fix, "they may be several on purpose"
+
+
+def with_bytes(group, lines):
+    """The finding of one group whose handshakes are at the next line, where another client shook hands as well."""
+    at = Place(file="/app/api.py", line=13, function="fetch", certainty="stack")
+    group = msgspec.structs.replace(group, handshake_sites=(HandshakeSite(site=at, count=40),))
+    sites = (SiteTally(site=at, counts=Counts(handshakes_full_count=80), costs=Costs()),)
+    made = msgspec.structs.replace(process(group), sites=sites)
+    (finding,) = assemble(
+        [made], command=(), started_at="", duration_ns=1, exit_code=0, memory=True, ssl_bytes=lines
+    ).findings
+    return finding.cost.ssl_bytes, finding.leaves.ssl_bytes
+
+
+MAKES, SHAKES = ("/app/api.py", 12, "fetch"), ("/app/api.py", 13, "fetch")
+
+
+def test_bytes_of_handshakes_at_other_lines_are_the_findings_too():
+    assert with_bytes(clients(40), {MAKES: 4_000, SHAKES: 160}) == (4_080, 102)
+    assert with_bytes(clients(40), {SHAKES: 160}) == (80, 2)
+
+
+def test_of_handshakes_made_again_their_bytes_count_and_no_contexts():
+    again = clients(1, counts={"handshakes_full_count": 40}, expired_count=10, expired_gap_min_ns=6_000 * MS)
+    assert with_bytes(again, {MAKES: 4_000, SHAKES: 160}) == (20, 0)
+
+
+def test_contexts_that_could_be_shared_save_no_handshakes():
+    kept = {"alive_count": 40, "alive_peak_count": 40, "closed_count": 0}
+    assert with_bytes(clients(40, **kept), {MAKES: 4_000, SHAKES: 160}) == (4_000, 100)

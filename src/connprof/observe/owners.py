@@ -127,6 +127,7 @@ class ClientGroup:
         self.chains: Chains = Counter()
         self.pacing = Pacing()
         self.shares: dict[str, Share] = {}
+        self.handshake_sites: Counter[SiteKey] = Counter()
         self.given: Counter[SiteKey] = Counter()
         self.loops: set[int] = set()
         self.threads: set[int] = set()
@@ -216,13 +217,14 @@ class Context:
             if self.handshakes:
                 group.rereads += 1
 
-    def shook(self, now_ns: int) -> None:
-        """A handshake with it has succeeded."""
-        self.tried()
+    def shook(self, now_ns: int, cpu_ns: int, wall_ns: int) -> None:
+        """A handshake with it has succeeded, in so much time."""
         self.handshakes += 1
         self.last_ns = now_ns
         for group in self.groups:
             group.handshakes += 1
+            group.costs[Expense.HANDSHAKE_CPU] += cpu_ns
+            group.costs[Expense.HANDSHAKE_WALL] += wall_ns
 
     def tried(self) -> None:
         """A handshake with it has ended, be it in failure: it was not built for nothing."""
@@ -488,6 +490,12 @@ class Client:
                 if made.story is group.story and group not in context.given_to:
                     context.given_to.add(group)
                     group.given[made.site] += 1
+
+    def shook_at(self, story: Story, site: SiteKey) -> None:
+        """A handshake of its has ended, well or not, which this line pays."""
+        for group in self.groups:
+            if group.story is story:
+                group.handshake_sites[site] += 1
 
     def closed_unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was closed unread, and the connection with it. Once or twice may be meant."""

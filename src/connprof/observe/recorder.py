@@ -1221,13 +1221,12 @@ class Recorder:
                     window.context_used(origin, context.loads)
                 window.add_bar(bar)
                 window.add_handshake(bar, outcome, key)
-            if context is not None and not succeeded:
+                if client is not None:
+                    client.shook_at(window.story, key)
+            if context is not None:
                 context.tried()
-            elif context is not None:
-                context.shook(end_ns)
-                for group in context.groups:
-                    group.costs[Expense.HANDSHAKE_CPU] += handshake.cpu_ns
-                    group.costs[Expense.HANDSHAKE_WALL] += wall_ns
+                if succeeded:
+                    context.shook(end_ns, handshake.cpu_ns, wall_ns)
             if client is not None:
                 client.count(field, origin)
                 client.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns)

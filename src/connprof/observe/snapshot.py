@@ -144,6 +144,7 @@ def _clients(window: Observation, group: ClientGroup, idle_count: int) -> dict[s
             for origin, share in group.shares.items()
         ],
         "given_contexts": [{"site": _place(site), "count": count} for site, count in group.given.items()],
+        "handshake_sites": [{"site": _place(key), "count": count} for key, count in group.handshake_sites.items()],
         "second_loop_count": group.second_loop,
         "second_thread_count": group.second_thread,
         "second_process_count": group.second_process,
