@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AXES",
+    "MOST_CALLS_COUNT",
     "Axes",
     "AxisError",
     "axes_of",
@@ -54,6 +55,9 @@ AXES: Mapping[str, tuple[object, ...]] = MappingProxyType(
 """The values that the wide run takes, axis by axis, the default among them. Numbers between them may be asked for."""
 
 _NAMED = ("http_version", "trust_store", "limits")
+MOST_CALLS_COUNT = 10_000
+"""The longest session that may be asked for."""
+
 _MOST_IN_FLIGHT_COUNT = 1_000
 _HIGHEST_RTT_MS = 60_000
 _HTTPX_CONNECTIONS_COUNT, _HTTPX_KEPT_COUNT = 100, 20
@@ -104,8 +108,8 @@ class Axes:
             raise AxisError(f"rtt_ms is from 0 to {_HIGHEST_RTT_MS}, not {self.rtt_ms:g}")
         if not 1 <= self.concurrency_count <= _MOST_IN_FLIGHT_COUNT:
             raise AxisError(f"concurrency_count is from 1 to {_MOST_IN_FLIGHT_COUNT}, not {self.concurrency_count}")
-        if self.calls_count < 1:
-            raise AxisError(f"calls_count is at least 1, not {self.calls_count}")
+        if not 1 <= self.calls_count <= MOST_CALLS_COUNT:
+            raise AxisError(f"calls_count is from 1 to {MOST_CALLS_COUNT}, not {self.calls_count}")
         if self.concurrency_count > 1 and WORKLOADS[self.workload].rhythm == "gaps":
             raise AxisError(f"{self.workload} is about single calls: it takes a concurrency of 1")
         if self.limits == "below" and self.concurrency_count == 1:

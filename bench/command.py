@@ -93,7 +93,7 @@ def bench(  # noqa: PLR0917 - click passes them by name
 
     \b
     Examples:
-      nox -s bench                                    the whole main job, under three minutes
+      nox -s bench                                    the whole main job, about two minutes
       nox -s bench -- --quick                         the same verdict in well under a minute
       nox -s bench -- --only per-call-async,one-client --calls 100
     """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from bench.axes import AXES
+from bench.axes import AXES, MOST_CALLS_COUNT
 from bench.wide.plan import AXIS_NAMES, LIBRARY, PYTHON, WORKLOAD
 from bench.workloads import WORKLOADS
 from connprof.errors import UsageError
@@ -48,7 +48,10 @@ def _values(name: str, text: str, found: Found) -> list[Any]:
     if name == "rtt_ms":
         return [_number(name, text.lower().removesuffix("ms"), float)]
     if name in {"calls_count", "concurrency_count"}:
-        return [_number(name, text, int)]
+        number = _number(name, text, int)
+        if name == "calls_count" and number > MOST_CALLS_COUNT:
+            raise UsageError(f"{name} is at most {MOST_CALLS_COUNT:,}, not {text[:20]}.")
+        return [number]
     versions = [each for each in found.libraries if each.partition("==")[0] == text]
     if name == LIBRARY and text != "httpx" and versions:
         return list(versions)  # the bare name of another library than the suite's own stands for all of its versions

@@ -131,8 +131,11 @@ CELL_METRICS = (
     Metric("hazard_attempts", "attempts of the probe", _COUNT, _EXACT, must_equal=True),
     Metric("hazard_failed", "attempts that failed aloud", _COUNT, _EXACT),
     Metric("hazard_harmed", "attempts that were harmed in silence", _COUNT, _EXACT),
+    Metric("hazard_errors", "exceptions that only one side saw", _COUNT, _EXACT),
+    Metric("hazard_observed", "other counts of the probe that changed", _COUNT, _EXACT, shown_only=True),
 )
-"""What is compared of a hazard probe on a strategy. The counts are, where the outcome is the same."""
+"""What is compared of a hazard probe on a strategy. The counts are, where the outcome is the same. By their names
+exceptions are part of a signature, which is the same every time; what else a probe observes need not be."""
 
 _RATES = tuple(
     Metric(f"{metric.name}_statistical", f"{metric.title} (statistical)", metric.unit, _EXACT, shown_only=True)
@@ -690,7 +693,7 @@ def _cell_pairs(base: _Side, head: _Side) -> Iterator[Pair]:
 
 
 def _cell_figures(subject: Subject, ours: CellFigures, theirs: CellFigures, *, is_statistical: bool) -> Iterator[Pair]:
-    outcome, attempts, failed, harmed = _RATES if is_statistical else CELL_METRICS
+    outcome, attempts, failed, harmed, errors, observed = _RATES if is_statistical else CELL_METRICS
     unprobed = HazardOutcome.NOT_PROBED
     if theirs.outcome is unprobed and not is_statistical:
         yield Pair(subject, None, None, None, None, State.FAILED, f"Not probed: {theirs.symptom}")
@@ -719,6 +722,25 @@ def _cell_figures(subject: Subject, ours: CellFigures, theirs: CellFigures, *, i
         ):
             if before or after:
                 yield pair(subject, metric, before, after)
+        yield from _unlike_signs(subject, errors, observed, ours, theirs)
+
+
+def _unlike_signs(
+    subject: Subject, errors: Metric, observed: Metric, ours: CellFigures, theirs: CellFigures
+) -> Iterator[Pair]:
+    """Another exception, or another count of the probe's own, where the outcome is the same: a row each."""
+    then, now = ({error.partition(":")[0] for error in side.errors} for side in (ours, theirs))
+    if then != now:
+        reason = f"{ours.signature} -> {theirs.signature}"
+        yield Pair(subject, errors, 0, len(then ^ now), None, State.COMPARABLE, reason)
+    names = dict.fromkeys((*ours.observed, *theirs.observed))
+    changed = [
+        f"{name} {ours.observed.get(name, 'absent')} -> {theirs.observed.get(name, 'absent')}"
+        for name in names
+        if ours.observed.get(name) != theirs.observed.get(name)
+    ]
+    if changed:
+        yield Pair(subject, observed, 0, len(changed), None, State.COMPARABLE, "; ".join(changed))
 
 
 # --- over time ----------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_a_rhythm_has_its_own_number_of_calls():
         (["trust=mine"], (), "trust_store is one of bundle, system-file"),
         (["library=curl"], (), "client_library is one of httpx, http.client"),
         (["python=2.7"], (), "python is one of 3.11, 3.12, 3.13, not '2.7'"),
-        (["calls=0"], (), "calls_count is at least 1"),
+        (["calls=0"], (), "calls_count is from 1 to"),
         (["limits=below"], (), "limits=below needs a concurrency of at least 2"),
         (["library=requests", "http=2"], (), "cannot be combined with a library"),
         ([], ("nothing",), "there is no strategy 'nothing'; there are: client-per-helper"),
@@ -191,3 +191,10 @@ def test_the_whole_plan_fits_into_twenty_minutes():
     jobs = [(each, job) for each in plan(Asked(), FOUND) for job in each.jobs]
     seconds = sum(seconds_of(each, job) / (1 if job.kind == "timing" else 2) for each, job in jobs)
     assert 60 < seconds < 20 * 60
+
+
+@pytest.mark.parametrize("number", ["10001", "99999999999"])
+def test_no_longer_session_is_planned_than_the_suite_makes(number):
+    with pytest.raises(UsageError, match="calls_count is at most 10,000"):
+        axes_from((f"calls={number}",), FOUND)
+    assert axes_from(("calls=10000",), FOUND) == {"calls_count": (10_000,)}

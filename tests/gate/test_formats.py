@@ -180,7 +180,7 @@ def test_one_byte_can_be_seen_in_the_ratio():
 
 @pytest.mark.parametrize(
     ("before", "after", "shown"),
-    [(5, 40, "8.0"), (40, 5, "0.1250"), (0, 3, "–"), (3, 0, "0.0000"), (1000, 1010, "1.0100")],  # noqa: RUF001
+    [(5, 40, "8.0000"), (40, 5, "0.1250"), (0, 3, "–"), (3, 0, "0.0000"), (1000, 1010, "1.0100")],  # noqa: RUF001
 )
 def test_ratios_are_candidate_over_baseline(before, after, shown):
     base, head = (
@@ -219,3 +219,11 @@ def test_allowed_rows_say_so_and_are_no_failures():
     assert view.lines[0].verdict == "missing, allowed"
     assert ET.fromstring(junit.render(view)).find(".//failure") is None
     assert github.render(view) == ""
+
+
+def test_a_column_that_says_nothing_is_not_drawn():
+    def head_of(head, base=BASE):
+        return next(line for line in text.render(made(base, head)[0]).splitlines() if line.startswith("verdict"))
+
+    assert "limit" not in head_of(without(candidate(), POOLED))
+    assert head_of(with_changed(candidate(), POOLED, "counts", client__contexts_count=40)).endswith("limit")

@@ -83,8 +83,28 @@ def test_another_number_of_attempts_is_another_probe(now, status):
     assert rows(probed(cell()), probed(cell(attempts_count=now)))["hazard_attempts"] == status
 
 
+def test_another_exception_with_the_same_outcome_is_a_row_of_its_own():
+    base, head = (
+        probed(cell(BROKE, failed_count=2, errors={f"{name}: it says": 2})) for name in ("RuntimeError", "ReadTimeout")
+    )
+    assert rows(base, head)["hazard_errors"] == "regressed"
+    judgement = judged(base, head)
+    assert judgement.answer is Answer.REGRESSED
+    assert judgement.rows[0].pair.reason == "broke 2 of 5: RuntimeError -> broke 2 of 5: ReadTimeout"
+    other_words = probed(cell(BROKE, failed_count=2, errors={"RuntimeError: else": 2}))
+    assert "hazard_errors" not in rows(base, other_words)
+
+
+def test_what_else_a_probe_observes_is_shown():
+    base, head = (probed(cell(observed={"executed": count, "same": 1})) for count in (2, 3))
+    assert rows(base, head)["hazard_observed"] == "shown"
+    judgement = judged(base, head)
+    assert judgement.answer is Answer.PASSED
+    assert [row.pair.reason for row in judgement.rows if row.pair.reason] == ["executed 2 -> 3"]
+
+
 def test_what_a_probe_took_and_where_it_came_from_is_not_compared():
-    head = cell(duration_ns=9, cached_from="2026-11-20T00:00:00+00:00", observed={"executed": 3}, symptom="Else.")
+    head = cell(duration_ns=9, cached_from="2026-11-20T00:00:00+00:00", symptom="Else.")
     assert set(rows(probed(cell()), probed(head)).values()) == {"unchanged"}
 
 

@@ -103,6 +103,26 @@ def test_bytes_that_are_missing_where_there_were_events_are_found(field):
     assert codes(replace(measured, memory=replace(measured.memory, ssl=ssl))) == ["memory"]
 
 
+@pytest.mark.parametrize("field", ["context_bytes", "handshake_bytes", "io_bytes"])
+@pytest.mark.parametrize(("each", "found"), [(99, ["memory"]), (100, [])])
+def test_the_least_bytes_are_those_of_every_event(field, each, found):
+    """Forty of each kind happened, so that the bytes of one are far too few."""
+    measured = good("per-call-async")
+    ssl = replace(measured.memory.ssl, **{field: 40 * each})
+    assert codes(replace(measured, memory=replace(measured.memory, ssl=ssl)), "per-call-async") == found
+
+
+@pytest.mark.parametrize(("more", "found"), [(0, set()), (1, {"passes"})])
+def test_a_bound_allows_a_warm_up_one_connection_for_each_of_its_calls(more, found):
+    measured = good()
+    counts = replace(measured.counts, amounts=Amounts(handshakes={"origins": 5}, at_most={"origins": 9}))
+    first, *rest = measured.timing
+    most = 9 * len(first.wall_ns) + first.warmup_calls_count + more
+    ledger = replace(first.ledger, handshakes_full_count=most, tcp_accepted_count=most, connections_count=most)
+    changed = replace(measured, counts=counts, timing=(replace(first, ledger=ledger), *rest))
+    assert set(codes(changed)) == found
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -60,7 +60,12 @@ def _table(view: CompareView, *, color: bool) -> list[str]:
         min(max(map(len, chain((title,), map(attrgetter(field), view.lines)))), widest)
         for title, field, widest in zip(COLUMNS, _FIELDS, _WIDEST, strict=True)
     ]
-    row = "  ".join(f"%{'' if right else '-'}{width}s" for right, width in zip(_RIGHT, widths, strict=True))
+    # A column that says nothing in any row is not shown: .0 prints none of it.
+    empty = [not any(map(attrgetter(field), view.lines)) for field in _FIELDS]
+    row = "".join(
+        "%.0s" if nothing else f"{'  ' if place else ''}%{'' if right else '-'}{width}s"
+        for place, (right, width, nothing) in enumerate(zip(_RIGHT, widths, empty, strict=True))
+    )
     lines = [(row % COLUMNS).rstrip()]
     said = ("", "", "")
     for one in view.lines:

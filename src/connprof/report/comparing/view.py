@@ -362,12 +362,10 @@ def ratio(pair: Pair) -> str:
     if value == 1:
         return "1"
     off = abs(value - 1)
-    if value >= 2:  # noqa: PLR2004  a factor, no share
-        return words.ratio(value)
     places = 4
     while places < 9 and off < 0.5 * 10**-places:  # noqa: PLR2004  nine places tell a byte in a gigabyte
         places += 1
-    return f"{value:.{places}f}"
+    return f"{value:,.{places}f}"
 
 
 def percent(limit_ppm: int) -> str:
