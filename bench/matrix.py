@@ -68,8 +68,13 @@ class Job:
     @property
     def label(self) -> str:
         """For progress and for the recorded order, e.g. ``timing 2 of floor``."""
+        return f"{self.pass_label} of {self.strategy}"
+
+    @property
+    def pass_label(self) -> str:
+        """Which pass of its case it is: ``timing 2``."""
         number = {"timing": f" {self.repetition + 1}", "growth": f" {self.calls_count}"}.get(self.kind, "")
-        return f"{self.kind}{number} of {self.strategy}"
+        return f"{self.kind}{number}"
 
 
 def growth_points(calls_count: int, *, quick: bool) -> tuple[int, ...]:

@@ -181,8 +181,10 @@ def _command(seed: int) -> str:
 def _came_from(report: Report) -> str:
     cases = sum(record.cached_from is not None for record in report.records)
     cells = sum(cell.cached_from is not None for cell in report.safety)
+    partly = [len(record.cached_passes) for record in report.records if record.cached_passes]
+    more = f", and {sum(partly)} passes of {len(partly)} more cases" if partly else ""
     return (
-        f"From the cache: {cases} of {len(report.records)} cases, {cells} of {len(report.safety)} probes. "
+        f"From the cache: {cases} of {len(report.records)} cases, {cells} of {len(report.safety)} probes{more}. "
         f"This run took {report.run.duration_s / 60:.1f} minutes."
     )
 

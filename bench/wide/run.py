@@ -89,6 +89,7 @@ class _CaseState:
     timing: dict[int, TimingPass] = field(default_factory=dict)
     measured_at: str = ""
     is_cached: bool = False
+    recalled: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -259,8 +260,10 @@ class Wide:
                 state.timing[job.repetition] = kept.timing[job.repetition]
                 gathered.timing.append(kept.timing[job.repetition])
                 state.done.add(job)
+                state.recalled.append(job.pass_label)
             elif getattr(kept, job.kind, None) is not None and job.kind != "timing":
                 state.done.add(job)
+                state.recalled.append(job.pass_label)
         state.measured_at, state.is_cached = kept.measured_at, state.is_complete
 
     def _recall_cells(self) -> list[Probe]:
@@ -364,6 +367,7 @@ class Wide:
             outcome=state.subject.gathered.outcome(),
             identity=identity,
             cached_from=state.measured_at if state.is_cached else None,
+            cached_passes=() if state.is_cached else tuple(state.recalled),
         )
 
 

@@ -159,6 +159,7 @@ class OneRecord(_Strict, frozen=True, kw_only=True, gc=False):
     outcome: MeasuredFigures | FailedFigures
     identity: dict[str, str] = {}
     cached_from: str | None = None
+    cached_passes: tuple[str, ...] = ()
     shard: str = ""
 
 

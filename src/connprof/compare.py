@@ -103,6 +103,7 @@ METRICS = (
     Metric("handshakes_full", "full TLS handshakes", _COUNT, _EXACT),
     Metric("handshakes_failed", "failed TLS handshakes", _COUNT, _EXACT),
     Metric("connections", "connections", _COUNT, _EXACT),
+    Metric("connections_failed", "failed connections", _COUNT, _EXACT),
     Metric("requests", "requests", _COUNT, _EXACT, must_equal=True),
     Metric("context_bytes", "context bytes", _BYTES, _BANDED),
     Metric("ssl_bytes", "SSL bytes", _BYTES, _BANDED),
@@ -158,7 +159,9 @@ neither better nor worse: there may be more of them."""
 
 _BY_NAME = {metric.name: metric for metric in (*METRICS, *CELL_METRICS)}
 PEAK = _BY_NAME["peak_bytes"]
-_COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:7], METRICS[7:10], METRICS[10], METRICS[11:]
+_COUNTS, _MEMORY, _RETAINED, _TIMES = METRICS[:8], METRICS[8:11], METRICS[11], METRICS[12:]
+_SELDOM = _BY_NAME["connections_failed"]
+# No case is expected to have any: a row where neither side has would say nothing.
 
 
 def metric_named(name: str) -> Metric | None:
@@ -588,7 +591,8 @@ def _figures(
     if ours.counts is not None or theirs.counts is not None:
         anything = True
         for metric, one, other in zip(_COUNTS, _counts(ours), _counts(theirs), strict=True):
-            yield pair(subject, metric, one, other, why)
+            if one or other or metric is not _SELDOM:
+                yield pair(subject, metric, one, other, why)
     why = hindrances[MetricClass.BANDED]
     behind = behind_the_peak(base.report.environment.packages, head.report.environment.packages)
     if ours.memory is not None or theirs.memory is not None:
@@ -622,6 +626,7 @@ def _counts(outcome: MeasuredFigures) -> tuple[int | None, ...]:
         ledger.handshakes_full_count,
         ledger.handshakes_failed_count,
         ledger.tcp_accepted_count,
+        client.connections_failed_count,
         ledger.requests_count,
     )
 

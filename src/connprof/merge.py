@@ -112,7 +112,7 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
 
 
 def _figures(record: Record) -> Record:
-    return replace(record, cached_from=None, shard="")
+    return replace(record, cached_from=None, cached_passes=(), shard="")
 
 
 def _shard(report: Report) -> str:

@@ -405,6 +405,8 @@ class Record(Frozen, frozen=True, kw_only=True):
         identity: where this case's environment differs from the report's (another library, another Python): the keys
             of :attr:`Environment.identity` that differ, with their values here.
         cached_from: when it was measured, as an ISO time, if it was taken from the cache; else ``None``.
+        cached_passes: of a case that was measured anew in part, the passes that were taken from the cache all the same
+            (``memory``, ``timing 2``); empty where all of it or nothing was.
         shard: in a report merged from several runs, which of them measured this case; else empty. Times are ratios
             within one run, so only cases of one shard have any.
     """
@@ -413,6 +415,7 @@ class Record(Frozen, frozen=True, kw_only=True):
     outcome: Outcome
     identity: dict[str, str] = {}
     cached_from: str | None = None
+    cached_passes: tuple[str, ...] = ()
     shard: str = ""
 
 

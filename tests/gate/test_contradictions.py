@@ -127,3 +127,13 @@ def test_contradictions_are_refused_by_report_and_merge(tmp_path, monkeypatch, c
         assert words in err
     assert guarded(cli, ["report", "whole.json"]) == 0
     assert guarded(cli, ["merge", "new.json", "good.json", "whole.json"]) == 0
+
+
+@pytest.mark.parametrize(("then", "now", "found"), [(0, 1, "regressed"), (2, 1, "improved"), (1, 1, "unchanged")])
+def test_a_failed_connection_is_an_exact_count(then, now, found):
+    base, head = (
+        with_changed(report, POOLED, "counts", client__connections_failed_count=count)
+        for report, count in ((BASE, then), (candidate(), now))
+    )
+    assert status(base, head, POOLED, "connections_failed") == found
+    assert judged(BASE, candidate()).judged_count + 1 == judged(base, head).judged_count

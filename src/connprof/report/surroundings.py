@@ -151,14 +151,17 @@ def cache_text(report: Report) -> str:
     """How much was not measured by this run but taken from the cache, and since when; nothing where all is fresh."""
     cases = [record.cached_from for record in report.records if record.cached_from is not None]
     cells = [cell.cached_from for cell in report.safety if cell.cached_from is not None]
+    partly = [len(record.cached_passes) for record in report.records if record.cached_passes]
+    passes = f"{words.plural(sum(partly), 'pass', 'passes')} of {words.plural(len(partly), 'other case')}"
     if not (cases or cells):
-        return ""
+        return passes if partly else ""
     parts = [
         part_of(len(found), len(every), what)
         for found, every, what in ((cases, report.records, "cases"), (cells, report.safety, "safety cells"))
         if every
     ]
-    return f"{words.joined(parts)}, the oldest measured {words.moment(min(cases + cells))}"
+    more = f", and {passes}" if partly else ""
+    return f"{words.joined(parts)}, the oldest measured {words.moment(min(cases + cells))}{more}"
 
 
 def order_steps(report: Report) -> tuple[str, ...]:

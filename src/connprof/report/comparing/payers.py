@@ -35,6 +35,7 @@ _COUNT_OF: dict[str, Callable[[ClientCounts], int]] = {
     "handshakes": _handshakes,
     "handshakes_full": lambda counts: counts.handshakes_full_count,
     "handshakes_failed": lambda counts: counts.handshakes_failed_count,
+    "connections_failed": lambda counts: counts.connections_failed_count,
     "connections": lambda counts: counts.connections_count,
     "requests": lambda counts: counts.requests_count or 0,
     # Bytes have no lines of their own: contexts and handshakes make most of them.
