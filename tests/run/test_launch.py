@@ -249,6 +249,36 @@ def test_little_is_lost_when_it_is_killed(runs):
     assert runs(app).counts[0] >= 10
 
 
+def test_what_happens_before_a_long_wait_is_not_lost(runs):
+    app = runs.program("""
+        import gc, threading, time
+        for _ in range(4): get()
+        time.sleep(0.6)
+        print(threading.active_count(), gc.isenabled(), flush=True)
+        os.kill(os.getpid(), 9)
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts) == (-9, b"1 True\n", (4, 4, 4, 4))
+
+
+def test_what_waits_to_be_written_does_not_make_forks_warn(runs):
+    app = runs.program("""
+        import warnings
+        warnings.simplefilter("error")
+        from connprof.observe import start
+        for _ in range(10):
+            start._follower._due_ns += 1_000_000_000
+            get()
+            if not (pid := os.fork()):
+                get(); os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        print("well")
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts) == (0, b"well\n", (20, 20, 20, 20)), done.err
+    assert "multi-threaded" not in done.err
+
+
 # --- signals ----------------------------------------------------------------------------------------------
 
 WAITING = """

@@ -7,8 +7,10 @@ a process that is killed loses little. Nothing in here raises into the program o
 
 from __future__ import annotations
 
+import _thread
 import errno
 import functools
+import gc
 import json
 import os
 import sys
@@ -17,7 +19,7 @@ from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.children import BlindChildren
-from connprof.observe.originals import now_ns
+from connprof.observe.originals import make_lock, now_ns
 from connprof.observe.recorder import RECORDER, describe
 from connprof.observe.snapshot import snapshot
 from connprof.observe.window import observe
@@ -77,6 +79,9 @@ class _Follower:
         self._blind_count = 0
         self._is_fork = False
         self._ticker: _Ticker | None = None
+        self._later: _Later | None = None
+        self._is_later_due = False
+        self._later_lock = make_lock()
 
     # --- the beginning ------------------------------------------------------------------------------------
 
@@ -119,11 +124,48 @@ class _Follower:
     def _event(self) -> None:
         """Something was recorded. It runs for every request: it must cost nothing nearly every time."""
         if now_ns() < self._due_ns:
+            self._write_later()
             return
         if self._signals.are_pending:
             self._attempt("signals", self._signals.follow)
         self.write("running")
         self._tick()
+
+    def _write_later(self) -> None:
+        """This may be the last event before a long wait, and a kill: until it is written nobody asks again."""
+        if self._ticker is not None or self._has_ended or not self._later_lock.acquire(blocking=False):
+            return
+        try:
+            if not self._is_later_due:
+                RECORDER.on_event = None
+                self._is_later_due = True
+                self._later = _Later(self._write_now, (self._due_ns - now_ns()) / 1e9)
+        except RuntimeError:  # no more threads
+            self._is_later_due = False
+            RECORDER.on_event = self._event
+        finally:
+            self._later_lock.release()
+
+    def _write_now(self) -> None:
+        self._is_later_due = False
+        RECORDER.on_event = self._event
+        collects = gc.isenabled()
+        gc.disable()  # what the program has dropped is finished in threads of its own
+        try:
+            self.write("running")
+        finally:
+            if collects:
+                gc.enable()
+
+    def _stop_later(self) -> bool:
+        """Let its thread be over; whether there is something left to write."""
+        later, self._later = self._later, None
+        if later is not None:
+            later.stop()
+        was_due, self._is_later_due = self._is_later_due, False
+        if was_due:
+            RECORDER.on_event = self._event
+        return was_due
 
     def write(self, ended: str, signal: int | None = None) -> None:
         """Put what is known by now in the place of what was written before."""
@@ -179,11 +221,15 @@ class _Follower:
         # With a thread of ours beside it, Python would warn of the fork. The next event brings it back.
         if self._ticker is not None:
             self._ticker.stop()
+        self._later_lock.acquire()
+        if self._stop_later():
+            self.write("running")
         self._lock.acquire()
 
     def _after_fork_in_parent(self) -> None:
         self._ticker = None
         self._lock.release()
+        self._later_lock.release()
 
     def _after_fork_in_child(self) -> None:
         self._errors = []
@@ -196,6 +242,7 @@ class _Follower:
         """The interpreter ends."""
         if self._ticker is not None:
             self._ticker.stop()
+        self._stop_later()
         self._last_words("exit")
         RECORDER.on_event = None
         window, self._window = self._window, None
@@ -342,6 +389,39 @@ class _Ticker:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(_LOCK_S)
+
+
+class _Later:
+    """Does something once, after a while, in a thread that :mod:`threading` does not know of.
+
+    So the program neither counts it nor waits for it; and a signal to the process never finds it.
+    """
+
+    def __init__(self, do: Callable[[], None], delay_s: float) -> None:
+        self._do = do
+        self._woken = _thread.allocate_lock()
+        self._over = _thread.allocate_lock()
+        self._woken.acquire()
+        self._over.acquire()
+        _thread.start_new_thread(self._run, (max(delay_s, 0.0),))
+
+    def _run(self, delay_s: float) -> None:
+        try:
+            import signal
+
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            if not self._woken.acquire(timeout=delay_s):
+                self._do()
+        except Exception:  # noqa: BLE001, S110 - the next event is another occasion
+            pass
+        finally:
+            self._over.release()
+
+    def stop(self) -> None:
+        """Do it no more, if it has not begun; wait until the thread is over."""
+        self._woken.release()
+        self._over.acquire(timeout=_LOCK_S)
 
 
 class _Spare:
