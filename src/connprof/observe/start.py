@@ -8,6 +8,7 @@ a process that is killed loses little. Nothing in here raises into the program o
 from __future__ import annotations
 
 import _thread
+import contextlib
 import errno
 import functools
 import gc
@@ -203,7 +204,8 @@ class _Follower:
             try:
                 _put(self._folder, name, content, self._written_count)
             finally:
-                self._attempt("spare file number", self._keep_spare)
+                with contextlib.suppress(OSError):
+                    self._keep_spare()
 
     def _tick(self) -> None:
         if self._live and self._ticker is None and not self._has_ended:
@@ -433,12 +435,9 @@ class _Spare:
     def __init__(self, folder: str) -> None:
         import fcntl
 
-        number = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
+        self._number = number = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        with contextlib.suppress(OSError):  # few are allowed here, or this was the last one
             self._number = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SPARE_NUMBER)
-        except OSError:
-            self._number = os.dup(number)  # few are allowed here
-        finally:
             os.close(number)
         self._identity = self._look()
 
