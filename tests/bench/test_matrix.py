@@ -81,6 +81,7 @@ def test_a_run_that_was_killed_and_then_interrupted_goes_on_where_it_was(wide, t
     finished = load_report(out)
     assert len(finished.run.order) == JOBS_COUNT - known
     assert not set(finished.run.order) & set(interrupted.run.order)
+    assert sum(len(record.cached_passes) if record.cached_from is None else 4 for record in finished.records) == known
     assert all(isinstance(record.outcome, Measured) and not record.outcome.problems for record in finished.records)
     assert all(len(record.outcome.timing) == 2 for record in finished.records)
 
