@@ -112,8 +112,6 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
     parts = [(observation.to_dict(relative_to=str(_PROJECT)), observation.started_ns)]
     parts += [(child["seen"], child["started_ns"]) for child in children.all]
     peers = dict.fromkeys([*observation.origins, *(peer for child in children.all for peer in child["peers"])])
-    errors = observation.errors
-    failures = [f"The observer failed {errors.errors_count} times, first: {errors.first}."] * bool(errors.errors_count)
     by_netloc = {urlsplit(url).netloc: origin for origin, url in target.origins.items()}
     by_port = {str(urlsplit(url).port): origin for origin, url in target.origins.items()}
     strangers = [
@@ -143,7 +141,7 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
         "client": sums.clients(seen["client"] for seen, _started_ns in parts),
         "sites": sums.sites(site for seen, _started_ns in parts for site in seen["sites"]),
         "events": events,
-        "blind_spots": [*dict.fromkeys(blind_spots), *failures, *strangers, *prepared.unheeded()],
+        "blind_spots": [*dict.fromkeys(blind_spots), *strangers, *prepared.unheeded()],
     }
 
 
