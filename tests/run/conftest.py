@@ -117,9 +117,14 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path, target):
     made = Runs(tmp_path, target)
-    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, say, would have programs ignore it
+    # What started the tests (nohup, a shell in the background) may have had these ignored: programs would inherit that.
+    known = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    ignored = [each for each in known if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
     yield made
-    signal.signal(signal.SIGHUP, inherited)
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
     for process in made.started:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
