@@ -47,7 +47,7 @@ def find(process: ProcessProfile, *, is_current: bool = False) -> tuple[Finding,
             old, and what a context was made for may not have been written.
     """
     found = [finding for finding in _candidates(process) if not _is_several_lines(finding)]
-    if process.ended == "running" and not is_current:
+    if process.ended == "running" and not (is_current or process.is_told):
         found = [finding for finding in found if finding.code != "CP009"]
     return tuple(sorted(_without_echoes(found), key=cost_of, reverse=True))
 

@@ -270,6 +270,9 @@ class ProcessProfile(msgspec.Struct, frozen=True, kw_only=True):
     signal: int | None = None
     """The signal that ended it, if one did."""
     is_fork: bool = False
+    is_told: bool = False
+    """A child of multiprocessing of which all is here that its parent had heard of when it was written: that the parent
+    ended it then is no loss."""
     counts: Counts
     costs: Costs
     sites: tuple[SiteTally, ...] = ()

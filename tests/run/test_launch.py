@@ -464,6 +464,42 @@ def test_multiprocessing(runs, method):
     assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"200\n", (5, 5, 5, 5), ()), done.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="who handles which signal, as Linux tells it")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_is_ended_by_sigterm_at_once(runs, method):
+    """A handler of ours would let it wait for ever where the signal comes just before it waits for a lock."""
+    app = runs.program(f"""
+        import multiprocessing, signal
+        def caught(_=None):
+            get()
+            words = dict(line.split(":\\t") for line in open("/proc/self/status") if line.startswith("SigCgt"))
+            return int(words["SigCgt"], 16) >> signal.SIGTERM - 1 & 1
+        if __name__ == "__main__":
+            with multiprocessing.get_context("{method}").Pool(1) as pool:
+                print(caught(), pool.map(caught, [1]))
+    """)
+    done = runs(app)
+    assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"1 [0]\n", (2, 2, 2, 2), ()), done.err
+    assert [each.is_told for each in done.profile.processes] == [False, True]
+
+
+def test_a_worker_that_is_killed_before_it_has_told_anything_of_late_is_named(runs):
+    """More messages than there is time to write before: what was kept back at the end may be missing."""
+    app = runs.program("""
+        import multiprocessing
+        def work(_): return get()
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                pool.map(work, range(60), chunksize=1)
+    """)
+    done = runs(app)
+    assert done.code == 0
+    (worker,) = [each for each in done.profile.processes if each.is_fork]
+    assert worker.is_told == ("may be missing" not in done.notes)
+    if worker.is_told:  # there was time enough
+        assert worker.counts.requests_count == 60
+
+
 def test_process_pools(runs):
     app = runs.program("""
         from concurrent.futures import ProcessPoolExecutor

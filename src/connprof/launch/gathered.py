@@ -127,7 +127,8 @@ def _about_blind(folder: Path) -> list[str]:
 
 def _about_running(processes: tuple[ProcessProfile, ...]) -> list[str]:
     alive = [each.pid for each in processes if each.ended == "running" and is_alive(each.pid)]
-    killed = [each.pid for each in processes if each.ended == "running" and each.pid not in alive]
+    lost = (each for each in processes if each.ended == "running" and not each.is_told)
+    killed = [each.pid for each in lost if each.pid not in alive]
     notes = []
     if alive:
         notes.append(f"{_named(alive)} still running when the program had ended, and counted up to then.")

@@ -24,6 +24,7 @@ from connprof.observe.originals import make_lock, now_ns
 from connprof.observe.recorder import RECORDER, describe
 from connprof.observe.snapshot import snapshot
 from connprof.observe.window import observe
+from connprof.observe.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,9 @@ class _Follower:
         self._errors: list[str] = []
         self._tracking: Tracking | None = None
         self._signals = _Signals(self._killed_by)
+        self._workers = Workers(
+            self._is_worker, self._before_telling, lambda what, error: self._note(describe(what, error))
+        )
         self._children = BlindChildren(self._tell_blind, lambda what, error: self._note(describe(what, error)))
         self._is_replaced = False
         self._spare: _Spare | None = None
@@ -72,7 +76,9 @@ class _Follower:
         self._lock = threading.RLock()  # reentrant: a signal may come while something is being written
         self._started_ns = now_ns()
         self._due_ns = 0
+        self._share_due_ns = 0
         self._spent_ns = 0
+        self._is_told = False
         self._written_count = 0
         self._has_ended = False
         self._speaker = 0
@@ -102,6 +108,7 @@ class _Follower:
         if os.name == "posix":
             self._attempt("spare file number", self._keep_spare)
         self._attempt("signals", self._signals.follow)
+        self._attempt("multiprocessing", self._workers.follow)
         self._attempt("subprocess", self._children.follow)
         RECORDER.on_event = self._event
         self.write("running")
@@ -158,6 +165,31 @@ class _Follower:
             if collects:
                 gc.enable()
 
+    def _is_worker(self) -> None:
+        """This is a child of multiprocessing."""
+        self._signals.leave()
+        self._is_told = True  # its parent has heard of nothing yet
+        if self._written_count:
+            self.write("running")
+
+    def _before_telling(self) -> None:
+        """A worker is about to tell its parent something, which may end it thereupon: nothing may be unwritten then."""
+        if self._later is None or self._has_ended or not self._later_lock.acquire(blocking=False):
+            return
+        is_kept_back = False
+        try:
+            if not self._stop_later():  # it has written it, or just did
+                return
+            if now_ns() < self._share_due_ns:
+                # It would take more than our share of the time: later, and if need be not at all, which must be said.
+                is_kept_back, self._is_told = not self._is_told, False
+            if not is_kept_back:
+                self.write("running")
+        finally:
+            self._later_lock.release()
+        if is_kept_back:
+            self._write_later()
+
     def _stop_later(self) -> bool:
         """Let its thread be over; whether there is something left to write."""
         later, self._later = self._later, None
@@ -183,14 +215,15 @@ class _Follower:
             # On a busy machine most of the time is somebody else's; on a slow disk it is ours all the same.
             spent_ns = max(thread_time_ns() - begun_cpu_ns, (now_ns() - begun_ns) // _BUSY)
             self._spent_ns += spent_ns
-            share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
-            self._due_ns = max(share_due_ns, now_ns() + _APART_NS)
+            self._share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
+            self._due_ns = max(self._share_due_ns, now_ns() + _APART_NS)
             self._lock.release()
 
     def _write(self, ended: str, signal: int | None) -> None:
         assert self._observation is not None
         seen = snapshot(self._observation, ended=ended, signal=signal)
         seen["errors"] = [*seen.get("errors", ()), *self._errors]
+        seen["is_told"] = self._is_told
         if self._is_fork and not self._written_count and _is_blank(seen):
             return  # one of many workers, perhaps, that have nothing to tell
         name = f"process-{seen['pid']}-{seen['started_at_ns']}.json"
@@ -335,11 +368,12 @@ class _Signals:
         self._numbers: frozenset[Any] = frozenset()
         self._set: Any = None
         self._get: Any = None
+        self._has_left = False
         self.are_pending = True
 
     def follow(self) -> None:
         """Take the default's place, if it is in force; only the main thread may do that, so it may have to wait."""
-        if threading.get_ident() != threading.main_thread().ident:
+        if self._has_left or threading.get_ident() != threading.main_thread().ident:
             return
         self.are_pending = False
         import signal
@@ -349,7 +383,7 @@ class _Signals:
 
         @functools.wraps(self._set)
         def ours_for_default(signalnum: Any, handler: Any) -> Any:
-            if handler == default and signalnum in self._numbers:
+            if handler == default and signalnum in self._numbers and not self._has_left:
                 handler = self._on_signal
             previous = self._set(signalnum, handler)
             return default if previous == self._on_signal else previous
@@ -364,6 +398,13 @@ class _Signals:
                 self._set(number, self._on_signal)
         signal.signal = ours_for_default
         signal.getsignal = default_for_ours
+
+    def leave(self) -> None:
+        """Give the default its place back, in this process and those that it forks."""
+        self._has_left = True
+        for number in self._numbers:
+            if self._get(number) == self._on_signal:
+                self._set(number, 0)  # SIG_DFL
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._end_by(number)
