@@ -495,9 +495,9 @@ def test_a_worker_that_is_killed_before_it_has_told_anything_of_late_is_named(ru
     done = runs(app)
     assert done.code == 0
     (worker,) = [each for each in done.profile.processes if each.is_fork]
-    assert worker.is_told == ("may be missing" not in done.notes)
-    if worker.is_told:  # there was time enough
-        assert worker.counts.requests_count == 60
+    is_whole = worker.is_told or worker.ended == "os._exit"  # the pool lets it end by itself, if it is fast
+    assert is_whole == ("may be missing" not in done.notes)
+    assert worker.counts.requests_count == 60 or not is_whole
 
 
 def test_process_pools(runs):
