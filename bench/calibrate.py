@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench.calibration import page
 from bench.calibration.pool import BRIEFLY, CHANGES, DUEL, Pool, collect, count_duels, note
-from bench.calibration.reports import count_comparisons, flagged, measure
+from bench.calibration.reports import count_comparisons, false_alarms, flagged, measure
 from bench.calibration.tally import CALIBRATION_SCHEMA, Calibration, Condition, Count, RealDuel
 from bench.duel import Sampler
 from bench.duel_report import answered
@@ -151,6 +151,8 @@ class _Calibration:
         self._commit = reports[0].run.commit
         self.environment = self.environment or reports[0].environment
         self.counts += count_comparisons(reports, condition, flagged)
+        for sentence in false_alarms(reports):
+            self.console.print(sentence, soft_wrap=True)
         self._written()
 
     def _take_pool(self, condition: Condition, strategy: str, server: RunningServer, draw: random.Random) -> Pool:

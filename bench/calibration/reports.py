@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from bench.reserve import reserved
 from bench.runner import run_suite
 from connprof.compare import compare
 from connprof.errors import RunError
-from connprof.gate import Policy, Status, judge
+from connprof.gate import Policy, Row, Status, judge
 from connprof.model import Failed, Measured, Record, Report
 from connprof.store import abridge
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
     Gate = Callable[[Report, Report], set[str]]
 
-__all__ = ["INJECTIONS", "count_comparisons", "flagged", "measure"]
+__all__ = ["INJECTIONS", "count_comparisons", "false_alarms", "flagged", "measure"]
 
 
 def flagged(base: Report, head: Report) -> set[str]:
     """The strategies of which the gate, with its default policy, says that a figure has regressed, or that it fails."""
+    return {row.pair.subject.strategy for row in _rows(base, head)}
+
+
+def _rows(base: Report, head: Report) -> list[Row]:
     judgement = judge(compare(abridge(base, name="base"), abridge(head, name="head")), Policy())
-    return {row.pair.subject.strategy for row in judgement.rows if row.status not in _HARMLESS}
+    return [row for row in judgement.rows if row.status not in _HARMLESS]
 
 
 _HARMLESS = frozenset({Status.UNCHANGED, Status.IMPROVED, Status.SHOWN, Status.NEW})
@@ -155,6 +160,19 @@ def _injected(report: Report, change: Callable[[Measured], Measured]) -> Report:
 
 
 # --- counting -------------------------------------------------------------------------------------------------
+
+
+def false_alarms(reports: Sequence[Report]) -> list[str]:
+    """In sentences, what the gate says of the same code: which run, which figure, against how many others."""
+    seen: Counter[tuple[int, str, str, str]] = Counter()
+    for base, head in permutations(range(len(reports)), 2):
+        for row in _rows(reports[base], reports[head]):
+            metric = row.pair.metric.name if row.pair.metric else "the whole case"
+            seen[head, row.pair.subject.strategy, metric, row.status.value] += 1
+    return [
+        f"Run {head + 1} of the same code: {strategy}, {metric} {status} against {count} of {len(reports) - 1} others."
+        for (head, strategy, metric, status), count in seen.most_common()
+    ]
 
 
 def count_comparisons(reports: Sequence[Report], condition: Condition, gate: Gate) -> list[Count]:
