@@ -158,7 +158,9 @@ BREAKS = {
     "threading": "import threading; threading.current_thread = threading.main_thread = broken",
     "recursion": "sys.setrecursionlimit(60)",
     "modules": "for name in [each for each in sys.modules if each.startswith('connprof')]: del sys.modules[name]",
-    "folder": "os.chdir('/'); __import__('shutil').rmtree(os.environ['CONNPROF_RUN_FOLDER'])",
+    "folder": "import shutil; os.chdir('/')\n"
+              "while os.path.exists(os.environ['CONNPROF_RUN_FOLDER']):\n"  # something may be written amid it
+              "    shutil.rmtree(os.environ['CONNPROF_RUN_FOLDER'], ignore_errors=True)",
     "environment": "for name in set(os.environ) - {'SSL_CERT_FILE'}: del os.environ[name]",
     "files": "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))",
     "recorder": "from connprof.observe.recorder import RECORDER\nRECORDER.on_event = broken",
