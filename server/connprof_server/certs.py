@@ -111,9 +111,11 @@ def make_certificates(
 def certificate_is_usual(pem: bytes) -> bool:
     """Whether the certificate's serial number and signature have the lengths on which we insist."""
     certificate = x509.load_pem_x509_certificate(pem)
-    # DER integers are signed, so a set top bit costs one byte more.
-    serial_bytes = certificate.serial_number.bit_length() // 8 + 1
-    return serial_bytes == _SERIAL_BYTES and len(certificate.signature) == _SIGNATURE_BYTES
+    # DER integers are signed, so a set top bit costs one byte more there, and none in a client's memory: not that one.
+    serial_bits = certificate.serial_number.bit_length()
+    return (
+        serial_bits // 8 + 1 == -(-serial_bits // 8) == _SERIAL_BYTES and len(certificate.signature) == _SIGNATURE_BYTES
+    )
 
 
 def _authority_and_leaf(expires: datetime | None) -> tuple[trustme.CA, trustme.LeafCert]:

@@ -521,7 +521,9 @@ def test_a_terminated_child_has_its_say(runs):
             child.terminate(); child.join(); print(child.exitcode)
     """)
     done = runs(app)
-    assert (done.out, done.counts) == (b"-15\n", (1, 1, 1, 1))
+    # An event is no message: whether the last moment was still written is chance, and said where it may not have been.
+    assert (done.code, done.out) == (0, b"-15\n")
+    assert done.counts == (1, 1, 1, 1) or "may be missing" in done.notes
 
 
 def test_subprocesses_of_subprocesses(runs):
@@ -700,7 +702,11 @@ def test_a_program_that_observes_itself(runs):
 
 
 def test_its_folder_is_taken_away_meanwhile(runs):
-    app = runs.program("import shutil; get(); shutil.rmtree(os.environ['CONNPROF_RUN_FOLDER']); get(); print('well')")
+    app = runs.program(
+        "import shutil; get(); folder = os.environ['CONNPROF_RUN_FOLDER']\n"
+        "while os.path.exists(folder): shutil.rmtree(folder, ignore_errors=True)\n"
+        "get(); print('well')"
+    )
     done = runs(app)
     assert (done.code, done.out) == (0, b"well\n")
     assert "Traceback" not in done.err

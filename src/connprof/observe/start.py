@@ -79,6 +79,8 @@ class _Follower:
         self._share_due_ns = 0
         self._spent_ns = 0
         self._is_told = False
+        self._has_told = False
+        self._is_unwritten = False
         self._written_count = 0
         self._has_ended = False
         self._speaker = 0
@@ -131,6 +133,7 @@ class _Follower:
 
     def _event(self) -> None:
         """Something was recorded. It runs for every request: it must cost nothing nearly every time."""
+        self._is_unwritten = True
         if now_ns() < self._due_ns:
             self._write_later()
             return
@@ -174,13 +177,16 @@ class _Follower:
 
     def _before_telling(self) -> None:
         """A worker is about to tell its parent something, which may end it thereupon: nothing may be unwritten then."""
-        if self._later is None or self._has_ended or not self._later_lock.acquire(blocking=False):
+        is_first, self._has_told = not self._has_told, True
+        is_due = is_first or self._is_unwritten or self._is_later_due or self._later is not None
+        if not is_due or self._has_ended or not self._later_lock.acquire(blocking=False):
             return
         is_kept_back = False
         try:
-            if not self._stop_later():  # it has written it, or just did
+            # A thread that has begun to write is waited for; what happened meanwhile is unwritten all the same.
+            if not (self._stop_later() or self._is_unwritten or is_first):
                 return
-            if now_ns() < self._share_due_ns:
+            if now_ns() < self._share_due_ns and not is_first:
                 # It would take more than our share of the time: later, and if need be not at all, which must be said.
                 is_kept_back, self._is_told = not self._is_told, False
             if not is_kept_back:
@@ -221,9 +227,10 @@ class _Follower:
 
     def _write(self, ended: str, signal: int | None) -> None:
         assert self._observation is not None
+        self._is_unwritten = False
         seen = snapshot(self._observation, ended=ended, signal=signal)
         seen["errors"] = [*seen.get("errors", ()), *self._errors]
-        seen["is_told"] = self._is_told
+        seen["is_told"] = self._is_told and (self._has_told or _is_blank(seen))
         if self._is_fork and not self._written_count and _is_blank(seen):
             return  # one of many workers, perhaps, that have nothing to tell
         name = f"process-{seen['pid']}-{seen['started_at_ns']}.json"
