@@ -11,6 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from connprof_server import OriginLedger, ServerError, serve
 from connprof_server.certs import certificate_is_usual, make_certificates
@@ -147,6 +150,26 @@ def test_the_authoritys_length_never_varies(tmp_path):
         assert certificate_is_usual(pem)
         lengths.add(len(ssl.PEM_cert_to_DER_cert(pem.decode())))
     assert len(lengths) == 1
+
+
+def certificate_numbered(serial):
+    """A certificate of this serial number whose signature has the length that is usual."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "numbered")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), serial, LONG_AGO, LONG_AGO + timedelta(days=1))
+    while True:
+        made = builder.sign(key, hashes.SHA256())
+        if len(made.signature) == 71:
+            return made.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("bits", "is_usual"), [(151, False), (152, False), (153, True), (158, True), (159, True)], ids=str
+)
+def test_a_serial_number_is_usual_where_der_and_openssl_keep_it_in_twenty_bytes(bits, is_usual):
+    # Of 152 bits DER needs 20 bytes, the first of them zero, and OpenSSL keeps 19.
+    for serial in (1 << bits - 1, (1 << bits) - 1):
+        assert certificate_is_usual(certificate_numbered(serial)) is is_usual
 
 
 def test_the_bundle_is_the_real_one_and_ours(server):
