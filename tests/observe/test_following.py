@@ -198,8 +198,8 @@ def test_an_identity_that_is_given_again_is_another_handshake(target):
 def test_an_identity_that_is_given_again_is_another_client():
     class Second(httpx.Client):
         def __init__(self):
-            (known,) = RECORDER._clients.values()
-            RECORDER._clients[id(self)] = known  # as if nobody had told of its end
+            (known,) = RECORDER.clients.values()
+            RECORDER.clients[id(self)] = known  # as if nobody had told of its end
             super().__init__()
 
     with observe() as seen:

@@ -11,12 +11,14 @@ import contextlib
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from connprof.observe.calls import PLAIN, Sender, sender
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER
 from connprof.observe.shapes import shaped
+from connprof.observe.sites import CARRIED
 from connprof.observe.standard import carrying_function, carrying_submit
 
 if TYPE_CHECKING:
@@ -43,11 +45,21 @@ def h11_send(original: Any) -> Any:
         result = original(self, event)
         # Only a client may send a Request; a server that tries has raised by now.
         if type(event) is request_class and RECORDER.windows and event.method != b"CONNECT":
+            call: Any = CARRIED.get()
             try:
                 connection = self._connprof_connection  # left there the last time
-            except AttributeError:
-                connection = RECORDER.connection_below(self, _frame(1))
-            RECORDER.request_sent(connection)
+                tally = call.lane.tallies[connection.origin] if call.live and call.lane.live else None
+            except (AttributeError, KeyError):
+                connection, tally = RECORDER.connection_below(self, _frame(1)), None
+            # As request_sent, for a call that has been here before, and without calling that.
+            if tally is None or RECORDER.on_event is not None:
+                RECORDER.request_sent(connection)
+            else:
+                connection.requests += 1
+                connection.last_ns = call.start_ns
+                call.connection = connection
+                call.tally = tally
+                tally.requests += 1
         return result
 
     return send_with_data_passthrough
@@ -140,70 +152,6 @@ def _of_aiohttp(conn: Any = None, *_args: Any, **_kwargs: Any) -> Any:
 
 
 # --- where requests and tasks begin -----------------------------------------------------------------------
-
-
-class Sender(NamedTuple):
-    """What is particular to a library's method that sends. Neither may raise.
-
-    Attributes:
-        before: told the call and the method's first argument, where there are cookies that may be somebody else's.
-        after: told the call, the client, and the response, before the caller gets it.
-        after_unless: an expression of ``{first}``, the client, and ``_o_response``: where it is true there is nothing
-            to tell ``after``, which is spared a call. It may raise.
-    """
-
-    before: Callable[[Carried, Any], None] | None = None
-    after: Callable[[Carried, Any, Any], None] | None = None
-    after_unless: str = ""
-
-
-PLAIN: Final = Sender()
-
-
-def sender(particular: Sender) -> Callable[[Any], Any]:
-    """A hook for a method in which a request begins, sync or async."""
-    before, after, after_unless = particular
-    body = [
-        "_o_call = _o_begins({first}, _o_frame(1)) if _o_recorder.windows else None",
-        "if _o_call is None:",
-        "    return {call}",
-        "try:",
-    ]
-    if before is not None:
-        body += [
-            "    if _o_call.client is not None and _o_call.client.cookie_names:",
-            "        _o_before(_o_call, {second})",
-        ]
-    if after is None:
-        body += ["    return {call}"]
-    elif after_unless:
-        body += [
-            "    _o_response = {call}",
-            "    try:",
-            f"        if not ({after_unless}):",
-            "            _o_after(_o_call, {first}, _o_response)",
-            "    except _o_exception as _o_error:",
-            "        _o_note('after a response', _o_error)",
-            "    return _o_response",
-        ]
-    else:
-        body += ["    _o_response = {call}", "    _o_after(_o_call, {first}, _o_response)", "    return _o_response"]
-    body += ["finally:", "    _o_ends(_o_call)"]
-
-    def hook(original: Any) -> Any:
-        names = {
-            "_o_recorder": RECORDER,
-            "_o_frame": _frame,
-            "_o_begins": RECORDER.call_begins,
-            "_o_ends": RECORDER.call_ends,
-            "_o_before": before,
-            "_o_after": after,
-            "_o_exception": Exception,
-            "_o_note": RECORDER.note_error,
-        }
-        return shaped(original, body, names)
-
-    return hook
 
 
 def _quiet(listener: Callable[..., None]) -> Callable[..., None]:

@@ -155,8 +155,8 @@ class Recorder:
         self._finders: tuple[SiteFinder, ...] = ()
         self.on_event: Callable[[], None] | None = None
         """Called after something was recorded, without the lock, in whichever thread it happened."""
-        self._root = Caller(None)
-        self._places: dict[int, dict[int, Spot] | Literal[False]] = {}
+        self.root = Caller(None)
+        self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
         self._lanes: list[Lane] = []
         self._forget()
 
@@ -176,7 +176,7 @@ class Recorder:
             self._tell_requests()
             observation.idle_at_end = idle(*self.living())
             story = observation.story
-            for client in list(self._clients.values()):
+            for client in list(self.clients.values()):
                 client.groups = [group for group in client.groups if group.story is not story]
             for context in list(self._contexts.values()):
                 context.groups = [group for group in context.groups if group.story is not story]
@@ -187,7 +187,7 @@ class Recorder:
     def after_fork_in_child(self) -> None:
         """A child starts from zero. The lock may have been held by a thread that does not exist here."""
         self.lock = make_lock()
-        used = {identity: client for identity, client in self._clients.items() if client.calls}
+        used = {identity: client for identity, client in self.clients.items() if client.calls}
         self._forget()
         self._before_fork.update(used)
         for window in self.windows:
@@ -202,7 +202,7 @@ class Recorder:
             if window.finder not in finders:
                 finders.append(window.finder)
         self._finders = tuple(finders)
-        self._places = finders[0].places if len(finders) == 1 else {}
+        self.places = finders[0].places if len(finders) == 1 else {}
 
     def _forget(self) -> None:
         for lane in self._lanes:
@@ -217,7 +217,7 @@ class Recorder:
         # What the garbage collector reports: appended without the lock, since it may come at any time.
         self._dead: deque[_Connection | _Handshake | Context | Client] = deque()
         self._contexts: dict[int, Context] = {}  # by identity: a class of the user's may not be hashable
-        self._clients: dict[int, Client] = {}
+        self.clients: dict[int, Client] = {}
         self.open_responses: dict[int, Any] = {}
         """Handed out before they were read, by identity; hooks look whether there are any."""
         self._loops: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -276,13 +276,13 @@ class Recorder:
         ``None`` where there is nothing to carry: the method belongs to a part of a client whose request has begun.
         """
         try:
-            client = self._clients.get(id(owner))
+            client = self.clients.get(id(owner))
             if client is None or client.owner is None or client.owner() is not owner:
                 return self._stranger_begins(owner, frame)
             outer = CARRIED.get()
             if outer is None and THREAD_LINES:
                 outer = of_thread()
-            places, above, lane = self._places, frame, None
+            places, above, lane = self.places, frame, None
             while above is not None and (spots := places.get(id(above.f_code))) is False:
                 above = above.f_back
             if above is not None and spots:
@@ -301,7 +301,7 @@ class Recorder:
             call.client = client
             call.lines = lane.lines
             call.certainty = lane.certainty
-            call.caller = self._root if outer is None else outer.caller
+            call.caller = self.root if outer is None else outer.caller
             call.live = True
             call.connection = None
             call.lane = lane
@@ -324,7 +324,7 @@ class Recorder:
         ):
             return None
         client = self._inherited(owner) if self._before_fork else None
-        places, above, lane = self._places, frame, None
+        places, above, lane = self.places, frame, None
         lanes = self._strangers if client is None else client.lanes
         while above is not None and (spots := places.get(id(above.f_code))) is False:
             above = above.f_back
@@ -332,7 +332,7 @@ class Recorder:
             lane = lanes.get(spots.get(above.f_lasti))
         if lane is None:
             lane = self._lane(client, lanes, frame, outer)
-        call = Carried(lane.lines, client, self._root if outer is None else outer.caller, lane.certainty)
+        call = Carried(lane.lines, client, self.root if outer is None else outer.caller, lane.certainty)
         if client is not None:
             client.calls += 1
             client.in_flight += 1
@@ -453,7 +453,7 @@ class Recorder:
     def _caller(self) -> Caller:
         """Whom the running thread works for, where nothing was carried to it."""
         carried = of_thread()
-        return self._root if carried is None else carried.caller
+        return self.root if carried is None else carried.caller
 
     def request_sent(self, connection: _Connection | None) -> None:
         """Count one request whose head has been written, on ``connection`` if that is known.
@@ -608,7 +608,7 @@ class Recorder:
             facts(owner, client)
         except Exception as error:  # noqa: BLE001 - a library's insides may have changed: it is followed all the same
             self.note_error(f"settings of {client.kind.name}", error)
-        identity, clients, dead = id(owner), self._clients, self._dead
+        identity, clients, dead = id(owner), self.clients, self._dead
 
         def died(reference: ref[Any]) -> None:
             if client.owner is reference:
@@ -627,7 +627,7 @@ class Recorder:
     @guarded
     def client_closing(self, owner: Any) -> None:
         """A client is about to be closed by its user."""
-        client = self._clients.get(id(owner))
+        client = self.clients.get(id(owner))
         if client is None or client.owner is None or client.owner() is not owner:
             return
         with self.lock:
@@ -662,7 +662,7 @@ class Recorder:
             client = Client(known.kind, known.sites, groups, now_ns())
             client.owner = ref(owner)
             client.was_used_before()
-            self._clients[id(owner)] = client
+            self.clients[id(owner)] = client
             for group in groups:
                 group.second_process += 1
         return client
@@ -779,7 +779,7 @@ class Recorder:
     def give_up_responses(self) -> None:
         """The program has ended."""
         with self.lock:
-            for client in list(self._clients.values()):
+            for client in list(self.clients.values()):
                 self._give_up_responses(client)
 
     @guarded
@@ -796,7 +796,7 @@ class Recorder:
 
     def living(self) -> tuple[list[Client], list[Context]]:
         """All clients and contexts that live now; the lock is held."""
-        return list(self._clients.values()), list(self._contexts.values())
+        return list(self.clients.values()), list(self._contexts.values())
 
     # --- contexts -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,162 @@
+"""A hook around a client's method in which a request begins, written out as source.
+
+Every request goes through it, and what it adds to one is mostly memory that the processor has to fetch: each function
+that is called is some more of that. So what most calls need stands in the replacement itself, and whatever is unusual
+about a call is left to :meth:`Recorder.call_begins` and :meth:`Recorder.call_ends`, which know all of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from connprof.observe.originals import now_ns, running_loop, thread_id
+from connprof.observe.recorder import RECORDER
+from connprof.observe.shapes import shaped
+from connprof.observe.sites import CARRIED, THREAD_LINES, Carried
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PLAIN", "Sender", "sender"]
+
+
+class Sender(NamedTuple):
+    """What is particular to a library's method that sends. Neither may raise.
+
+    Attributes:
+        before: told the call and the method's first argument, where there are cookies that may be somebody else's.
+        after: told the call, the client, and the response, before the caller gets it.
+        after_unless: an expression of ``{first}``, the client, and ``_o_response``: where it is true there is nothing
+            to tell ``after``, which is spared a call. It may raise.
+    """
+
+    before: Callable[[Carried, Any], None] | None = None
+    after: Callable[[Carried, Any, Any], None] | None = None
+    after_unless: str = ""
+
+
+PLAIN: Final = Sender()
+
+# A usual call: of a client that was used twice before, of which it is known whether it speaks TLS, and which is where
+# it was; from a place that has called it before; no more calls at once than before.
+_BEGINS: Final = """
+_o_call = _o_client = None
+if _o_recorder.windows:
+    try:
+        _o_known = _o_recorder.clients.get(_o_id({first}))
+        if (
+            _o_known is not None
+            and _o_known.in_flight < _o_known.in_flight_peak
+            and (_o_known.tls or _o_known.counted_plain or not _o_known.contexts)
+            and not _o_known.is_watched
+            and (not _o_known.is_bound or {at_home})
+        ):
+            _o_places, _o_above, _o_spots = _o_recorder.places, _o_frame(1), None
+            while _o_above is not None and (_o_spots := _o_places.get(_o_id(_o_above.f_code))) is False:
+                _o_above = _o_above.f_back
+            _o_lane = _o_known.lanes.get(_o_spots.get(_o_above.f_lasti)) if _o_above is not None and _o_spots else None
+            _o_outer = _o_carried.get()
+            if _o_lane is not None and (_o_outer is not None or not _o_thread_lines):
+                _o_call = _o_new(_o_class)
+                _o_call.client = _o_known
+                _o_call.lines = _o_lane.lines
+                _o_call.certainty = _o_lane.certainty
+                _o_call.caller = _o_recorder.root if _o_outer is None else _o_outer.caller
+                _o_call.live = True
+                _o_call.connection = None
+                _o_call.lane = _o_lane
+                _o_call.tally = _o_lane.nowhere
+                _o_call.token = _o_carried.set(_o_call)
+                _o_known.in_flight += 1
+                _o_client = _o_known
+                _o_call.start_ns = _o_now()
+    except _o_exception as _o_error:
+        _o_note('a usual call', _o_error)
+    _o_above = _o_outer = None
+    if _o_client is None:
+        _o_call = _o_begins({first}, _o_frame(1))
+if _o_call is None:
+    return {call}
+"""
+
+_ENDS: Final = """
+finally:
+    if _o_client is None:
+        _o_ends(_o_call)
+    else:
+        _o_end_ns = _o_now()
+        _o_call.live = False
+        _o_call.tally.spent_ns += _o_end_ns - _o_call.start_ns
+        if _o_call.connection is not None:
+            _o_call.connection.last_ns = _o_end_ns
+        _o_client.in_flight -= 1
+        _o_client.last_ns = _o_end_ns
+        try:
+            _o_carried.reset(_o_call.token)
+        except _o_value_error:  # finished from another context, as async generators are
+            pass
+        _o_call.token = None
+"""
+
+_BEFORE: Final = """
+    if _o_call.client is not None and _o_call.client.cookie_names:
+        _o_before(_o_call, {second})
+"""
+
+_AFTER: Final = """
+    _o_response = {call}
+    _o_after(_o_call, {first}, _o_response)
+    return _o_response
+"""
+
+_AFTER_UNLESS: Final = """
+    _o_response = {call}
+    try:
+        if not ({after_unless}):
+            _o_after(_o_call, {first}, _o_response)
+    except _o_exception as _o_error:
+        _o_note('after a response', _o_error)
+    return _o_response
+"""
+
+_IN_ITS_LOOP: Final = "(_o_known.loop is not None and _o_known.loop() is _o_loop())"
+_IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
+
+
+def sender(particular: Sender) -> Callable[[Any], Any]:
+    """A hook for a method in which a request begins, sync or async."""
+    before, after, after_unless = particular
+
+    def hook(original: Any) -> Any:
+        if after is None:
+            middle = "\n    return {call}\n"
+        elif after_unless:
+            middle = _AFTER_UNLESS.replace("{after_unless}", after_unless)
+        else:
+            middle = _AFTER
+        at_home = _IN_ITS_LOOP if inspect.iscoroutinefunction(original) else _IN_ITS_THREAD
+        source = _BEGINS.replace("{at_home}", at_home) + "try:" + ("" if before is None else _BEFORE) + middle + _ENDS
+        names = {
+            "_o_recorder": RECORDER,
+            "_o_frame": sys._getframe,  # noqa: SLF001 - the documented way to the caller's frame that costs little
+            "_o_id": id,
+            "_o_now": now_ns,
+            "_o_loop": running_loop,
+            "_o_thread": thread_id,
+            "_o_new": object.__new__,
+            "_o_class": Carried,
+            "_o_carried": CARRIED,
+            "_o_thread_lines": THREAD_LINES,
+            "_o_begins": RECORDER.call_begins,
+            "_o_ends": RECORDER.call_ends,
+            "_o_before": before,
+            "_o_after": after,
+            "_o_exception": Exception,
+            "_o_value_error": ValueError,
+            "_o_note": RECORDER.note_error,
+        }
+        return shaped(original, [line for line in source.splitlines() if line], names)
+
+    return hook
