@@ -33,6 +33,9 @@ __all__ = ["comparable_bytes", "contradiction", "contradictory_figures", "judge"
 _WORKLOAD = "llm-session"
 """The workload that stands for the incident's session."""
 
+_IO_MOST_RATIO = 1.25
+"""As much reading and writing as before, as far as that varies: a cost which only moved there is not gone."""
+
 
 def comparable_bytes(ssl: SslBytes, *, certificates_count: int, reference_count: int) -> float:
     """SSL bytes as they would be with a CA bundle of ``reference_count`` certificates.
@@ -43,10 +46,10 @@ def comparable_bytes(ssl: SslBytes, *, certificates_count: int, reference_count:
 
 
 def required_factor(calls_count: int, contexts_count: int) -> float:
-    """By which factor SSL bytes must fall for a fix to count: half of the factor by which its contexts do.
+    """By which factor SSL bytes for contexts and handshakes must fall for a fix to count: half of what contexts do.
 
-    Half, because what a context costs is most of the bytes but not all: handshakes to as many origins and the reads
-    of every answer are left.
+    Those bytes fall as contexts and handshakes do, however many calls are made. Reading and writing is paid for each
+    call by any client, so that the bytes as a whole could never fall by a factor which grows with the calls.
     """
     return calls_count / contexts_count / 2
 
@@ -220,14 +223,26 @@ def _fix(incident: Incident, before: Measured, after: Measured) -> Half:
         ),
         _check("full TLS handshakes, one per origin", after.counts.ledger.handshakes_full_count, origins, origins),
         _check(
-            "SSL bytes before over after",
-            before.memory.ssl.total_bytes / max(after.memory.ssl.total_bytes, 1),
+            "SSL bytes for contexts and handshakes, before over after",
+            _setup_bytes(before.memory.ssl) / max(_setup_bytes(after.memory.ssl), 1),
             required_factor(calls, origins),
             None,
             unit="ratio",
         ),
+        _check(
+            "SSL bytes for reading and writing, after over before",
+            after.memory.ssl.io_bytes / max(before.memory.ssl.io_bytes, 1),
+            0,
+            _IO_MOST_RATIO,
+            unit="ratio",
+        ),
     )
     return _half(checks, VerdictStatus.CONFIRMED, VerdictStatus.NOT_CONFIRMED)
+
+
+def _setup_bytes(ssl: SslBytes) -> int:
+    """What a connection costs before it carries anything."""
+    return ssl.context_bytes + ssl.handshake_bytes
 
 
 def _check(name: str, measured: float, low: float, high: float | None, *, unit: str = "count") -> Check:

@@ -130,6 +130,46 @@ def test_the_bytes_must_fall_by_the_stated_factor(after, confirmed):
     assert (verdict.fix.status is VerdictStatus.CONFIRMED) is confirmed
 
 
+def of_size(measured, calls, origins):
+    """What ``measured`` would be over so many calls: reading grows with the calls, whatever the client."""
+    counts = replace(measured.counts, calls_count=calls, origins_count=origins)
+    return replace(measured, counts=counts)
+
+
+@pytest.mark.parametrize(("calls", "origins"), [(10, 5), (40, 5), (40, 1), (100, 1), (300, 5), (10_000, 1)])
+@pytest.mark.parametrize(("more_bytes", "confirmed"), [(-1, True), (0, True), (1, False)])
+def test_a_real_fix_is_confirmed_at_any_number_of_calls(calls, origins, more_bytes, confirmed):
+    before = with_client(of_size(outcome("per-call-async"), calls, origins), contexts_count=calls, ca_loads_count=calls)
+    before = with_ledger(
+        with_bytes(before, calls * 6_700_000, calls * 300_000, calls * 317_000), handshakes_full_count=calls
+    )
+    after = with_client(of_size(outcome("client-per-helper"), calls, origins), contexts_count=1, ca_loads_count=1)
+    after = with_ledger(after, handshakes_full_count=origins)
+    # One context and handshake for each origin, and twice that: the limit.
+    real = with_bytes(after, origins * 6_700_000, origins * 300_000, calls * 190_000)
+    assert judged(per_call_async=before, client_per_helper=real).fix.status is VerdictStatus.CONFIRMED
+    limit = with_bytes(after, 2 * origins * 6_700_000, 2 * origins * 300_000 + more_bytes, calls * 190_000)
+    fix = judged(per_call_async=before, client_per_helper=limit).fix
+    assert (fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+@pytest.mark.parametrize(("io_bytes", "confirmed"), [(12_499, True), (12_500, True), (12_501, False)])
+def test_a_cost_that_moved_to_reading_is_not_gone(io_bytes, confirmed):
+    verdict = judged(
+        per_call_async=with_bytes(outcome("per-call-async"), 300_000_000, 0, 10_000),
+        client_per_helper=with_bytes(outcome("client-per-helper"), 30_000_000, 0, io_bytes),
+    )
+    assert (verdict.fix.status is VerdictStatus.CONFIRMED) is confirmed
+
+
+@pytest.mark.parametrize(("calls", "scaled_bytes"), [(40, 295_000_000), (100, 737_500_000), (10, 73_750_000)])
+@pytest.mark.parametrize(("ratio", "reproduced"), [(0.79, False), (0.81, True), (1.24, True), (1.26, False)])
+def test_published_bytes_are_taken_for_as_many_calls(calls, scaled_bytes, ratio, reproduced):
+    changed = with_client(of_size(outcome("per-call-async"), calls, 5), contexts_count=calls, ca_loads_count=calls)
+    changed = with_ledger(with_bytes(changed, int(scaled_bytes * ratio)), handshakes_full_count=calls)
+    assert (judged(per_call_async=changed).regression.status is VerdictStatus.REPRODUCED) is reproduced
+
+
 def test_swapped_strategies_are_neither_reproduced_nor_confirmed():
     verdict = judged(per_call_async=outcome("client-per-helper"), client_per_helper=outcome("per-call-async"))
     assert verdict.regression.status is VerdictStatus.NOT_REPRODUCED
