@@ -200,6 +200,46 @@ def test_silent_harm_counts_more_and_looks_larger():
     assert largest * 2**0.5 < 19, "a diamond on its tip stays within its row"
 
 
+def probed(*names, report=None):
+    """The report with the probes of these strategies alone."""
+    report = report or wide_samples.matrix()
+    return replace(report, safety=tuple(cell for cell in report.safety if cell.strategy in names))
+
+
+def priced(report, *names):
+    """The report with the cases of these strategies alone."""
+    return replace(report, records=tuple(each for each in report.records if each.case.strategy in names))
+
+
+def test_one_strategy_is_neither_the_cheapest_nor_drawn():
+    of = priced(probed("per-call-async", "lazy-service"), "per-call-async", "client-per-helper")
+    picture = build(of).safety.picture
+    assert picture.series is None
+    assert picture.takeaway == (
+        "Only per-call-async has both a price and hazard probes in this run, so there is nothing to compare it with "
+        "and nothing is drawn: lazy-service has no measured price; client-per-helper has no hazard probes."
+    )
+
+
+def test_nothing_is_the_cheapest_where_another_on_the_page_costs_less():
+    picture = build(probed("per-call-async", "per-call-get")).safety.picture
+    assert len([dot for band in picture.series.bands for dot in band.dots]) == 2
+    assert "cheapest" not in picture.takeaway
+    assert "per-call-get is the safest of those drawn and costs the least of them" in picture.takeaway
+    assert "sync-client (13.7 MB)" in picture.takeaway
+    assert "cost less than all that are drawn, but no hazard was probed there." in picture.takeaway
+    apart = build(probed("per-call-async", "client-per-helper")).safety.picture.takeaway
+    assert "Of those drawn, client-per-helper costs the least, " in apart
+    assert "cheapest" not in apart
+
+
+def test_only_what_has_a_price_is_the_cheapest_of_those_spared():
+    both = probed("per-call-async", "per-call-client")
+    assert "2 were spared by all that was probed, the cheapest of them per-call-client;" in build(both).safety.sentence
+    one = priced(both, "per-call-async")
+    assert "2 were spared by all that was probed; 0 did" in build(one).safety.sentence
+
+
 def test_the_picture_in_handshakes_and_without_any_price():
     base = wide_samples.matrix()
 

@@ -26,7 +26,7 @@ from connprof.report.shapes import (
 from connprof.safety import WEIGHTS, hazard_order, rate, unlike_declared, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from connprof.advice import Price
     from connprof.model import Report, SafetyCell
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["MARKS", "PICTURE", "library_cells", "outcome_phrase", "price_text", "safety_view"]
 
 _MOST_UNLIKE = 30
+_FEWEST_COMPARED = 2
+_MOST_CHEAPER = 3
 
 PICTURE = "price-and-safety"
 """The key of the picture."""
@@ -266,11 +268,12 @@ def _sentence(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappi
     elif len(spared) == 1:
         first = f"{over}, only {words.plain(spared[0])} was spared by all that was probed"
     else:
-        cheapest = min(spared, key=lambda name: (_cost(priced.get(name)), name))
-        first = (
-            f"{over}, {words.count(len(spared))} were spared by all that was probed, the cheapest of them "
-            f"{words.plain(cheapest)}"
-        )
+        first = f"{over}, {words.count(len(spared))} were spared by all that was probed"
+        known = [name for name in spared if name in priced]
+        if len(known) >= _FEWEST_COMPARED:
+            cheapest = min(known, key=lambda name: (_cost(priced[name]), name))
+            them = "them" if len(known) == len(spared) else f"the {words.count(len(known))} that have a price"
+            first += f", the cheapest of {them} {words.plain(cheapest)}"
     return f"{first}; {words.count(len(harmful))} did silent harm under at least one."
 
 
@@ -312,9 +315,7 @@ def _picture(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappin
     in_bytes = bool(known) and 2 * sum(price.ssl_bytes is not None for price in known.values()) > len(known)
     points: dict[int, list[tuple[float, str]]] = {}
     for name, price in known.items():
-        amount = price.ssl_bytes / 1e6 if in_bytes and price.ssl_bytes is not None else None
-        if not in_bytes:
-            amount = float(price.handshakes_count)
+        amount = _amount(price, in_bytes=in_bytes)
         if amount:
             points.setdefault(weight(by_strategy[name].values()), []).append((amount, name))
     if not points:
@@ -325,6 +326,9 @@ def _picture(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappin
             alt="",
             series=None,
         )
+    drawn_names = {name for some in points.values() for _, name in some}
+    if len(drawn_names) == 1:
+        return Plot(key=PICTURE, title=title, takeaway=_alone(drawn_names, by_strategy, priced), alt="", series=None)
     calls = {price.calls_count for price in known.values()}
     over = f" of {words.plural(calls.pop(), 'call')}" if len(calls) == 1 else ""
     what = f"SSL bytes{over}, MB" if in_bytes else f"TLS handshakes{over}"
@@ -344,8 +348,7 @@ def _picture(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappin
             ("harm", "did silent harm, the larger the more often"),
         ),
     )
-    named = {name for some in points.values() for _, name in some}
-    absent = sorted(set(by_strategy) - named)
+    absent = sorted(set(by_strategy) - drawn_names)
     described = "; ".join(
         f"{words.plain(name)} {amount:.1f}, {_tally(by_strategy[name].values(), 'spared')}"
         for score in sorted(points)
@@ -354,7 +357,7 @@ def _picture(by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mappin
     return Plot(
         key=PICTURE,
         title=title,
-        takeaway=_takeaway(points, by_strategy, in_bytes=in_bytes),
+        takeaway=_takeaway(points, by_strategy, priced, in_bytes=in_bytes),
         alt=f"Each strategy at its price ({what}), in bands by the hazards that count against it: {described}.",
         series=drawn,
         left_out=f"Not drawn, for want of a price: {', '.join(map(words.plain, absent))}." if absent else "",
@@ -380,26 +383,71 @@ def _dot(amount: float, name: str, cells: Iterable[SafetyCell]) -> series.Dot:
     )
 
 
+def _alone(
+    drawn: Collection[str], by_strategy: Mapping[str, Mapping[str, SafetyCell]], priced: Mapping[str, Price]
+) -> str:
+    """Why there is no picture of a single strategy: a comparison has two sides."""
+    unpriced = sorted(set(by_strategy) - set(drawn))
+    unprobed = sorted(set(priced) - set(by_strategy))
+    why = [
+        f"{words.joined([words.plain(name) for name in names])} {'has' if len(names) == 1 else 'have'} {what}"
+        for names, what in ((unpriced, "no measured price"), (unprobed, "no hazard probes"))
+        if names
+    ]
+    (name,) = drawn
+    reason = f": {'; '.join(why)}" if why else ""
+    return (
+        f"Only {words.plain(name)} has both a price and hazard probes in this run, so there is nothing to compare it "
+        f"with and nothing is drawn{reason}."
+    )
+
+
 def _takeaway(
     points: Mapping[int, list[tuple[float, str]]],
     by_strategy: Mapping[str, Mapping[str, SafetyCell]],
+    priced: Mapping[str, Price],
     *,
     in_bytes: bool,
 ) -> str:
-    every = [(amount, score, name) for score, some in points.items() for amount, name in some]
+    drawn = [(amount, score, name) for score, some in points.items() for amount, name in some]
     # The floor is raw sockets, which nobody is advised to write.
-    every = [one for one in every if one[2] != FLOOR] or every
+    every = [one for one in drawn if one[2] != FLOOR]
+    text = "Up is safer, left is cheaper."
+    if len(every) < _FEWEST_COMPARED:
+        return text
     cheapest = min(every)
     safest = min(every, key=lambda one: (one[1], one[0], one[2]))
 
     def cost(amount: float) -> str:
         return f"{amount:,.1f} MB" if in_bytes else words.plural(round(amount), "handshake")
 
-    text = "Up is safer, left is cheaper."
+    names = {name for _, _, name in drawn}
+    others = {name: _amount(price, in_bytes=in_bytes) for name, price in priced.items() if name not in {FLOOR, *names}}
+    cheaper = sorted((amount, name) for name, amount in others.items() if amount is not None and amount < cheapest[0])
+    among = ""
+    if cheaper:
+        told = words.joined([f"{words.plain(name)} ({cost(amount)})" for amount, name in cheaper[:_MOST_CHEAPER]])
+        more = f" and {len(cheaper) - _MOST_CHEAPER} more" if len(cheaper) > _MOST_CHEAPER else ""
+        verb = "costs" if len(cheaper) == 1 else "cost"
+        among = f" {told}{more} {verb} less than all that are drawn, but no hazard was probed there."
+    safer = min((weight(cells.values()) for name, cells in by_strategy.items() if name not in names), default=safest[1])
+    of_those = " of those drawn" if safer < safest[1] else ""
     if safest == cheapest:
-        return f"{text} {words.plain(safest[2])} is both the cheapest and the safest, at {cost(safest[0])}."
+        is_best = "is both the cheapest and the safest"
+        if cheaper or of_those:
+            is_best = "is the safest of those drawn and costs the least of them"
+        return f"{text} {words.plain(safest[2])} {is_best}, at {cost(safest[0])}.{among}"
     tally = _tally(by_strategy[cheapest[2]].values(), "spared")
+    first = f"The cheapest, {words.plain(cheapest[2])}, costs"
+    if cheaper:
+        first = f"Of those drawn, {words.plain(cheapest[2])} costs the least,"
     return (
-        f"{text} The cheapest, {words.plain(cheapest[2])}, costs {cost(cheapest[0])} ({tally}); the safest, "
-        f"{words.plain(safest[2])}, {cost(safest[0])} ({_tally(by_strategy[safest[2]].values(), 'spared')})."
+        f"{text} {first} {cost(cheapest[0])} ({tally}); the safest{of_those}, {words.plain(safest[2])}, "
+        f"{cost(safest[0])} ({_tally(by_strategy[safest[2]].values(), 'spared')}).{among}"
     )
+
+
+def _amount(price: Price, *, in_bytes: bool) -> float | None:
+    if not in_bytes:
+        return float(price.handshakes_count)
+    return None if price.ssl_bytes is None else price.ssl_bytes / 1e6
