@@ -71,6 +71,26 @@ def test_a_client_per_call(target):
     assert codes(seen) == {"CP001"}
 
 
+def test_connections_that_outlive_their_clients_are_not_open_at_once(target):
+    held = []
+
+    def call():  # as a response of requests, which is kept, holds the pool of a session that is closed
+        client = httpx.Client()
+        client.get(target.url(OK))
+        held.append(client._transport)
+
+    with observe() as seen:
+        for _ in range(4):
+            call()
+            gc.collect()
+        group = only(process_of(seen).clients)
+        (finding,) = profile_of(seen).findings
+    assert (group.counts.connections_count, only(group.origins).open_peak_count) == (4, 1)
+    assert (finding.code, finding.leaves.handshakes_count) == ("CP001", 1)
+    for transport in held:
+        transport.close()
+
+
 class TokenAuth(httpx.Auth):
     def __init__(self, url):
         self.url = url

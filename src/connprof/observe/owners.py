@@ -277,6 +277,7 @@ class Client:
         "kind",
         "lanes",
         "last_ns",
+        "left_open",
         "limit_is_per_origin",
         "loop",
         "made_ns",
@@ -314,6 +315,7 @@ class Client:
         self.limit_is_per_origin = False
         self.http2 = False
         self.open_at: dict[str, int] = {}
+        self.left_open: dict[str, int] = {}  # of those: the client is closed or gone, and somebody else holds them
         # Origins whose connections were closed, and why, until they are opened again.
         self.expired: dict[str, list[int]] = {}
         self.overflowed: dict[str, int] = {}
@@ -349,6 +351,7 @@ class Client:
         for group in self.groups:
             group.closed += 1
             group.alive -= 1
+        self._lets_go()
 
     def reopened(self) -> None:
         """It was closed and is used again, as some may be."""
@@ -366,6 +369,15 @@ class Client:
             for group in self.groups:
                 group.alive -= 1
                 group.dropped += 1
+            self._lets_go()
+
+    def _lets_go(self) -> None:
+        """Nobody will use its connections any more, though they may stay open: requests' responses hold theirs."""
+        for origin, open_count in self.open_at.items():
+            self.left_open[origin] = self.left_open.get(origin, 0) + open_count
+            for group in self.groups:
+                group.share(origin).open_now -= open_count
+        self.open_at = {}
 
     # --- what it does ---------------------------------------------------------------------------------------
 
@@ -461,6 +473,9 @@ class Client:
 
     def disconnected(self, origin: str) -> None:
         """One of its connections was closed."""
+        if self.left_open.get(origin):
+            self.left_open[origin] -= 1
+            return
         self.open_at[origin] = self.open_at.get(origin, 0) - 1
         for group in self.groups:
             group.share(origin).open_now -= 1
