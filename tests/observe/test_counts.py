@@ -359,6 +359,102 @@ def test_handshake_made_before_the_window_is_none(server):
         assert observation.counts.handshakes_full_count == 0
 
 
+REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def unasked_by_wrapping(server, context):
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    return context.wrap_socket(sock, server_hostname="127.0.0.1", do_handshake_on_connect=False)
+
+
+def unasked_by_connecting(server, context):
+    tls = context.wrap_socket(socket.socket(), server_hostname="127.0.0.1", do_handshake_on_connect=False)
+    tls.connect(("127.0.0.1", server.port))
+    return tls
+
+
+def close(tls):
+    tls.close()
+
+
+def drop(_tls):
+    """The caller lets go of it."""
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("end", [close, drop])
+@pytest.mark.parametrize("begin", [unasked_by_wrapping, unasked_by_connecting])
+def test_a_handshake_that_a_write_makes_is_counted(server, keylog, begin, end):
+    with observe() as observation:
+        context = ssl.create_default_context()
+        for _ in range(3):
+            tls = begin(server, context)
+            tls.sendall(REQUEST)
+            assert tls.recv(99)
+            end(tls)
+            del tls
+    counts = observation.counts
+    assert (counts.contexts_count, counts.handshakes_full_count, counts.connections_count) == (1, 3, 3)
+    assert (counts.handshakes_resumed_count, counts.handshakes_failed_count, counts.requests_count) == (0, 0, None)
+    assert observation.errors.errors_count == 0, observation.errors.first
+    assert keylog_handshakes_count(keylog) == server.full_count == 3
+    assert set(observation.origins) == {server.origin}
+    assert [(each.ok, each.tls_version, each.site.function) for each in observation.handshakes] == [
+        (True, "TLSv1.3", begin.__name__)
+    ] * 3
+    (group,) = observation.snapshot()["contexts"]
+    assert (group["unused_count"], group["handshakes_count"]) == (0, 3)
+
+
+@pytest.mark.parametrize("asked", ["never", "afterwards", "first"])
+def test_a_handshake_is_counted_once_while_its_socket_lives(server, asked):
+    context = ssl.create_default_context()
+    with observe() as observation:
+        with unasked_by_wrapping(server, context) as tls:
+            assert observation.counts.handshakes_full_count == 0
+            if asked == "first":
+                tls.do_handshake()
+            tls.sendall(REQUEST)
+            if asked == "afterwards":
+                tls.do_handshake()
+            assert observation.counts.handshakes_full_count == 1
+        assert observation.counts.handshakes_full_count == 1
+    assert observation.counts.handshakes_failed_count == 0
+
+
+def test_a_handshake_that_a_write_makes_over_memory_is_counted(server):
+    context = ssl.create_default_context()
+    with observe() as observation:
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+            while True:
+                try:
+                    tls.write(REQUEST)
+                    break
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    incoming.write(sock.recv(65536))
+            sock.sendall(outgoing.read())
+        del tls
+        gc.collect()
+        assert observation.counts.handshakes_full_count == 1
+    assert (observation.counts.handshakes_full_count, observation.counts.handshakes_failed_count) == (1, 0)
+
+
+def test_a_handshake_that_nobody_makes_is_none_and_one_that_fails_is_one(server, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    context = ssl.create_default_context()
+    with observe() as observation:
+        unasked_by_wrapping(server, context).close()
+        assert observation.counts.handshakes_failed_count == 0
+        with unasked_by_wrapping(server, context) as tls, pytest.raises(ssl.SSLCertVerificationError):
+            tls.sendall(REQUEST)
+    counts = observation.counts
+    assert (counts.handshakes_full_count, counts.handshakes_failed_count) == (0, 1)
+    assert observation.errors.errors_count == 0, observation.errors.first
+
+
 def test_server_side_is_not_counted(ca):
     """Both ends in one process, over memory: one handshake, the client's."""
     from .conftest import server_context

@@ -143,6 +143,20 @@ class _Handshake:
         self.died_ns: int | None = None
 
 
+class _Unshaken:
+    """A TLS object on the client's side of which nobody has called ``do_handshake`` so far.
+
+    ``inside`` is the object that :mod:`ssl` keeps within: it can tell of a handshake when the other is closed or gone.
+    """
+
+    __slots__ = ("inside", "made", "owner")
+
+    def __init__(self, made: _Handshake, inside: Any) -> None:
+        self.made = made
+        self.inside = inside
+        self.owner: ref[Any] | None = None
+
+
 class Recorder:
     """Attributes events and adds them to every open window.
 
@@ -214,8 +228,10 @@ class Recorder:
         """Classes of what is always a part of a client, and of which libraries' clients."""
         self._connections: dict[int, _Connection] = {}
         self._handshakes: dict[int, _Handshake] = {}
+        self._unshaken: dict[int, _Unshaken] = {}
+        """TLS objects whose handshake was never asked for: a read or a write makes it, which no hook sees."""
         # What the garbage collector reports: appended without the lock, since it may come at any time.
-        self._dead: deque[_Connection | _Handshake | Context | Client] = deque()
+        self._dead: deque[_Connection | _Handshake | _Unshaken | Context | Client] = deque()
         self._contexts: dict[int, Context] = {}  # by identity: a class of the user's may not be hashable
         self.clients: dict[int, Client] = {}
         self.open_responses: dict[int, Any] = {}
@@ -919,7 +935,10 @@ class Recorder:
             return known if known.pending else None
         context = sock.context if isinstance(sock, SSLSocket) else None
         sites = self._sites(frame, context)
-        return self._begin(fd, sock, (str(address[0]), int(address[1])), sites, now_ns(), frame)
+        connection = self._begin(fd, sock, (str(address[0]), int(address[1])), sites, now_ns(), frame)
+        if context is not None and not sock.do_handshake_on_connect:
+            self.handshake_left(sock, frame)
+        return connection
 
     def _begin(  # noqa: PLR0917 - what is known of a connect
         self, fd: int, sock: Any, peer: tuple[str, int], sites: Sites, start_ns: int, frame: FrameType | None
@@ -1054,6 +1073,10 @@ class Recorder:
         fd = sock.fileno()
         with self.lock:
             connection = self._connections.pop(fd, None)
+        if self._unshaken:
+            unshaken = self._unshaken.get(id(sock))
+            if unshaken is not None and unshaken.owner is not None and unshaken.owner() is sock:
+                self._shaken_unasked(self._unshaken.pop(id(sock)))
         if connection is not None:
             self._closed(connection, sock, now_ns())
 
@@ -1103,6 +1126,9 @@ class Recorder:
                 sock = connection.owner() if connection.owner is not None else None
                 if sock is not None and _is_connected(sock):
                     self._opened(connection)
+            for identity, unshaken in list(self._unshaken.items()):
+                if unshaken.inside.version() is not None and self._unshaken.pop(identity, None) is unshaken:
+                    self._shaken_unasked(unshaken)
             with self.lock:
                 self._tell_requests()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
@@ -1124,6 +1150,9 @@ class Recorder:
             if isinstance(dead, (Context, Client)):
                 with self.lock:
                     dead.end()
+                continue
+            if isinstance(dead, _Unshaken):
+                self._shaken_unasked(dead)
                 continue
             end_ns = now_ns() if dead.died_ns is None else dead.died_ns
             if isinstance(dead, _Handshake):
@@ -1147,15 +1176,11 @@ class Recorder:
             return None if known.done else known
         if tls.server_side:
             return None
-        connection, origin = self._peer_of(tls, frame)
-        if connection is not None and isinstance(tls, SSLSocket):
-            if connection.pending and _is_connected(tls):
-                self._opened(connection)
-            self._own(connection, tls)
         done = tls.version() is not None  # shaken before anybody looked: this call changes nothing
-        handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
-        handshake.context = self._context_of(tls.context)
-        handshake.client = _client_of(connection)
+        unshaken = self._unshaken.pop(id(tls), None)
+        if done and unshaken is not None:
+            self._shaken_unasked(unshaken)
+        connection, handshake = self._follow(tls, frame, done=done)
         identity, states, dead = id(tls), self._handshakes, self._dead
 
         def died(reference: ref[Any]) -> None:
@@ -1170,6 +1195,54 @@ class Recorder:
         if connection is not None and not done:
             connection.handshake = handshake
         return None if done else handshake
+
+    def _follow(self, tls: Any, frame: FrameType | None, *, done: bool) -> tuple[_Connection | None, _Handshake]:
+        """The connection below a TLS object, if it is known, and what there is to know of its handshake."""
+        connection, origin = self._peer_of(tls, frame)
+        if connection is not None and isinstance(tls, SSLSocket):
+            if connection.pending and _is_connected(tls):
+                self._opened(connection)
+            self._own(connection, tls)
+        handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
+        handshake.context = self._context_of(tls.context)
+        handshake.client = _client_of(connection)
+        return connection, handshake
+
+    @guarded
+    def handshake_left(self, tls: Any, frame: FrameType | None) -> None:
+        """A TLS object was made, or connected, without a handshake: it is asked for later, or made unasked.
+
+        Nobody is told of that. So these few objects are asked when they are closed or die, and whenever somebody looks.
+        """
+        inside = tls._sslobj  # noqa: SLF001 - it outlives the close of the socket
+        if inside is None or tls.server_side:
+            return
+        _connection, handshake = self._follow(tls, frame, done=False)
+        unshaken = _Unshaken(handshake, inside)
+        identity, waiting, dead = id(tls), self._unshaken, self._dead
+
+        def died(reference: ref[Any]) -> None:
+            if unshaken.owner is reference and waiting.get(identity) is unshaken:
+                del waiting[identity]
+                dead.append(unshaken)
+
+        unshaken.owner = ref(tls, died)
+        waiting[identity] = unshaken
+
+    def _shaken_unasked(self, unshaken: _Unshaken) -> None:
+        """Count a handshake that a read or a write has made, if one has. When that was is not known.
+
+        Another thread may be reading right now, so that it is asked for nothing that changes after the handshake.
+        """
+        handshake, inside = unshaken.made, unshaken.inside
+        version = inside.version()
+        if version is not None:
+            resumed = bool(inside.session_reused)
+            outcome = HandshakeOutcome(resumed=resumed, tls_version=version, alpn=inside.selected_alpn_protocol())
+            self._handshake_done(handshake, Field.RESUMED if resumed else Field.FULL, outcome, handshake.start_ns)
+        elif inside.cipher() is not None:  # the peer had answered
+            self._handshake_failed(handshake, "given up before it was done", handshake.start_ns)
+        handshake.done = True
 
     @guarded
     def handshake_returned(self, handshake: _Handshake, tls: Any, cpu_ns: int) -> None:

@@ -81,6 +81,19 @@ def do_handshake(original: Any) -> Any:
     return do_handshake
 
 
+def wrap(original: Any) -> Any:
+    """``wrap_socket`` and ``wrap_bio``: an object that comes back without a handshake may make it unasked."""
+
+    @functools.wraps(original)
+    def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tls = original(self, *args, **kwargs)
+        if RECORDER.windows and not getattr(tls, "do_handshake_on_connect", False):
+            RECORDER.handshake_left(tls, _frame(1))
+        return tls
+
+    return wrap
+
+
 def connect(original: Any) -> Any:
     """``socket.connect``."""
 
@@ -243,6 +256,8 @@ def replacements() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
     yield SSLContext, "load_verify_locations", ca_load
     yield SSLContext, "set_default_verify_paths", ca_load
     yield SSLContext, "load_default_certs", ca_load
+    yield SSLContext, "wrap_socket", wrap
+    yield SSLContext, "wrap_bio", wrap
     yield SSLObject, "do_handshake", do_handshake
     yield SSLSocket, "do_handshake", do_handshake
     yield socket_class, "connect", connect
