@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures.thread
 import contextlib
+import contextvars
 import http.client
 import multiprocessing
 import os
@@ -159,6 +160,85 @@ def test_window_can_be_used_again():
         new_context()
         new_context()
     assert (first.counts.contexts_count, second.counts.contexts_count) == (1, 2)
+
+
+@pytest.mark.parametrize("early", ["short", "long"])
+def test_one_window_object_in_two_threads_closes_each_ones_own(early):
+    window, open_now, is_late, is_short_done = observe(), threading.Barrier(2), threading.Event(), threading.Event()
+    found = {}
+
+    def enter(name):
+        if name != early:
+            is_late.wait(5)
+        opened = window.__enter__()
+        is_late.set()
+        open_now.wait(5)
+        return opened
+
+    def short():
+        found["short"] = enter("short")
+        window.__exit__(None, None, None)
+        is_short_done.set()
+
+    def long():
+        found["long"] = enter("long")
+        is_short_done.wait(5)
+        new_context()
+        window.__exit__(None, None, None)
+
+    threads = [threading.Thread(target=each) for each in (short, long)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {name: each.counts.contexts_count for name, each in found.items()} == {"short": 0, "long": 1}
+    assert RECORDER.windows == ()
+
+
+@pytest.mark.parametrize("early", ["short", "long"])
+def test_one_window_object_in_two_tasks_closes_each_ones_own(early):
+    window = observe()
+
+    async def main():
+        is_late, is_short_done, found = asyncio.Event(), asyncio.Event(), {}
+
+        async def short():
+            if early != "short":
+                await is_late.wait()
+            with window as found["short"]:
+                is_late.set()
+                await asyncio.sleep(0)
+            is_short_done.set()
+
+        async def long():
+            if early != "long":
+                await is_late.wait()
+            with window as found["long"]:
+                is_late.set()
+                await is_short_done.wait()
+                new_context()
+
+        await asyncio.gather(short(), long())
+        return {name: each.counts.contexts_count for name, each in found.items()}
+
+    assert asyncio.run(main()) == {"short": 0, "long": 1}
+
+
+def test_a_window_that_is_left_from_another_context_is_closed():
+    window, other = observe(), contextvars.copy_context()
+    opened = other.run(window.__enter__)
+    window.__exit__(None, None, None)
+    assert opened.ended_ns is not None
+    assert RECORDER.windows == ()
+
+
+def test_leaving_a_window_that_is_not_open_is_said_in_a_sentence():
+    window = observe()
+    with window:
+        pass
+    with pytest.raises(RuntimeError, match="is not open: it was left more often than it was entered"):
+        window.__exit__(None, None, None)
+    assert RECORDER.windows == ()
 
 
 def test_windows_opened_and_closed_by_many_threads():

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connprof.observe import libraries, standard
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["Window", "observe"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+class _Opening:
+    """One opening of a window: by which thread, and what it yields until it is closed."""
+
+    __slots__ = ("observation", "thread")
+
+    def __init__(self, observation: Observation) -> None:
+        self.thread = threading.get_ident()
+        self.observation: Observation | None = observation
+
+
+_ENTERED: ContextVar[tuple[_Opening, ...]] = ContextVar("connprof_entered", default=())
+"""What the running code, or whatever started it, has opened, the latest last; some of it may be closed again."""
 
 
 class _Lifecycle:
@@ -104,6 +119,10 @@ def _blind_spots() -> tuple[str, ...]:
     )
 
 
+def _still_open(openings: tuple[_Opening, ...]) -> tuple[_Opening, ...]:
+    return tuple(opening for opening in openings if opening.observation is not None)
+
+
 class Window:
     """A window to be opened with ``with``, or a decorator that opens one around each call.
 
@@ -114,18 +133,42 @@ class Window:
     def __init__(self, finder: SiteFinder, events_max: int) -> None:
         self._finder = finder
         self._events_max = events_max
-        self._open: list[Observation] = []
+        self._open: list[_Opening] = []
+        """Several, where it is nested in itself or shared by threads or tasks."""
 
     def __enter__(self) -> Observation:
         observation = Observation(self._finder, RECORDER.lock, RECORDER.settle, self._events_max, _blind_spots)
         _LIFECYCLE.enter(observation)
-        self._open.append(observation)
+        opening = _Opening(observation)
+        self._open.append(opening)
+        _ENTERED.set((*_still_open(_ENTERED.get()), opening))
         return observation
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _LIFECYCLE.leave(self._open.pop())
+        _LIFECYCLE.leave(self._own())
+
+    def _own(self) -> Observation:
+        """The observation that the running code opened last, and has not closed.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        with _LIFECYCLE.lock:
+            entered, thread = _ENTERED.get(), threading.get_ident()
+            # Where a generator is finished from another context than it began in, the thread has to tell.
+            ranks = [
+                (entered.index(opening) + 1 if opening in entered else 0, opening.thread == thread, number)
+                for number, opening in enumerate(self._open)
+            ]
+            if not ranks:
+                raise RuntimeError("This window is not open: it was left more often than it was entered.")
+            own = self._open.pop(max(ranks)[2])
+        observation, own.observation = own.observation, None
+        assert observation is not None, "what is closed is in no list"
+        _ENTERED.set(_still_open(entered))
+        return observation
 
     def __call__(self, function: _F) -> _F:
         """Open a window around each call of a function or coroutine function.
