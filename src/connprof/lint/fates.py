@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from connprof.lint.libraries import MADE_BY
 from connprof.lint.project import External
-from connprof.lint.source import Class, Function
+from connprof.lint.source import Class, Function, dotted
 
 if TYPE_CHECKING:
     from connprof.lint.project import Known, Project
@@ -51,6 +51,9 @@ class Fate:
     """The parameter that, when it is given, stands in for the object."""
     connects: bool = False
     """A context that a client or a request used."""
+    collection: ast.AST | None = None
+    """Where, in the same function, that is made which outlives the round of a loop: a list or the like, or a variable
+    that is filled once."""
 
 
 _DEEPEST: Final = 8
@@ -69,6 +72,11 @@ _BUILTINS: Final = {
 }
 _CLOSING: Final = frozenset({"close", "aclose", "shutdown", "__exit__", "__aexit__"})
 _CLOSED_BY: Final = frozenset({"closing", "aclosing", "enter_context", "enter_async_context"})
+_COLLECTIONS: Final = frozenset({"list", "tuple", "dict", "set", "frozenset", "sorted"})
+"""Of these builtins, those that go through everything at once."""
+_TAKING_OUT: Final = {"values": True, "items": True, "copy": True, "get": False, "pop": False, "popitem": False,
+                      "popleft": False, "setdefault": False, "get_nowait": False}  # fmt: skip
+"""Methods of a collection that give what is in it, and whether they give a collection again."""
 _STORING: Final = frozenset(
     {"append", "add", "put", "put_nowait", "setdefault", "insert", "extend", "update", "register",
      "appendleft", "set", "set_result"}
@@ -91,48 +99,78 @@ def fate_of(project: Project, scope: Scope, node: ast.expr, depth: int = 0) -> F
     return _Walk(project, scope, depth, frozenset()).up(node)
 
 
-def _longest(fates: list[Fate]) -> Fate:
-    chosen = min(fates, key=lambda each: each.ending)
-    return replace(
-        chosen,
-        closed=any(each.closed for each in fates),
-        by_loop=any(each.by_loop for each in fates),
-        guard=next((each.guard for each in fates if each.guard), ""),
-        connects=any(each.connects for each in fates),
+def _outermost(parents: dict[ast.AST, ast.AST], nodes: list[ast.AST | None]) -> ast.AST | None:
+    """The node with the fewest loops around it."""
+    return min(
+        (each for each in nodes if each is not None), key=lambda each: _loops_around(parents, each), default=None
     )
 
 
-class _Walk:
-    """From an expression outwards, through assignments to every use of the name."""
+def _loops_around(parents: dict[ast.AST, ast.AST], node: ast.AST) -> int:
+    count = 0
+    around = parents.get(node)
+    while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+        count += isinstance(around, _REPEATING)
+        around = parents.get(around)
+    return count
 
-    def __init__(self, project: Project, scope: Scope, depth: int, seen: frozenset[tuple[Scope, str]]) -> None:
+
+class _Walk:
+    """From an expression outwards, through assignments to every use of the name.
+
+    ``held`` is whether the expression is a collection that holds the object, and not the object itself.
+    """
+
+    def __init__(
+        self, project: Project, scope: Scope, depth: int, seen: frozenset[tuple[Scope, str]], *, held: bool = False
+    ) -> None:
         self.project = project
         self.scope = scope
         self.depth = depth
         self.seen = seen
+        self.held = held
         self.parents = scope.module.parents
+
+    def _longest(self, fates: list[Fate]) -> Fate:
+        chosen = min(fates, key=lambda each: each.ending)
+        return replace(
+            chosen,
+            closed=any(each.closed for each in fates),
+            by_loop=any(each.by_loop for each in fates),
+            guard=next((each.guard for each in fates if each.guard), ""),
+            connects=any(each.connects for each in fates),
+            collection=_outermost(self.parents, [each.collection for each in fates]),
+        )
 
     def up(self, node: ast.AST) -> Fate:
         by_loop = False
+        held = self.held
+        collection: ast.AST | None = None
         guard = ""
         while True:
             parent = self.parents.get(node)
             if parent is not None and (isinstance(parent, _TRANSPARENT) or _is_element(parent, node)):
                 by_loop = by_loop or isinstance(parent, _COLLECTING)
+                held = isinstance(parent, _COLLECTING) or (held and not isinstance(parent, ast.Subscript))
+                collection = parent if isinstance(parent, _COMPREHENSIONS) else collection
                 if isinstance(parent, ast.BoolOp | ast.IfExp):
                     guard = guard or self._guard_in(parent, node)
                     if guard == _NOT_THE_VALUE:
                         return Fate(Ending.LOCAL)
                 node = parent
                 continue
-            fate = self._at(parent, node)
+            walk = _Walk(self.project, self.scope, self.depth, self.seen, held=held)
+            fate = walk._at(parent, node)
             return replace(
-                fate, by_loop=by_loop or fate.by_loop, guard=fate.guard or guard or self._guard_around(node)
-            )  # fmt: skip
+                fate,
+                by_loop=by_loop or fate.by_loop,
+                guard=fate.guard or guard or self._guard_around(node),
+                collection=_outermost(self.parents, [collection, fate.collection]),
+            )
 
     def _at(self, parent: ast.AST | None, node: ast.AST) -> Fate:
-        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
-            return self._assigned(parent)
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign):
+            return self._assigned(parent) if not isinstance(parent, ast.AugAssign) else self._stored_in(parent.target)
         if isinstance(parent, ast.withitem):
             return self._managed(parent)
         if isinstance(parent, ast.Attribute):
@@ -140,7 +178,8 @@ class _Walk:
         if isinstance(parent, ast.keyword | ast.Call):
             return self._handed_over(parent, node)
         if isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension) and node is parent.iter:
-            return self._target(parent.target)
+            walk = _Walk(self.project, self.scope, self.depth, self.seen, held=False)
+            return walk._target(parent.target)
         return Fate(_PLAIN.get(parent.__class__, Ending.LOCAL))
 
     def _handed_over(self, parent: ast.keyword | ast.Call, node: ast.AST) -> Fate:
@@ -155,9 +194,33 @@ class _Walk:
     def _assigned(self, statement: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> Fate:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         fates = [self._target(target) for target in targets]
+        if self._is_asked_for(targets[0], statement):
+            fates = [replace(fate, collection=self._first_place(targets[0])) for fate in fates]
         if isinstance(statement, ast.NamedExpr):
             fates.append(self.up(statement))
-        return _longest(fates)
+        return self._longest(fates)
+
+    def _is_asked_for(self, target: ast.expr, statement: ast.AST) -> bool:
+        """Whether it is made only where there is none yet: ``if client is None: client = ...``."""
+        name = dotted(target)
+        value = getattr(statement, "value", None)
+        tests = value.values[:-1] if isinstance(value, ast.BoolOp) else []
+        tests += [value.test] if isinstance(value, ast.IfExp) else []
+        node, around = statement, self.parents.get(statement)
+        while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            tests += [around.test] if isinstance(around, ast.If) and node is not around.test else []
+            node, around = around, self.parents.get(around)
+        named = (each for test in tests for each in ast.walk(test) if isinstance(each, ast.Name | ast.Attribute))
+        return bool(name) and any(dotted(each) == name for each in named)
+
+    def _first_place(self, target: ast.expr) -> ast.AST:
+        """Where the name gets its first value; the head of the function for what comes from outside."""
+        head = self.scope.node.args if isinstance(self.scope, Function) else self.scope.module.tree
+        if not isinstance(target, ast.Name) or self.scope is self.scope.module:
+            return head
+        places = [binding.target for binding in self.scope.bindings.get(target.id, ())]
+        others: list[ast.AST | None] = [each if each is not None else head for each in places if each is not target]
+        return _outermost(self.parents, others) or head
 
     def _target(self, target: ast.expr) -> Fate:
         if isinstance(target, ast.Name):
@@ -167,7 +230,7 @@ class _Walk:
         if isinstance(target, ast.Subscript):
             return self._stored_in(target.value)
         if isinstance(target, ast.Tuple | ast.List):
-            return _longest([self._target(each) for each in target.elts] or [Fate(Ending.LOCAL)])
+            return self._longest([self._target(each) for each in target.elts] or [Fate(Ending.LOCAL)])
         return self._target(target.value) if isinstance(target, ast.Starred) else Fate(Ending.LOCAL)
 
     def _stored_on(self, target: ast.Attribute) -> Fate:
@@ -177,17 +240,40 @@ class _Walk:
                 static = owner.id == "cls"
                 return Fate(Ending.KEPT if static else Ending.SELF)
             if self._is_local(owner.id) and owner.id not in self.scope.parameters:
-                return self._variable(owner.id)
+                return Fate(Ending.KEPT) if self._is_part(owner.id) else self._variable(owner.id)
         return Fate(Ending.KEPT)
+
+    def _is_part(self, name: str) -> bool:
+        """Whether a local name stands for a part of something else: an item that a loop goes over, an attribute."""
+        return any(
+            isinstance(binding.value, ast.Subscript | ast.Attribute)
+            or isinstance(self.parents.get(binding.target), ast.For | ast.AsyncFor)
+            for binding in self.scope.bindings[name]
+            if binding.target is not None
+        )
 
     def _stored_in(self, owner: ast.expr) -> Fate:
         if isinstance(owner, ast.Name) and self._is_local(owner.id):
             if isinstance(self.scope, Function) and owner.id in self.scope.parameters:
                 return Fate(Ending.KEPT)
-            return replace(self._variable(owner.id), by_loop=True)
+            return Fate(Ending.KEPT) if self._is_part(owner.id) else self._collected(owner.id)
         if isinstance(owner, ast.Attribute):
-            return self._stored_on(owner)
+            fate = self._stored_on(owner)
+            return fate if fate.ending in {Ending.KEPT, Ending.SELF} else self._collected(_root(owner))
         return Fate(Ending.KEPT)
+
+    def _collected(self, name: str) -> Fate:
+        """The fate of what is put into a collection of this function."""
+        walk = _Walk(self.project, self.scope, self.depth, self.seen, held=True)
+        fate = walk._variable(name)
+        made = [
+            binding.target
+            for binding in self.scope.bindings[name]
+            if binding.target is not None and not isinstance(self.parents.get(binding.target), ast.AugAssign)
+        ]
+        # Where it is made again in some loop, that is where it ends.
+        where = max(made, key=lambda each: _loops_around(self.parents, each), default=None)
+        return replace(fate, by_loop=True, collection=_outermost(self.parents, [where, fate.collection]))
 
     def _is_local(self, name: str) -> bool:
         return isinstance(self.scope, Function) and self.project.holder(self.scope, name) is self.scope
@@ -199,14 +285,14 @@ class _Walk:
         key = (self.scope, name)
         if key in self.seen or self.depth > _DEEPEST:
             return Fate(Ending.LOCAL)
-        walk = _Walk(self.project, self.scope, self.depth + 1, self.seen | {key})
+        walk = _Walk(self.project, self.scope, self.depth + 1, self.seen | {key}, held=self.held)
         fates = [Fate(Ending.LOCAL)]
         fates += [walk.up(load) for load in self.scope.loads.get(name, ())]
         if self.scope is self.scope.module:
             fates.append(Fate(Ending.NAMED))
         else:
             fates += [fate for inner in self.scope.functions() for fate in self._captured(inner, name)]
-        return _longest(fates)
+        return self._longest(fates)
 
     def _captured(self, inner: Function, name: str) -> list[Fate]:
         """Uses in a function inside this one: where that lives on, so does what it uses."""
@@ -220,7 +306,7 @@ class _Walk:
         if not outlives and inner.parent is self.scope:
             walk = _Walk(self.project, self.scope, self.depth + 1, self.seen | {(self.scope, name)})
             uses = [walk.up(load) for load in own_loads if not self._is_called(load)]
-            fate = _longest([Fate(Ending.LOCAL), *uses])
+            fate = self._longest([Fate(Ending.LOCAL), *uses])
             return [replace(fate, closed=closed or fate.closed)]
         return [Fate(Ending.KEPT if outlives else Ending.LOCAL, closed=closed)]
 
@@ -234,7 +320,8 @@ class _Walk:
         if item.optional_vars is None:
             return Fate(Ending.LOCAL, closed=True)
         fate = self._target(item.optional_vars)
-        return replace(fate, ending=Ending.LOCAL if fate.ending is Ending.NAMED else fate.ending, closed=True)
+        ending = Ending.LOCAL if fate.ending is Ending.NAMED else fate.ending
+        return replace(fate, ending=ending, closed=True, collection=None)
 
     def _attribute(self, node: ast.Attribute) -> Fate:
         """``client.get(url)`` and ``client.chat.create()`` use it; ``client.chat`` handed on lives where that goes."""
@@ -251,6 +338,8 @@ class _Walk:
         return fate if fate.ending is not Ending.PASSED else Fate(Ending.LOCAL)
 
     def _method_call(self, method: str, call: ast.Call) -> Fate:
+        if self.held and method in _TAKING_OUT:
+            return _Walk(self.project, self.scope, self.depth, self.seen, held=_TAKING_OUT[method]).up(call)
         if method in {"__enter__", "__aenter__"}:
             return replace(self.up(call), closed=True)
         if method == "wrap_socket" and _says(call, "server_side"):
@@ -263,7 +352,8 @@ class _Walk:
             return Fate(_BUILTINS[name])
         if name in _PASS_THROUGH or (isinstance(call.func, ast.Name) and name in _COLLECTING_BUILTINS):
             fate = self.up(call)
-            return replace(fate, closed=fate.closed or name in _CLOSED_BY)
+            where = _outermost(self.parents, [call if name in _COLLECTIONS else None, fate.collection])
+            return replace(fate, closed=fate.closed or name in _CLOSED_BY, collection=where)
         called = self.project.called(self.scope, call)
         if isinstance(called, External) and called in MADE_BY:
             return self._given_to_library(call, called)
@@ -291,8 +381,8 @@ class _Walk:
         parameter = _parameter_at(called, place)
         if not parameter or (called, parameter) in self.seen:
             return Fate(Ending.PASSED)
-        walk = _Walk(self.project, called, self.depth + 1, self.seen)
-        fate = walk._variable(parameter)
+        walk = _Walk(self.project, called, self.depth + 1, self.seen, held=self.held)
+        fate = replace(walk._variable(parameter), collection=None)
         if fate.ending in {Ending.RETURNED, Ending.YIELDED}:
             return replace(self.up(call), closed=fate.closed)
         if fate.ending is Ending.SELF:
@@ -346,11 +436,21 @@ _PLAIN: Final[dict[type, Ending]] = {
     ast.Lambda: Ending.KEPT,
 }
 _COLLECTING = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+"""Those that make a collection; a generator gives each object on as it comes."""
+_REPEATING = (ast.For, ast.AsyncFor, ast.While, *_COMPREHENSIONS, ast.GeneratorExp)
 _TRANSPARENT = (*_COLLECTING, ast.Await, ast.Starred, ast.BoolOp, ast.IfExp)
 
 
 def _is_element(parent: ast.AST | None, node: ast.AST) -> bool:
     return isinstance(parent, ast.Subscript) and parent.value is node and isinstance(parent.ctx, ast.Load)
+
+
+def _root(node: ast.expr) -> str:
+    """``a`` of ``a.b.c``."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return last_name(node)
 
 
 def _closes(node: ast.AST | None) -> bool:

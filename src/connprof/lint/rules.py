@@ -54,7 +54,7 @@ def _judged(rules: _Rules, made: Made) -> Iterator[Finding]:
     if _in_body_of_class(made.scope):
         return
     if made.maker.kind == "shortcut":
-        often = _how_often(rules, made)
+        often = _how_often(rules, made, made.node)
         if often is not None:
             yield _finding("CP002", made, often.sureness, often.why, f"{made.label} makes {_costs(made)} each time")
         return
@@ -64,7 +64,7 @@ def _judged(rules: _Rules, made: Made) -> Iterator[Finding]:
     elif _is_gone(made, fate):
         yield from _not_kept(rules, made, fate)
     elif fate.ending not in {Ending.SERVER, Ending.ABSORBED}:
-        yield from _kept(made)
+        yield from _kept(made, fate)
 
 
 def _is_gone(made: Made, fate: Fate) -> bool:
@@ -77,7 +77,11 @@ def _is_gone(made: Made, fate: Fate) -> bool:
 
 def _is_replaced(made: Made, fate: Fate) -> bool:
     """A variable of the module that gets another client in the next round."""
-    return fate.ending is Ending.NAMED and not fate.by_loop and in_loop(made.scope, made.node) is not None
+    return (
+        fate.ending is Ending.NAMED
+        and not fate.by_loop
+        and in_loop(made.scope, fate.collection or made.node) is not None
+    )
 
 
 def _in_body_of_class(scope: Scope) -> bool:
@@ -85,8 +89,11 @@ def _in_body_of_class(scope: Scope) -> bool:
 
 
 def _not_kept(rules: _Rules, made: Made, fate: Fate) -> Iterator[Finding]:
-    often = _how_often(rules, made)
-    if often is not None:
+    often = _how_often(rules, made, fate.collection or made.node)
+    if in_loop(made.scope, made.node) is not None and (often is None or often.sureness is Sureness.GUESS):
+        # One of many that are kept beside each other, in a function that may well run once.
+        yield from _kept(made, fate)
+    elif often is not None:
         assert often.sureness is not None
         sureness, why = _weighed(made, fate, often)
         yield _finding(_code(made, often), made, sureness, why, _what(made, often))
@@ -144,9 +151,9 @@ def _costs(made: Made) -> str:
 _IN_A_LOOP: Final = "it is in a loop"
 
 
-def _how_often(rules: _Rules, made: Made) -> Often | None:
-    """How often the call is reached, or nothing where that is once."""
-    if in_loop(made.scope, made.node) is not None:
+def _how_often(rules: _Rules, made: Made, node: ast.AST) -> Often | None:
+    """How often ``node``, the call or the collection that its object is put into, is reached; nothing for once."""
+    if in_loop(made.scope, node) is not None:
         return Often(Sureness.CERTAIN, _IN_A_LOOP)
     if made.guard and isinstance(made.scope, Function):
         often = rules.callers.often_without(made.scope, made.guard)
@@ -198,7 +205,7 @@ def _dependency(rules: _Rules, made: Made) -> Iterator[Finding]:
             return
 
 
-def _kept(made: Made) -> Iterator[Finding]:
+def _kept(made: Made, fate: Fate) -> Iterator[Finding]:
     """Clients that are kept, many of them, each with a context of its own."""
     inner = made
     while inner.inner is not None:
@@ -207,7 +214,8 @@ def _kept(made: Made) -> Iterator[Finding]:
     own = made.maker.own_context and made.maker.kind == "client" and inner.by is None
     if not own or None in given or given & {*made.maker.context_arguments, *made.maker.given}:
         return
-    if in_loop(made.scope, made.node) is not None and not _in_test(made.scope):
+    is_filled_once = fate.collection is not None and not fate.by_loop
+    if in_loop(made.scope, made.node) is not None and not is_filled_once and not _in_test(made.scope):
         what = f"{made.label} is made in each round of a loop and kept: an SSL context each, which could be shared"
         yield _finding("CP008", made, Sureness.LIKELY, "no context is passed in", what)
 

@@ -29,6 +29,8 @@ class Binding:
     value: ast.expr | None = None
     exactly: bool = True
     annotation: ast.expr | None = None
+    target: ast.Name | None = None
+    """Where the name is written, if by a statement that assigns to it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -224,15 +226,13 @@ def _enclosing(scope: Scope) -> Scope:
 
 def _bound(node: ast.Name, module: Module) -> Binding:
     parent = module.parents[node]
-    if isinstance(parent, ast.Assign):
-        return Binding(value=parent.value)
     if isinstance(parent, ast.AnnAssign):
-        return Binding(value=parent.value, annotation=parent.annotation)
-    if isinstance(parent, ast.NamedExpr):
-        return Binding(value=parent.value)
+        return Binding(value=parent.value, annotation=parent.annotation, target=node)
+    if isinstance(parent, ast.Assign | ast.NamedExpr):
+        return Binding(value=parent.value, target=node)
     if isinstance(parent, ast.withitem):
-        return Binding(value=parent.context_expr)
-    return Binding(exactly=False)
+        return Binding(value=parent.context_expr, target=node)
+    return Binding(exactly=False, target=node)
 
 
 def _outer_names(node: ast.Global | ast.Nonlocal, scope: Scope, _module: Module) -> None:

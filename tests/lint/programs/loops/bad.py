@@ -18,7 +18,7 @@ def poll():
 
 
 async def gathered(urls):
-    clients = [httpx.AsyncClient() for _ in urls]  # expect: CP004 certain
+    clients = [httpx.AsyncClient() for _ in urls]  # expect: CP001 likely
     await asyncio.gather(*(client.get(url) for client, url in zip(clients, urls)))
     for client in clients:
         await client.aclose()
