@@ -34,8 +34,10 @@ __all__ = ["merge"]
 _BETWEEN = " | "
 
 
-def merge(reports: Sequence[tuple[str, Report]]) -> Report:
+def merge(reports: Sequence[tuple[str, Report]], *, command: str = "connprof merge OUT REPORT...") -> Report:
     """One report with the cases of all; each comes with a name for messages.
+
+    ``command`` is how they are joined: the last line of what makes the joined report again.
 
     A case that is in several of them with the very same figures is kept once. The verdict is made anew from the joined
     cases. Of the surroundings that may differ, all values are kept, with a bar between them.
@@ -50,7 +52,7 @@ def merge(reports: Sequence[tuple[str, Report]]) -> Report:
     records = _records(reports)
     joined = replace(
         first,
-        run=_run([report.run for _, report in reports], {record.case.strategy for record in records}),
+        run=_run([report.run for _, report in reports], {record.case.strategy for record in records}, command),
         environment=_environment([report.environment for _, report in reports]),
         strategies=_strategies(reports),
         records=records,
@@ -165,9 +167,13 @@ def _result(cell: SafetyCell) -> tuple[object, ...]:
     return cell.outcome, cell.attempts_count, cell.failed_count, cell.harmed_count, cell.errors, cell.observed
 
 
-def _run(runs: Sequence[Run], measured: set[str]) -> Run:
+def _run(runs: Sequence[Run], measured: set[str], command: str) -> Run:
+    if len(runs) == 1:
+        return runs[0]
+    # A command a line: with a bar between them a shell would make a pipe of them.
+    lines = [line for run in runs for line in run.command.splitlines()]
     return Run(
-        command=_joined(run.command for run in runs),
+        command="\n".join(dict.fromkeys([*lines, command])),
         seed=runs[0].seed,
         started_at=min(run.started_at for run in runs),
         duration_s=sum(run.duration_s for run in runs),
@@ -180,6 +186,7 @@ def _run(runs: Sequence[Run], measured: set[str]) -> Run:
         left_out=tuple(dict.fromkeys(name for run in runs for name in run.left_out if name not in measured)),
         interrupted=_joined(run.interrupted for run in runs if run.interrupted) or None,
         in_quick=tuple(dict.fromkeys(name for run in runs for name in run.in_quick)),
+        seeds=tuple(dict.fromkeys(seed for run in runs for seed in run.seeds or (run.seed,))),
     )
 
 

@@ -554,7 +554,8 @@ class Run(Frozen, frozen=True, kw_only=True):
 
     ``interrupted`` is a sentence when the run did not come to its own end, else ``None``. ``left_out`` names the
     strategies that exist but were not part of this run, ``in_quick`` those that a quick run measures, as the suite had
-    it then.
+    it then. In a report merged from several runs, ``command`` has a line for each of them and one for the merge, and
+    ``seeds`` their seeds in that order; else that is empty.
     """
 
     command: str
@@ -570,6 +571,7 @@ class Run(Frozen, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     interrupted: str | None = None
     in_quick: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------

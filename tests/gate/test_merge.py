@@ -6,11 +6,13 @@ from connprof.errors import FileError
 from connprof.gate import Policy
 from connprof.merge import merge
 from connprof.model import VerdictStatus
+from connprof.report import build, words
 from connprof.store import load_report, save_report
 from tests import samples
 from tests.gate.sides import POOLED, judged, outcome_of, with_changed, with_identity
 
 WHOLE = samples.report()
+FLOOR_TITLE = build(WHOLE).strategies.rows[-1].cells[0].text
 
 
 def shard(*numbers, **changes):
@@ -27,6 +29,20 @@ def test_shards_make_the_whole_and_its_verdict_is_made_anew():
     assert len(joined.strategies) == len(samples.SKETCHES)
 
 
+def test_the_commands_of_a_merged_report_are_no_pipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = ["nox -s bench -- --only floor --seed 1", "nox -s bench -- --only one-client --seed 2"]
+    for number, command in enumerate(commands):
+        save_report(shard(7 * number, run=samples.run(command=command, seed=number + 1)), tmp_path / f"{number}.json")
+    assert guarded(cli, ["merge", "the whole", "0.json", "1.json"]) == 0
+    joined = load_report(tmp_path / "the whole")
+    made = build(joined)
+    assert made.commands == (*commands, "connprof merge 'the whole' 0.json 1.json")
+    assert ("Seeds", "1 and 2") in made.provenance.pairs
+    assert any("seeds 1 and 2" in each.text for each in made.assurances)
+    assert build(load_report(tmp_path / "0.json")).commands == (commands[0],)
+
+
 def test_a_case_with_the_same_figures_is_kept_once():
     assert merge([("a", WHOLE), ("b", WHOLE)]).records == WHOLE.records
 
@@ -40,7 +56,7 @@ def test_what_may_differ_is_kept_side_by_side():
     other = replace(other, environment=replace(other.environment, context={"cpu": "Other"}))
     joined = merge([("a", shard(0)), ("b", other)])
     assert joined.run.started_at == "2026-11-19T00:00:00+00:00"
-    assert joined.run.command.endswith(" | x")
+    assert joined.run.command == f"{WHOLE.run.command}\nx\nconnprof merge OUT REPORT..."
     assert joined.run.dirty is True
     assert joined.environment.context["cpu"] == "Example CPU @ 2.10GHz | Other"
     assert joined.environment.context["cores"] == "2"
@@ -165,6 +181,19 @@ def test_no_time_is_divided_by_that_of_another_run(sides):
         each for each in found.rows if each.pair.metric is not None and "over_regression" in each.pair.metric.name
     ]
     assert {each.status.value for each in within} == {"shown"}
+
+
+def test_a_merged_page_divides_no_time_by_that_of_another_run():
+    made = build(of_two_runs())
+    floor, *others = sorted(made.strategies.rows, key=lambda row: row.cells[0].text != FLOOR_TITLE)
+    assert [cell.text for cell in floor.cells[-3:-1]] == ["1.00x", "1.00x"]
+    assert {cell.text for row in others for cell in row.cells[-3:-1]} == {words.ABSENT}
+    assert {row.cells[5].text for row in made.brief.rows if row.cells[0].text != "floor"} == {words.ABSENT}
+    latency = next(plot for plot in made.plots if plot.key == "latency")
+    assert "floor" not in {box.label for box in latency.series.boxes}
+    assert latency.left_out == "Not drawn, because another run measured them: floor."
+    whole = build(WHOLE)
+    assert words.ABSENT not in {cell.text for row in whole.strategies.rows for cell in row.cells[-3:-1]}
 
 
 def test_shards_whose_peaks_cannot_be_compared_are_refused():

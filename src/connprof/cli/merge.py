@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ def merge(out: Path, reports: tuple[Path, ...], force: bool) -> ExitCode:
     target = out if out.suffix == ".json" and not out.is_dir() else out / "report.json"
     _check_out(out, target, files, force=force)
     loaded = [(str(file), load_report(file)) for file in files]
-    joined = merging.merge(loaded)
+    joined = merging.merge(loaded, command=shlex.join(["connprof", "merge", *map(str, (out, *reports))]))
     for name, report in loaded:
         if (why := contradictory_figures(report)) is not None:
             raise FileError(f"{name} contradicts itself: {why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from connprof.model import Case, Failed, Measured
 from connprof.report import words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from connprof.model import (
         CountsPass,
         LedgerCounts,
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
         TimingPass,
     )
 
-__all__ = ["FLOOR", "Seen", "State", "is_wide", "on_base", "primary", "seen", "shared_axes"]
+__all__ = ["FLOOR", "Seen", "State", "is_wide", "of_one_run", "on_base", "primary", "seen", "shared_axes"]
 
 FLOOR = "floor"
 """The strategy that the others' times are divided by: what the work costs without any client library."""
@@ -58,6 +61,7 @@ class Seen:
         state: what came of it.
         sentences: why it is invalid or failed.
         measured: the passes, partial ones included.
+        shard: in a merged report which run measured it; times of two runs are of two machines.
     """
 
     case: Case | None
@@ -68,6 +72,7 @@ class Seen:
     state: State
     sentences: tuple[str, ...]
     measured: Measured
+    shard: str = ""
 
     @property
     def place(self) -> str:
@@ -196,6 +201,7 @@ def _seen(record: Record, note: StrategyNote | None, role: str, axes: str) -> Se
         state=state,
         sentences=sentences,
         measured=measured,
+        shard=record.shard,
     )
 
 
@@ -277,6 +283,16 @@ def seen(report: Report) -> tuple[Seen, ...]:
         if note.name not in ran
     ]
     return tuple(sorted(found, key=_rank))
+
+
+def of_one_run(all_seen: Iterable[Seen]) -> tuple[Seen, ...]:
+    """Those whose times may stand beside each other: of a merged report the run that timed the most of them."""
+    every = tuple(all_seen)
+    timed = Counter(one.shard for one in every if one.latency_ns)
+    if len(timed) <= 1:
+        return every
+    ((most, _),) = timed.most_common(1)
+    return tuple(one for one in every if one.shard == most or not one.latency_ns)
 
 
 def _rank(one: Seen) -> tuple[int, float, float, float, str, str]:

@@ -15,7 +15,7 @@ from connprof import stats
 from connprof.axes import base_values, varied
 from connprof.model import Case
 from connprof.report import series, words
-from connprof.report.cases import State
+from connprof.report.cases import State, of_one_run
 from connprof.report.marks import STATE_MARKS, bad_mark, figure_text, part_of
 from connprof.report.safety import library_cells, outcome_phrase
 from connprof.report.shapes import AxisView, Cell, Column, Plot, Row, Table
@@ -365,8 +365,15 @@ def _nothing(_points: Sequence[_Point]) -> tuple[Plot, ...]:
 # --- round trip ---------------------------------------------------------------------------------------------------
 
 
+def _of_one_run(points: Sequence[_Point]) -> Sequence[_Point]:
+    """Times of two runs are of two machines: no line goes from one to the other."""
+    kept = of_one_run(point.one for point in points)
+    return [point for point in points if point.one in kept]
+
+
 def _round_trip_answer(points: Sequence[_Point]) -> str:
-    slopes = {name: _fit(line)[0] for name, (_, line) in _lines(points, lambda case: case.rtt_ms, _p50_ms).items()}
+    lines = _lines(_of_one_run(points), lambda case: case.rtt_ms, _p50_ms)
+    slopes = {name: _fit(line)[0] for name, (_, line) in lines.items()}
     if not slopes:
         return ""
     steep = max(sorted(slopes), key=lambda name: slopes[name])
@@ -382,7 +389,7 @@ def _round_trip_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
         "axis-round-trip",
         "Latency over round trip",
         "The median of a call, over a modelled round trip. A model: it delays bytes and the connect, and loses none.",
-        _lines(points, lambda case: case.rtt_ms, _p50_ms),
+        _lines(_of_one_run(points), lambda case: case.rtt_ms, _p50_ms),
         ("round trip, ms", "median latency of a call, ms"),
         whole_x=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connprof.report import series, words
-from connprof.report.cases import State
+from connprof.report.cases import State, of_one_run
 from connprof.report.marks import capital
 from connprof.report.shapes import Plot
 
@@ -37,6 +37,11 @@ def plot_views(report: Report, all_seen: tuple[Seen, ...], before: Seen | None, 
 def _left_out(all_seen: tuple[Seen, ...], drawn: set[str]) -> str:
     absent = [one.label for one in all_seen if one.label not in drawn]
     return f"Not drawn, for want of measurement: {', '.join(absent)}." if absent and drawn else ""
+
+
+def _elsewhere(every: tuple[Seen, ...], drawn: tuple[Seen, ...]) -> str:
+    absent = [one.label for one in every if one not in drawn]
+    return f"Not drawn, because another run measured them: {', '.join(absent)}." if absent else ""
 
 
 def _bytes_plot(report: Report, all_seen: tuple[Seen, ...], before: Seen | None) -> Plot:
@@ -152,9 +157,11 @@ def _counts_plot(all_seen: tuple[Seen, ...], before: Seen | None) -> Plot:
 
 def _latency_plot(all_seen: tuple[Seen, ...]) -> Plot:
     key, title = "latency", "How long a call takes"
-    drawn = series.latency(all_seen)
+    drawn = series.latency(of_one_run(all_seen))
     if drawn is None:
         return _undrawn(key, title, "No timing pass was made")
+    every = all_seen
+    all_seen = of_one_run(all_seen)
     described = "; ".join(
         f"{box.label} p50 {box.p50.text}, p95 {box.p95.text}, p99 {box.p99.text} ms" for box in drawn.boxes
     )
@@ -176,7 +183,11 @@ def _latency_plot(all_seen: tuple[Seen, ...]) -> Plot:
         ),
         alt=f"Distributions of call latencies for each strategy: {described}.",
         series=drawn,
-        left_out=_left_out(all_seen, {box.label for box in drawn.boxes}),
+        left_out=" ".join(
+            part
+            for part in (_left_out(all_seen, {box.label for box in drawn.boxes}), _elsewhere(every, all_seen))
+            if part
+        ),
     )
 
 
@@ -194,4 +205,6 @@ def timeline_view(before: Seen | None, after: Seen | None) -> Plot:
         else "Each row is an origin: its calls above, its connections with their handshakes below. The other half of "
         "the comparison was not measured."
     )
+    if before is not None and after is not None and before.shard != after.shard:
+        takeaway += " Two runs measured them: compare how much happens, not how long it takes."
     return Plot(key=key, title=title, takeaway=takeaway, alt=f"Timeline of connections. {described}.", series=drawn)

@@ -329,7 +329,7 @@ class View:
     tls: Table
     environment: tuple[Facts, ...]
     definitions: tuple[tuple[str, str], ...]
-    command: str
+    commands: tuple[str, ...]
     provenance: Facts
     order: tuple[str, ...]
     order_count: str

@@ -17,8 +17,15 @@ __all__ = ["brief_table", "strategy_table"]
 
 
 def _floor_for(one: Seen, all_seen: tuple[Seen, ...]) -> Seen | None:
-    """The floor measured under the same axes."""
-    return next((each for each in all_seen if each.name == FLOOR and each.axes == one.axes and each.timing), None)
+    """The floor measured under the same axes, by the same run: a ratio over another's would be one of two machines."""
+    return next(
+        (
+            each
+            for each in all_seen
+            if each.name == FLOOR and each.axes == one.axes and each.shard == one.shard and each.timing
+        ),
+        None,
+    )
 
 
 def _over_floor(one: Seen, all_seen: tuple[Seen, ...]) -> tuple[str, str]:
@@ -114,10 +121,15 @@ def strategy_table(all_seen: tuple[Seen, ...]) -> Table:
             "Contexts and CA loads are the client's counts; handshakes, connections and requests per connection (the "
             "mean) are the server's. “Over the floor” divides by the strategy named floor: medians over processes of "
             f"each process's {'fastest round' if _rounds(all_seen) > 1 else 'session'}. "
-            f"{words.ABSENT} means not measured."
+            f"{words.ABSENT} means not measured"
+            f"{', or measured by another run than its floor' if len(_runs(all_seen)) > 1 else ''}."
         ),
         empty="No strategy is known to this report.",
     )
+
+
+def _runs(all_seen: tuple[Seen, ...]) -> set[str]:
+    return {one.shard for one in all_seen if one.timing}
 
 
 def _rounds(all_seen: tuple[Seen, ...]) -> int:

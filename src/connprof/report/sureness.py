@@ -10,7 +10,7 @@ from connprof.report import words
 from connprof.report.cases import State
 from connprof.report.marks import STATE_MARKS, bad_mark, good_mark, part_of, unknown_mark, warn_mark
 from connprof.report.shapes import Assurance, Banner, Cell, Column, Mark, Row, Table
-from connprof.report.surroundings import cache_text
+from connprof.report.surroundings import cache_text, seeds_text
 from connprof.safety import unlike_declared
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
     run = report.run
     cases = [one for one in all_seen if one.case is not None]
     ran = sum(one.state is State.MEASURED for one in cases)
-    text = f"{part_of(ran, len(cases), 'cases')} measured in {words.duration(run.duration_s)}, seed {run.seed}"
+    seeds = f"{'seeds' if len(run.seeds) > 1 else 'seed'} {seeds_text(run)}"
+    text = f"{part_of(ran, len(cases), 'cases')} measured in {words.duration(run.duration_s)}, {seeds}"
     tried = {one.name for one in cases}
     known = tried | {one.name for one in all_seen} | {words.plain(name) for name in run.left_out}
     partial = len(tried) < len(known)

@@ -10,9 +10,18 @@ from connprof.report.marks import part_of
 from connprof.report.shapes import Facts
 
 if TYPE_CHECKING:
-    from connprof.model import Incident, Report
+    from connprof.model import Incident, Report, Run
 
-__all__ = ["DEFINITIONS", "cache_text", "environment_facts", "order_steps", "provenance_facts", "reference_text"]
+__all__ = [
+    "DEFINITIONS",
+    "cache_text",
+    "command_lines",
+    "environment_facts",
+    "order_steps",
+    "provenance_facts",
+    "reference_text",
+    "seeds_text",
+]
 
 _MOST_ORDER = 400
 _PULL_REQUEST = re.compile(r"([\w.-]+/[\w.-]+),? pull request #?(\d+)")
@@ -137,7 +146,7 @@ def provenance_facts(report: Report) -> Facts:
         pairs=(
             ("Started", words.moment(run.started_at)),
             ("Duration", words.duration(run.duration_s)),
-            ("Seed", str(run.seed)),
+            ("Seeds" if len(run.seeds) > 1 else "Seed", seeds_text(run)),
             ("Mode", "quick" if run.quick else "full"),
             *((("From the cache", cached),) if cached else ()),
             ("Commit", commit),
@@ -162,6 +171,17 @@ def cache_text(report: Report) -> str:
     ]
     more = f", and {passes}" if partly else ""
     return f"{words.joined(parts)}, the oldest measured {words.moment(min(cases + cells))}{more}"
+
+
+def seeds_text(run: Run) -> str:
+    """The seed of the run, or those of all that were merged."""
+    return words.joined([str(seed) for seed in run.seeds or (run.seed,)])
+
+
+def command_lines(run: Run) -> tuple[str, ...]:
+    """What makes the report again: one command, or of a merged report those of its runs and that of the merge."""
+    commands = run.command.splitlines() if run.seeds else [run.command]
+    return tuple(words.plain(command) for command in commands)
 
 
 def order_steps(report: Report) -> tuple[str, ...]:

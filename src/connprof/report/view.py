@@ -24,6 +24,7 @@ from connprof.report.sureness import assurance_views, banner_views, problem_tabl
 from connprof.report.surroundings import (
     DEFINITIONS,
     cache_text,
+    command_lines,
     environment_facts,
     order_steps,
     provenance_facts,
@@ -92,7 +93,7 @@ def build(report: Report) -> View:
         tls=tls_table(all_seen),
         environment=environment_facts(report),
         definitions=DEFINITIONS,
-        command=words.plain(report.run.command),
+        commands=command_lines(report.run),
         provenance=provenance_facts(report),
         order=order_steps(report),
         order_count=words.plural(len(report.run.order), "job"),
