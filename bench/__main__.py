@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 
 
-def _leave(_number: int, _frame: object) -> None:
+def _leave(number: int, _frame: object) -> None:
     """Nothing has been measured yet, so there is nothing to keep."""
-    sys.stderr.write("Interrupted.\n")
-    sys.stderr.flush()
-    os._exit(130)
+    with suppress(OSError):  # the terminal is gone
+        sys.stderr.write("Interrupted.\n")
+        sys.stderr.flush()
+    os._exit(129 if number == signal.SIGHUP else 130)
 
 
 def leave_at_once() -> None:
     """Be interruptible while the imports, which take a second, are made."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
 

@@ -100,8 +100,10 @@ def worktrees(project: Path, commits: Mapping[str, str]) -> Iterator[dict[str, C
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Cleaning up takes a moment; a second Ctrl-C must not cut it short."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Cleaning up takes a moment; a second Ctrl-C, or a terminal that is closed, must not cut it short."""
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:

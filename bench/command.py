@@ -7,20 +7,24 @@ import random
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from bench.matrix import DEFAULT, Settings
 from bench.options import round_trip
+from bench.output import console_on_stdout
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
-from bench.reserve import interrupt_once, reserved
+from bench.reserve import code_of_end, interrupt_once, reserved
 from bench.runner import run_suite
 from bench.workloads import WORKLOADS
 from connprof import report as pages
 from connprof.cli.exits import RUN_EXIT_CODES_HELP, exit_code, guarded
 from connprof.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["bench", "main"]
 
@@ -97,9 +101,9 @@ def bench(  # noqa: PLR0917 - click passes them by name
       nox -s bench -- --quick                         the same verdict in well under a minute
       nox -s bench -- --only per-call-async,one-client --calls 100
     """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
-    console = Console(highlight=False)
     if list_only:
-        _list(console)
+        with console_on_stdout() as console:
+            _list(console)
         return 0
     settings = Settings(
         strategies=_selected(only, quick=quick),
@@ -118,14 +122,17 @@ def bench(  # noqa: PLR0917 - click passes them by name
     )
     pages.require_packages()
     interrupt_once()
-    with reserved(settings.out):
-        with listener_for(console, settings) as listener:
-            report = run_suite(settings, command=_command(settings.seed), listener=listener)
-        page = pages.write(report, settings.out)
-    pages.print_summary(report, console, page=page)
-    for folder, wanted in (("captures", settings.keep_captures), ("flamegraphs", settings.flamegraph)):
-        if wanted and (settings.out / folder).is_dir():
-            console.print(f"{folder.capitalize()}: {settings.out / folder}", markup=False, soft_wrap=True)
+    with console_on_stdout() as console:
+        with reserved(settings.out) as kept:
+            if kept is not None:
+                console.print(kept, markup=False, soft_wrap=True)
+            with listener_for(console, settings) as listener:
+                report = run_suite(settings, command=_command(settings.seed), listener=listener)
+            page = pages.write(report, settings.out)
+        pages.print_summary(report, console, page=page)
+        for folder, wanted in (("captures", settings.keep_captures), ("flamegraphs", settings.flamegraph)):
+            if wanted and (settings.out / folder).is_dir():
+                console.print(f"{folder.capitalize()}: {settings.out / folder}", markup=False, soft_wrap=True)
     return exit_code(report)
 
 
@@ -172,7 +179,7 @@ def _list(console: Console) -> None:
 
 def main() -> None:
     """Entry point of ``python -m bench``."""
-    sys.exit(guarded(bench))
+    sys.exit(code_of_end(guarded(bench)))
 
 
 if __name__ == "__main__":

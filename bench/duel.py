@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shlex
-import signal
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
-from rich.console import Console
 
 import connprof
 from bench.checkouts import commit_of, is_dirty, requirements, worktrees
@@ -34,7 +32,9 @@ from bench.duel_report import (
 from bench.environments import MakeEnvironment, environment
 from bench.incidents.datagouv_67 import DATAGOUV_67
 from bench.options import round_trip
+from bench.output import console_on_stdout
 from bench.progress import progress_on
+from bench.reserve import code_of_end, interrupt_once
 from bench.surroundings import child_variables, describe
 from bench.trios import FEWEST_TURNS, Seat, Sitting, partners, take_turns
 from bench.workloads import ORIGINS, WORKLOADS
@@ -444,21 +444,20 @@ def duel(  # noqa: PLR0917 - click passes them by name
             f"{trios} trios cannot decide {settings.tests_count} tests; "
             f"at least {fewest_trios(settings.tests_count)} are needed."
         )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _as_interrupt)
-    console = Console(highlight=False)
+    interrupt_once()
     compared = "1 strategy" if len(names) == 1 else f"{len(names)} strategies"
-    console.print(
-        f"connprof duel: {base_ref} against {head_ref}, {compared}, seed {settings.seed}",
-        soft_wrap=True,
-    )
-    with progress_on(console) as listener:
-        report = run_duel(settings, command=_command(settings.seed), listener=listener)
-    write_atomically(file, encode(report))
-    console.print()
-    for line in lines(report):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"\nSamples: {file}", markup=False, soft_wrap=True)
+    with console_on_stdout() as console:
+        console.print(
+            f"connprof duel: {base_ref} against {head_ref}, {compared}, seed {settings.seed}",
+            soft_wrap=True,
+        )
+        with progress_on(console) as listener:
+            report = run_duel(settings, command=_command(settings.seed), listener=listener)
+        write_atomically(file, encode(report))
+        console.print()
+        for line in lines(report):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print(f"\nSamples: {file}", markup=False, soft_wrap=True)
     return ExitCode.INTERRUPTED if report.interrupted else duel_exit_code([found.answer for found in report.cases])
 
 
@@ -470,16 +469,9 @@ def _command(seed: int) -> str:
     return shlex.join(["connprof", "duel", *arguments])
 
 
-def _as_interrupt(_signal: int, _frame: object) -> None:
-    """The first Ctrl-C ends the duel; a second one must not disturb its cleaning up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Entry point of ``python -m bench.duel``, which is what ``connprof duel`` starts."""
-    sys.exit(guarded(duel, prog_name="connprof duel"))
+    sys.exit(code_of_end(guarded(duel, prog_name="connprof duel")))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["listener_for", "progress_on"]
 
-_LINE_EVERY_S = 5.0
+_LINE_EVERY_S = 30.0
 
 
 @contextmanager

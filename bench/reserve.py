@@ -1,4 +1,4 @@
-"""The folder of one run, and how Ctrl-C ends one."""
+"""The folder of one run, and how a signal ends one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import shutil
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from connprof.cli.exits import ExitCode
 from connprof.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["WORK", "ignore_signals", "interrupt_once", "partial_file", "reserved"]
+__all__ = ["WORK", "code_of_end", "ignore_signals", "interrupt_once", "partial_file", "reserved"]
 
 WORK = ".work"
 """The folder inside a run's own where its processes leave their files."""
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_received: Final[set[int]] = set()
 
 
 def partial_file(out: Path) -> Path:
@@ -28,30 +32,41 @@ def partial_file(out: Path) -> Path:
 
 
 def ignore_signals() -> None:
-    """Go deaf to Ctrl-C and SIGTERM, in the main thread."""
+    """Go deaf to Ctrl-C, SIGTERM and the end of the terminal, in the main thread."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
 
 
 def interrupt_once() -> None:
-    """Let the first Ctrl-C or SIGTERM end the run; ignore more of them while it writes down what it has.
+    """Let the first Ctrl-C, SIGTERM or SIGHUP end the run; ignore more of them while it writes down what it has.
 
-    That takes seconds, and everything that it waits for has a time limit.
+    That takes seconds, and everything that it waits for has a time limit. What was ignored from the start (``nohup``)
+    stays so.
     """
 
-    def interrupt(_number: int, _frame: object) -> None:
+    def interrupt(number: int, _frame: object) -> None:
         ignore_signals()
+        _received.add(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
 
 
+def code_of_end(code: int) -> int:
+    """The exit code of a command that would end with ``code``: an interruption is told from a closed terminal."""
+    is_hung_up = code == ExitCode.INTERRUPTED and signal.SIGHUP in _received
+    return ExitCode.HUNG_UP if is_hung_up else code
+
+
 @contextmanager
-def reserved(out: Path) -> Iterator[None]:
+def reserved(out: Path) -> Iterator[str | None]:
     """Hold the folder ``out`` for one run, with an empty work folder in it that is gone afterwards.
+
+    What a run that was killed has left as its partial report is put aside, and the block is given a sentence that says
+    so.
 
     Raises:
         FileError: the folder cannot be written, or another run is at work in it.
@@ -71,12 +86,23 @@ def reserved(out: Path) -> Iterator[None]:
                 work.mkdir()
             except OSError as error:
                 raise FileError(f"{work} cannot be made: {error.strerror}. Remove what is there.") from None
-            yield
+            yield _put_aside(partial_file(out))
         finally:
             shutil.rmtree(work, ignore_errors=True)
             lock.unlink(missing_ok=True)
     finally:
         os.close(handle)
+
+
+def _put_aside(partial: Path) -> str | None:
+    kept = partial.with_name("partial.previous.json")
+    try:
+        partial.replace(kept)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileError(f"{partial} cannot be renamed: {error.strerror}. Remove what is there.") from None
+    return f"What a run that was killed had measured is kept in {kept}."
 
 
 def _locked(handle: int, lock: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import click
@@ -13,7 +12,9 @@ from bench.hazards.registry import load as load_hazard
 from bench.hazards.registry import names as hazard_names
 from bench.hazards.runner import Prober, as_expected
 from bench.registry import names as strategy_names
+from bench.reserve import code_of_end, interrupt_once
 from connprof.cli.exits import ExitCode, guarded
+from connprof.cli.printing import say
 from connprof.errors import UsageError
 from connprof.model import HazardOutcome, SafetyCell
 
@@ -27,7 +28,7 @@ Exit codes; where several apply, the first in this list:
   3    a probe did not work
   1    a cell did not come out as declared
   0    every cell came out as declared, or is statistical
-  130  interrupted
+  130  interrupted (129: by the end of its terminal)
 """
 
 
@@ -55,7 +56,7 @@ def hazards(cells: tuple[str, ...], as_json: bool, list_only: bool) -> int:
     pairs = pairs_of(cells)
 
     def show(cell: SafetyCell) -> None:
-        click.echo(msgspec.json.encode(cell).decode() if as_json else in_words(cell))
+        say((msgspec.json.encode(cell).decode() if as_json else in_words(cell)) + "\n")
 
     with Prober() as prober:
         found = prober.probe_all((), (), pairs=pairs, finished=show)
@@ -111,20 +112,18 @@ def _check(hazard: str) -> None:
 
 
 def _list() -> None:
-    click.echo("Hazards")
+    lines = ["Hazards"]
     for name in hazard_names():
         try:
             hazard = load_hazard(name)
-            click.echo(f"  {name:5} {hazard.title}{' (statistical)' if hazard.statistical else ''}")
+            lines.append(f"  {name:5} {hazard.title}{' (statistical)' if hazard.statistical else ''}")
         except HazardError as error:
-            click.echo(f"  {name:5} cannot be run: {error}")
-    click.echo("Strategies")
-    for name in strategy_names():
-        click.echo(f"  {name}")
+            lines.append(f"  {name:5} cannot be run: {error}")
+    lines += ["Strategies", *(f"  {name}" for name in strategy_names())]
+    say("".join(f"{line}\n" for line in lines))
 
 
 def main() -> None:
     """Entry point of ``python -m bench.hazards``."""
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(guarded(hazards))
+    interrupt_once()
+    sys.exit(code_of_end(guarded(hazards)))

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from bench.hazards.command import hazards as probe_command
 from bench.hazards.command import in_words, pairs_of
 from bench.hazards.registry import names as hazard_names
 from bench.hazards.runner import Prober, as_expected
 from bench.libraries import find, library_names
+from bench.output import console_on_stdout
 from bench.progress import progress_on
 from bench.registry import names as strategy_names
-from bench.reserve import interrupt_once, reserved
+from bench.reserve import code_of_end, interrupt_once, reserved
 from bench.wide.asking import axes_from
 from bench.wide.cache import Cache, KeptCase, KeptCell
 from bench.wide.interpreters import OWN_PYTHON, SUPPORTED, existing, interpreter_for, pythons
@@ -30,10 +30,13 @@ from bench.wide.plan import AXIS_NAMES, Asked, Found, plan, probes, seconds_of
 from bench.wide.run import ROUNDS_COUNT, Order, run_wide
 from connprof import report as pages
 from connprof.cli.exits import MATRIX_EXIT_CODES_HELP, ExitCode, guarded, matrix_exit_code
+from connprof.cli.printing import say as print_as_it_is
 from connprof.errors import RunError, UsageError
 from connprof.model import HazardOutcome
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bench.wide.interpreters import Interpreter
     from bench.wide.plan import Planned
     from connprof.model import Report
@@ -116,6 +119,7 @@ def matrix(  # noqa: PLR0917 - click passes them by name
       nox -s matrix -- --probe lazy-service/H3                   one hazard on one strategy, in words
     """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
     if cells:
+        interrupt_once()
         return _probe(cells, cache.resolve())
     if not math.isfinite(limit):
         raise click.BadParameter(f"{limit} is no number of seconds", param_hint="--limit")
@@ -132,21 +136,23 @@ def matrix(  # noqa: PLR0917 - click passes them by name
         fresh=fresh,
         absent=_absent(found, asked),
     )
-    console = Console(highlight=False)
     if list_only:
-        _list(order, found, console)
+        with console_on_stdout() as console:
+            _list(order, found, console)
         return 0
     pages.require_packages()
     interrupt_once()
-    with reserved(order.out):
-        console.print(
-            f"connprof matrix: {len(order.cases)} cases, {len(order.probes)} probes, seed {order.seed}", soft_wrap=True
-        )
-        with progress_on(console) as listener:
-            report = run_wide(order, command=_command(order.seed), listener=listener, say=partial(_say, console))
-        page = pages.write(report, order.out)
-    pages.print_summary(report, console, page=page)
-    _say(console, _came_from(report))
+    with console_on_stdout() as console:
+        say = partial(_say, console)
+        with reserved(order.out) as kept:
+            if kept is not None:
+                say(kept)
+            say(f"connprof matrix: {len(order.cases)} cases, {len(order.probes)} probes, seed {order.seed}")
+            with progress_on(console) as listener:
+                report = run_wide(order, command=_command(order.seed), listener=listener, say=say)
+            page = pages.write(report, order.out)
+        pages.print_summary(report, console, page=page)
+        say(_came_from(report))
     return matrix_exit_code(report)
 
 
@@ -261,7 +267,7 @@ def _probe_other(strategy: str, hazard: str, library: str, *, cache: Path) -> in
     interpreter = interpreter_for(library, "", cache / "environments", lambda: False)
     with Prober(lanes_count=1) as prober:
         cell = prober.probe(hazard, strategy, client_library=library, python=interpreter.path)
-    click.echo(in_words(cell))
+    print_as_it_is(in_words(cell) + "\n")
     if cell.outcome is HazardOutcome.NOT_PROBED:
         return ExitCode.INVALID
     return ExitCode.PASS if as_expected(cell) else ExitCode.NEGATIVE
@@ -269,4 +275,4 @@ def _probe_other(strategy: str, hazard: str, library: str, *, cache: Path) -> in
 
 def main() -> None:
     """Entry point of ``python -m bench.wide``."""
-    sys.exit(guarded(matrix))
+    sys.exit(code_of_end(guarded(matrix)))

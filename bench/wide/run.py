@@ -154,13 +154,13 @@ class Wide:
             self._environment = describe(target, child_variables(target)[1])
             for sentence in self.order.absent:
                 self._say(sentence)
-            self._make_environments(where)
+            environments_count = self._make_environments(where)
             for state in self._states:
                 self._recall(state)
             missing = self._recall_cells()
             jobs = sum(len(state.planned.jobs) - len(state.done) for state in self._states if state.interpreter)
             self._jobs_count = jobs + len(missing) + 1
-            self._listener.planned(self._jobs_count)
+            self._listener.planned(environments_count + self._jobs_count)
             for beside, alone in jobs_of(self.order.cases, self.order.seed):
                 run_beside(self._measure, self._open(beside), where, self._workers)
                 run_alone(self._measure, self._open(alone), where)
@@ -210,8 +210,11 @@ class Wide:
 
     # --- environments -----------------------------------------------------------------------------------------
 
-    def _make_environments(self, where: list[Lane]) -> None:
-        """Find the interpreter of each case and probe; a library that cannot be installed fails its own cases."""
+    def _make_environments(self, where: list[Lane]) -> int:
+        """Find the interpreter of each case and probe; a library that cannot be installed fails its own cases.
+
+        Returns how many had to be made or looked for, which the listener has counted as jobs.
+        """
         wanted: dict[tuple[str, str], list[_CaseState]] = {}
         for state in self._states:
             case = state.planned.case
@@ -238,8 +241,10 @@ class Wide:
             if needs_environment(*place):
                 self._listener.finished(label, failure)
 
-        self._listener.planned(sum(needs_environment(*place) for place in wanted))
+        environments_count = sum(needs_environment(*place) for place in wanted)
+        self._listener.planned(environments_count)
         run_beside(make, list(wanted), where, self._workers)
+        return environments_count
 
     # --- what is known ----------------------------------------------------------------------------------------
 

@@ -17,14 +17,14 @@ class Suite:
         self.module = module
         self.processes = []
 
-    def start(self, *arguments, **variables):
+    def start(self, *arguments, stdout=subprocess.PIPE, **variables):
         """A running suite, in a session of its own so that signals reach it alone."""
         paths = os.pathsep.join(str(self.root / name) for name in ("", "src", "server"))
         process = subprocess.Popen(
             [sys.executable, "-m", self.module, *map(str, arguments)],
             cwd=self.root,
             env=os.environ | {"PYTHONPATH": paths, "COLUMNS": "100"} | variables,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,

@@ -1073,6 +1073,18 @@ def test_a_reserved_folder_has_an_empty_work_folder_that_is_gone_afterwards(tmp_
     assert list(out.iterdir()) == []
 
 
+def test_what_a_killed_run_had_measured_is_kept_and_said(tmp_path):
+    partial, kept = tmp_path / "partial.json", tmp_path / "partial.previous.json"
+    for text in ("of the first", "of the second"):
+        partial.write_text(text)
+        with reserve.reserved(tmp_path) as said:
+            assert said == f"What a run that was killed had measured is kept in {kept}."
+        assert (kept.read_text(), partial.exists()) == (text, False)
+    with reserve.reserved(tmp_path) as said:
+        assert said is None
+    assert kept.read_text() == "of the second"
+
+
 def test_a_reserved_folder_is_free_after_an_exception(tmp_path):
     with pytest.raises(KeyboardInterrupt), reserve.reserved(tmp_path):
         raise KeyboardInterrupt

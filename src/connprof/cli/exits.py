@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class ExitCode(IntEnum):
     """A case failed, passes disagree, or timing is unstable: the figures must not be trusted."""
     NOTHING = 4
     """No answer, because what it needs was not measured, or nothing can be compared."""
+    HUNG_UP = 129
+    """Stopped by SIGHUP, as its terminal was closed; what had been measured is kept."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C or SIGTERM; what had been measured is kept."""
 
@@ -55,7 +58,7 @@ Exit codes:
   2    wrong use, or a file that cannot be read or written
   3    a case failed or is invalid, or the server was lost
   4    no verdict: a case that it needs was not measured
-  130  interrupted; what had been measured is kept
+  130  interrupted (129: by the end of its terminal); what had been measured is kept
 """
 
 GATE_EXIT_CODES_HELP = """\b
@@ -71,7 +74,7 @@ Exit codes; where several apply, the first in this list:
 MATRIX_EXIT_CODES_HELP = """\b
 Exit codes; where several apply, the first in this list:
   2    wrong use, or a file that cannot be read or written
-  130  interrupted; started again, it goes on from there
+  130  interrupted (129: by the end of its terminal); started again, it goes on from there
   3    a case failed or is invalid, a probe did not work, or the server was lost
   1    a hazard did not come out as declared, or the regression or its fix as published
   0    everything came out as declared
@@ -112,7 +115,7 @@ Exit codes; where several apply, the first in this list:
   1    a case is slower at the head
   4    a case is gone at the head, or nothing was comparable
   0    at least one case was compared, and none is slower
-  130  interrupted; what had been measured is kept
+  130  interrupted (129: by the end of its terminal); what had been measured is kept
 """
 
 
@@ -197,9 +200,14 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        _complain("Interrupted.")
         return ExitCode.INTERRUPTED
     except ConnprofError as error:
-        click.echo(f"Error: {error}", err=True)
+        _complain(f"Error: {error}")
         return ExitCode.INVALID if isinstance(error, RunError) else ExitCode.USAGE
     return int(result or 0)
+
+
+def _complain(sentence: str) -> None:
+    with suppress(OSError):  # nobody can be told where standard error is gone, and the exit code still tells
+        click.echo(sentence, err=True)
