@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from weakref import ref
 
 import httpx
@@ -621,3 +622,55 @@ def test_the_lines_where_clients_shake_hands_are_known(target):
     group = only(process_of(seen).clients)
     shaken = only(group.handshake_sites)
     assert (shaken.site.line, shaken.count) == (group.site.line + 1, 1)
+
+
+def line_of(marker):
+    lines = Path(__file__).read_text("utf-8").splitlines()
+    (number,) = (number for number, line in enumerate(lines, 1) if line.endswith(f"  {marker}"))
+    return number
+
+
+def payers(seen):
+    return {
+        (each.site.line, each.site.certainty): each.counts.requests_count
+        for each in seen.sites
+        if each.counts.requests_count
+    }
+
+
+def test_a_place_is_known_by_all_that_stands_between(target):
+    def through(url):
+        return client.request("GET", url)  # inner
+
+    def one():
+        client.get(target.url(OK))  # one
+
+    def two():
+        client.get(target.url(OK))  # two
+
+    with observe() as seen, httpx.Client() as client:
+        for _ in range(4):  # the first two calls of a client are looked at with more care
+            for ask in (client.get, through, client.get):
+                ask(target.url(OK))  # outer
+            client.get(target.url(OK))  # first
+            client.get(target.url(OK))  # second
+            one()
+            two()
+    expected = {"inner": 4, "outer": 8, "first": 4, "second": 4, "one": 4, "two": 4}
+    assert payers(seen) == {(line_of(f"# {name}"), "stack"): count for name, count in expected.items()}
+
+
+def test_a_place_is_found_anew_when_another_window_opens(target):
+    def ask():
+        client.get(target.url(OK))  # asked for
+
+    with observe() as seen, httpx.Client() as client:
+        for _ in range(4):
+            ask()
+        with observe(user_code=[str(Path(__file__).parent)]) as other:
+            for _ in range(4):
+                ask()
+        for _ in range(4):
+            ask()
+    assert payers(seen) == {(line_of("# asked for"), "stack"): 12}
+    assert payers(other) == {(line_of("# asked for"), "stack"): 4}

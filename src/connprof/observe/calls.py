@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from connprof.observe.originals import now_ns, running_loop, thread_id
 from connprof.observe.recorder import RECORDER
 from connprof.observe.shapes import shaped
-from connprof.observe.sites import CARRIED, THREAD_LINES, Carried
+from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, of_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Sender(NamedTuple):
 PLAIN: Final = Sender()
 
 # A usual call: of a client that was used twice before, of which it is known whether it speaks TLS, and which is where
-# it was; from a place that has called it before; no more calls at once than before.
+# it was; from a place that has called it before, most often the last one; no more calls at once than before.
 _BEGINS: Final = """
 _o_call = _o_client = None
 if _o_recorder.windows:
@@ -53,12 +53,18 @@ if _o_recorder.windows:
             and not _o_known.is_watched
             and (not _o_known.is_bound or {at_home})
         ):
-            _o_places, _o_above, _o_spots = _o_recorder.places, _o_frame(1), None
-            while _o_above is not None and (_o_spots := _o_places.get(_o_id(_o_above.f_code))) is False:
+            _o_spot, _o_lane = _o_known.latest
+            _o_above = _o_frame(1)
+            for _o_code in _o_spot.between:
+                if _o_above.f_code is not _o_code:
+                    break
                 _o_above = _o_above.f_back
-            _o_lane = _o_known.lanes.get(_o_spots.get(_o_above.f_lasti)) if _o_above is not None and _o_spots else None
+            if _o_above is None or _o_above.f_code is not _o_spot.code or _o_above.f_lasti != _o_spot.at:
+                _o_lane = _o_other(_o_known, _o_known.lanes, _o_frame(1))
             _o_outer = _o_carried.get()
-            if _o_lane is not None and (_o_outer is not None or not _o_thread_lines):
+            if _o_outer is None and _o_thread_lines:
+                _o_outer = _o_of_thread()
+            if _o_lane is not None:
                 _o_call = _o_new(_o_class)
                 _o_call.client = _o_known
                 _o_call.lines = _o_lane.lines
@@ -149,6 +155,8 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_class": Carried,
             "_o_carried": CARRIED,
             "_o_thread_lines": THREAD_LINES,
+            "_o_of_thread": of_thread,
+            "_o_other": RECORDER.known_lane,
             "_o_begins": RECORDER.call_begins,
             "_o_ends": RECORDER.call_ends,
             "_o_before": before,

@@ -12,6 +12,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from connprof.observe.sites import NO_SPOT, Spot
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from weakref import ref
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAINS_MAX",
+    "NO_PLACE",
     "Client",
     "ClientGroup",
     "Context",
@@ -40,6 +43,9 @@ _MADE_KEPT_MAX: Final = 4_096
 _UNREAD_SITES_MAX: Final = 20
 _CLOSED_EARLY_COUNT: Final = 3
 """From how many responses of one client closed unread on they count: one or two may be meant."""
+
+NO_PLACE: Final[tuple[Spot, None]] = (NO_SPOT, None)
+"""Where a client has been called from that has not been called."""
 
 Chains = Counter["tuple[Location, ...]"]
 
@@ -277,6 +283,7 @@ class Client:
         "kind",
         "lanes",
         "last_ns",
+        "latest",
         "left_open",
         "limit_is_per_origin",
         "loop",
@@ -306,6 +313,8 @@ class Client:
         self.is_watched = True
         self._uses = 0
         self.lanes: dict[Any, Lane] = {}  # by line and certainty, and by the places that call
+        # The last of those places and its lane; both at once, as threads may share a client.
+        self.latest: tuple[Spot, Lane | None] = NO_PLACE
         self.last_ns = 0
         self.loop: ref[Any] | None = None
         self.thread = 0

@@ -32,7 +32,7 @@ from connprof.observe.originals import (
     socket_class,
     thread_id,
 )
-from connprof.observe.owners import Client, Context, Expense, idle
+from connprof.observe.owners import NO_PLACE, Client, Context, Expense, idle
 from connprof.observe.sites import (
     BY_TASK,
     CARRIED,
@@ -217,6 +217,8 @@ class Recorder:
                 finders.append(window.finder)
         self._finders = tuple(finders)
         self.places = finders[0].places if len(finders) == 1 else {}
+        for client in list(self.clients.values()):
+            client.latest = NO_PLACE
 
     def _forget(self) -> None:
         for lane in self._lanes:
@@ -298,11 +300,7 @@ class Recorder:
             outer = CARRIED.get()
             if outer is None and THREAD_LINES:
                 outer = of_thread()
-            places, above, lane = self.places, frame, None
-            while above is not None and (spots := places.get(id(above.f_code))) is False:
-                above = above.f_back
-            if above is not None and spots:
-                lane = client.lanes.get(spots.get(above.f_lasti))
+            lane = self.known_lane(client, client.lanes, frame)
             if lane is None:
                 lane = self._lane(client, client.lanes, frame, outer)
             client.calls += 1
@@ -329,6 +327,17 @@ class Recorder:
             return None
         return call
 
+    def known_lane(self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None) -> Lane | None:
+        """The lane of the place that calls, if it has called before."""
+        places = self.places
+        while frame is not None and (spots := places.get(id(frame.f_code))) is False:
+            frame = frame.f_back
+        spot = spots.get(frame.f_lasti) if frame is not None and spots else None
+        lane = None if spot is None else lanes.get(spot)
+        if client is not None and spot is not None and lane is not None:
+            client.latest = spot, lane
+        return lane
+
     def _stranger_begins(self, owner: Any, frame: FrameType | None) -> Carried | None:
         """The same for what is no client, one that is a part of another, or one that was made before the window."""
         outer = current()
@@ -340,12 +349,8 @@ class Recorder:
         ):
             return None
         client = self._inherited(owner) if self._before_fork else None
-        places, above, lane = self.places, frame, None
         lanes = self._strangers if client is None else client.lanes
-        while above is not None and (spots := places.get(id(above.f_code))) is False:
-            above = above.f_back
-        if above is not None and spots:
-            lane = lanes.get(spots.get(above.f_lasti))
+        lane = self.known_lane(client, lanes, frame)
         if lane is None:
             lane = self._lane(client, lanes, frame, outer)
         call = Carried(lane.lines, client, self.root if outer is None else outer.caller, lane.certainty)

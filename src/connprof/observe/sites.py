@@ -133,13 +133,26 @@ class Carried:
 
 
 class Spot:
-    """A place in a user's code that calls, found by a walk up the stack, and the line that it is on."""
+    """A place in a user's code that calls, found by a walk up the stack, and the line that it is on.
 
-    __slots__ = ("lines",)
+    Attributes:
+        lines: the line, as its finder tells it.
+        between: code of the libraries that was on the stack below it, innermost first, when it was found.
+        code: the user's.
+        at: which instruction of that calls.
+    """
 
-    def __init__(self, lines: Lines) -> None:
+    __slots__ = ("at", "between", "code", "lines")
+
+    def __init__(self, lines: Lines, between: tuple[CodeType, ...], code: CodeType | None, at: int) -> None:
         self.lines = lines
+        self.between = between
+        self.code = code
+        self.at = at
 
+
+NO_SPOT: Final = Spot((), (), None, -1)
+"""Of a client that has not been called from anywhere."""
 
 CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried", default=None)
 """What the current code works for."""
@@ -272,12 +285,15 @@ class SiteFinder:
 
     def spot(self, frame: FrameType | None, lines: Lines) -> Spot | None:
         """The place of the innermost user line at or above ``frame``, which is known from now on."""
+        between: list[CodeType] = []
         while frame is not None:
             places = self.places.get(id(frame.f_code))
             if places is None:
                 return None
             if places is not False:
-                return places.setdefault(frame.f_lasti, Spot(lines))
+                at = frame.f_lasti
+                return places.setdefault(at, Spot(lines, tuple(between), frame.f_code, at))
+            between.append(frame.f_code)
             frame = frame.f_back
         return None
 
