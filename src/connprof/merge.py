@@ -24,7 +24,7 @@ from connprof.model import (
     StrategyNote,
     Verdict,
 )
-from connprof.verdict import judge
+from connprof.verdict import MOST_DIGITS, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -223,6 +223,6 @@ def _verdict(report: Report) -> Verdict:
         if first is not None and replace(record.case, strategy=first.strategy) == first
     ]
     count = report.environment.identity.get("ca_bundle_certificates_count", "")
-    if not count.isdecimal() or len(count) > len("1000000") or int(count) == 0:
+    if not count.isdecimal() or len(count) > MOST_DIGITS or int(count) == 0:
         raise FileError(f"The merged reports do not say how many certificates their CA bundle has, but {count[:40]!r}.")
     return judge(incident, chosen, certificates_count=int(count))

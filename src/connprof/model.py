@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from operator import attrgetter
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -58,6 +58,10 @@ SCHEMA = "connprof/1"
 PEAK_PACKAGES = ("h2",)
 """Packages that are imported during a session wherever they are installed (httpcore does that with h2): peak bytes are
 incomparable between an environment that has one of them and one that has not."""
+
+
+AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+"""What others are divided by: a file in which it is 0 is refused when it is read."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,8 +264,8 @@ class CountsPass(Frozen, frozen=True, kw_only=True):
     ``http_version`` is what the client was asked to speak. What it spoke stands in the ledger's ``alpn``.
     """
 
-    calls_count: int
-    origins_count: int
+    calls_count: AtLeastOne
+    origins_count: AtLeastOne
     client: ClientCounts
     sites: tuple[SiteCounts, ...]
     ledger: LedgerCounts
@@ -346,7 +350,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
         ledger: what the server saw, warm-up included.
     """
 
-    calls_count: int
+    calls_count: AtLeastOne
     warmup_calls_count: int
     warmup_origins_count: int
     wall_ns: tuple[int, ...]
@@ -602,9 +606,9 @@ class Incident(Frozen, frozen=True, kw_only=True):
     before: str
     after: str
     shared_context: str
-    calls_count: int
-    ssl_bytes: int
-    reference_certificates_count: int
+    calls_count: AtLeastOne
+    ssl_bytes: AtLeastOne
+    reference_certificates_count: AtLeastOne
     band_low_ratio: float
     band_high_ratio: float
 

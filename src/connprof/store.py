@@ -58,13 +58,16 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
         FileError: it is not JSON, cut off, or not of this shape; the message names the place.
     """
     try:
-        return msgspec.json.decode(text, type=kind)
+        decoded = msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         raise FileError(f"{name} is not a connprof {noun}: {_lower(error)}.") from None
     except msgspec.DecodeError as error:
         raise FileError(f"{name} is damaged: {_lower(error)}.") from None
     except (UnicodeDecodeError, RecursionError) as error:
         raise FileError(f"{name} is damaged: {type(error).__name__} while it was read.") from None
+    if kind is Report and (place := _oversized(text)):
+        raise FileError(f"{name} is damaged: no run measures a number as large as the one {_cut(f'at `{place}`')}.")
+    return decoded
 
 
 def load_report(path: Path) -> Report:
@@ -254,13 +257,38 @@ def _check_schema(schema: str, *, name: str, wanted: str, noun: str) -> None:
         raise FileError(f"{name} has schema {schema}, which no connprof has written.")
 
 
+_DIGITS_TO_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
+_LARGEST = 2**63 - 1
+
+
+def _oversized(text: bytes) -> str:
+    """Where JSON holds a whole number beyond 64 bits, which no figure is and no arithmetic expects; mostly empty."""
+    if b"0" * len(str(_LARGEST)) not in text.translate(_DIGITS_TO_NOUGHTS):
+        return ""
+    open_values: list[tuple[str, object]] = [("$", msgspec.json.decode(text))]
+    while open_values:
+        place, value = open_values.pop()
+        if isinstance(value, dict):
+            open_values += [(f"{place}.{key}", each) for key, each in value.items()]
+        elif isinstance(value, list):
+            open_values += [(f"{place}[{k}]", each) for k, each in enumerate(value)]
+        elif isinstance(value, int) and abs(value) > _LARGEST:
+            return place
+    return ""
+
+
 _LONGEST_REASON = 400
 
 
 def _lower(error: Exception) -> str:
     """The decoder's reason as part of a sentence: names from a file can be long, and hold anything."""
-    message = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(error))
+    message = _cut(str(error))
+    return message if message[:2].isupper() else message[:1].lower() + message[1:]  # "JSON is ..."
+
+
+def _cut(text: str) -> str:
+    message = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
     if len(message) > _LONGEST_REASON:
         # The end tells the place.
         message = f"{message[: _LONGEST_REASON // 2]}…{message[-_LONGEST_REASON // 2 :]}"
-    return message if message[:2].isupper() else message[:1].lower() + message[1:]  # "JSON is ..."
+    return message

@@ -28,10 +28,13 @@ from connprof.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["comparable_bytes", "contradiction", "contradictory_figures", "judge", "required_factor"]
+__all__ = ["MOST_DIGITS", "comparable_bytes", "contradiction", "contradictory_figures", "judge", "required_factor"]
 
 _WORKLOAD = "llm-session"
 """The workload that stands for the incident's session."""
+
+MOST_DIGITS = len("1000000")
+"""Of a number of certificates: no bundle holds as many as one with more digits."""
 
 _IO_MOST_RATIO = 1.25
 """As much reading and writing as before, as far as that varies: a cost which only moved there is not gone."""
@@ -87,7 +90,7 @@ def contradiction(report: Report) -> str | None:
 
 def _contradictions(report: Report) -> Iterator[str]:
     certificates = report.environment.identity.get("ca_bundle_certificates_count", "")
-    if not certificates.isdecimal() or int(certificates) < 1:
+    if not certificates.isdecimal() or len(certificates) > MOST_DIGITS or int(certificates) < 1:
         yield "it does not say how many certificates the CA bundle held."
         return
     given = judge(report.verdict.incident, report.records, certificates_count=int(certificates))

@@ -1,5 +1,9 @@
 """Reports that are partial, or say what cannot be: neither passes for a measurement."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,7 +11,7 @@ from connprof.checks import problems_of
 from connprof.cli import cli, guarded
 from connprof.gate import Policy
 from connprof.model import HazardOutcome, Problem
-from connprof.store import save_report
+from connprof.store import encode, load_report, save_report
 from connprof.verdict import contradiction
 from tests import samples
 from tests.gate.sides import (
@@ -100,6 +104,49 @@ def test_a_known_problem_hides_no_other():
     outcome = replace(outcome_of(head, "one-client"), problems=(Problem(code="claim", sentence="x"),))
     head = samples.with_outcome(head, "one-client", outcome)
     assert "fewer than there can be" in contradiction(head)
+
+
+HUGE = 10**400
+DAMAGE = {  # where, the figure there, and how the file is refused
+    "$.records[1].outcome.counts.calls_count": 0,
+    "$.records[1].outcome.counts.origins_count": 0,
+    "$.records[1].outcome.timing[0].calls_count": 0,
+    "$.verdict.incident.calls_count": 0,
+    "$.verdict.incident.ssl_bytes": HUGE,
+    "$.verdict.incident.reference_certificates_count": 0,
+    "$.records[1].outcome.memory.ssl.context_bytes": HUGE,
+    "$.records[5].outcome.memory.ssl.io_bytes": -HUGE,
+    "$.records[0].outcome.timing[0].wall_ns[0]": 2**63,
+}
+
+
+@pytest.mark.parametrize(("place", "figure"), [*DAMAGE.items(), ("$.verdict.incident.ssl_bytes", 0)])
+def test_a_damaged_figure_is_refused_in_one_sentence_that_names_its_place(tmp_path, monkeypatch, capsys, place, figure):
+    monkeypatch.chdir(tmp_path)
+    tree = json.loads(encode(BASE))
+    *path, last = re.findall(r"\w+", place)
+    part = tree
+    for step in path:
+        part = part[int(step) if step.isdecimal() else step]
+    part[int(last) if last.isdecimal() else last] = figure
+    Path("odd.json").write_text(json.dumps(tree), encoding="utf-8")
+    save_report(samples.report(samples.SKETCHES[:1]), Path("good.json"))
+    for command in (["report", "odd.json"], ["merge", "new.json", "good.json", "odd.json"]):
+        assert guarded(cli, command) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert error.startswith("Error: odd.json is ")
+        assert f"at `{place}`" in error
+
+
+@pytest.mark.parametrize("count", ["9" * 5000, "0", "", "-1"])
+def test_a_number_of_certificates_that_cannot_be_is_a_contradiction(count):
+    assert "how many certificates" in contradiction(with_identity(BASE, ca_bundle_certificates_count=count))
+
+
+def test_the_largest_number_that_can_be_is_read(tmp_path):
+    save_report(with_changed(BASE, POOLED, "memory", peak_bytes=2**63 - 1), tmp_path / "report.json")
+    assert outcome_of(load_report(tmp_path), POOLED).memory.peak_bytes == 2**63 - 1
 
 
 HELD = cell("one-client", "H1", outcome=HazardOutcome.HELD, attempts_count=5, failed_count=0, harmed_count=0, errors={})
