@@ -331,6 +331,39 @@ def test_a_string_is_no_comment(folder, run):
     assert codes_in(run("bad.py")[1]) == ["CP001"]
 
 
+# --- names of files ---------------------------------------------------------------------------------------
+
+HOSTILE = "x\n::error file=a.py::pwned\x1b[31m\u202e.py"
+
+
+@pytest.mark.parametrize("kind", ["json", "sarif"])
+def test_a_name_that_is_no_text_is_told_in_every_format(folder, run, kind):
+    """Bytes that are no UTF-8 come from archives and foreign disks, and JSON cannot hold them."""
+    for name, content in ((b"caf\xe9.py", BAD), (b"br\xe9.py", "def f(:")):
+        try:
+            Path(os.fsdecode(name)).write_text(content, encoding="utf-8")
+        except OSError:
+            pytest.skip("the disk takes names in UTF-8 only")
+    (folder / "bad.py").unlink()
+    code, out, _ = run(".", "--format", kind)
+    assert code == 2
+    assert json.loads(out)
+    assert {"json": "caf\\\\udce9.py", "sarif": "caf%E9.py"}[kind] in out
+
+
+def test_a_name_gives_no_command_to_a_terminal_or_a_ci_system(folder, run):
+    for name in (HOSTILE, "::error file=b.py::pwned.py"):
+        (folder / name).write_text(BAD, encoding="utf-8")
+    (folder / f"broken{HOSTILE}").write_text("def f(:\n", encoding="utf-8")
+    (folder / "pwned\n::error::.ipynb").touch()
+    code, out, err = run(".", "pwned\n::error::.ipynb")
+    _, _, absent = run("absent\n::error::")
+    lines = (out + err + absent).splitlines()
+    assert (code, "\x1b" in "".join(lines), "\u202e" in "".join(lines)) == (2, False, False)
+    assert [line for line in lines if line.lstrip().startswith(("::", "##["))] == []
+    assert out.count(": CP001 httpx.Client is made") == 3
+
+
 # --- files that cannot be checked -------------------------------------------------------------------------
 
 UNREADABLE = {

@@ -847,6 +847,14 @@ def test_lint_findings_that_ran_are_marked(runs):
     assert "Did not run: app.py:9 (CP001)." in done.err
 
 
+def test_what_lint_could_not_check_is_said(runs):
+    (runs.folder / "source").mkdir()
+    (runs.folder / "source" / "broken\n::error::\x1b.py").write_text("def f(:\n")
+    done = runs("--quiet", "--lint", "source", runs.program(""))
+    assert (done.code, "nothing in what it could check" in done.err, "nothing there" in done.err) == (0, True, False)
+    assert "\nNot checked: source/broken ::error::\ufffd.py cannot be parsed" in done.err
+
+
 def test_memory_by_line(runs):
     pytest.importorskip("memray")
     app = runs.program("""

@@ -15,6 +15,7 @@ from connprof.errors import UsageError
 from connprof.lint import Sureness, json, sarif, text
 from connprof.lint import lint as check
 from connprof.lint.settings import checked_codes, load_lint_settings
+from connprof.plain import inert, plain
 from connprof.store import write_atomically
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def lint(  # noqa: PLR0917 - click passes them by name
     else:
         say(rendered)
     for sentence in (*outcome.notes, *(problem.sentence for problem in outcome.problems)):
-        click.echo(sentence, err=True)
+        click.echo(inert(plain(sentence)), err=True)
     if not outcome.findings and outcome.below_count:
         left_out = f"{outcome.below_count} less sure finding{'' if outcome.below_count == 1 else 's'} left out"
         click.echo(f"{left_out} (--level guess shows all).", err=True)

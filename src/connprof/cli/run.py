@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from connprof.launch.child import Ended
     from connprof.launch.program import Program
-    from connprof.lint import Finding
+    from connprof.lint import Outcome
     from connprof.profile import Profile
     from connprof.report.profile import Kind
 
@@ -135,13 +135,13 @@ def run(  # noqa: PLR0917 - click passes them by name
     )
     if min_requests_per_connection is not None and not math.isfinite(min_requests_per_connection):
         raise UsageError("--min-requests-per-connection takes a number.")
-    findings = None if lint_path is None else _lint_findings(lint_path)
+    outcome = None if lint_path is None else _linted(lint_path)
     _check_outputs(request.files)
     if with_memory:
         is_command = context.meta["is_command"]
         memory.check_memray(None if is_command else interpreter(python), os.environ)
     profile, was_observed = _observe(request)
-    return _tell(profile, request, findings, was_observed=was_observed)
+    return _tell(profile, request, outcome, was_observed=was_observed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +184,9 @@ def _codes(given: Sequence[str]) -> frozenset[str]:
     return wanted
 
 
-def _lint_findings(path: Path) -> tuple[Finding, ...]:
+def _linted(path: Path) -> Outcome:
     """Before the program starts, so that a wrong path is told at once and the source is that which runs."""
-    return lint([path], load_lint_settings(None)).findings
+    return lint([path], load_lint_settings(None))
 
 
 def _check_outputs(files: dict[Kind, Path | None]) -> None:
@@ -240,13 +240,14 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, bo
     return profile, left.python_count > 0
 
 
-def _tell(profile: Profile, request: _Request, findings: tuple[Finding, ...] | None, *, was_observed: bool) -> int:
+def _tell(profile: Profile, request: _Request, outcome: Outcome | None, *, was_observed: bool) -> int:
     """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
         _print(render(profile, "text", color=_has_colors(), width=width))
-    if findings is not None:
-        _print("\n" + "\n".join(hot.sentences(hot.mark(findings, profile, Path.cwd()))) + "\n")
+    if outcome is not None:
+        marks = hot.mark(outcome.findings, profile, Path.cwd())
+        _print("\n" + "\n".join(hot.sentences(marks, outcome)) + "\n")
     failed = False
     for kind, path in request.files.items():
         if path is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from connprof.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from connprof.lint import Finding
+    from connprof.lint import Finding, Outcome
     from connprof.profile import Profile
 
 __all__ = ["Mark", "mark", "sentences"]
@@ -60,9 +62,23 @@ def _mark(finding: Finding, profile: Profile, file: str) -> Mark:
     )
 
 
-def sentences(marks: Sequence[Mark]) -> tuple[str, ...]:
-    """One for all, then one for each that ran, and one for the others."""
+def sentences(marks: Sequence[Mark], outcome: Outcome) -> tuple[str, ...]:
+    """What was not checked; then one sentence for all findings, one for each that ran, and one for the others."""
+    beside = [f"Not checked: {plain(problem.sentence)}" for problem in outcome.problems[:_MOST_PROBLEMS]]
+    beside += [plain(note) for note in outcome.notes]
+    more_count = len(outcome.problems) - _MOST_PROBLEMS
+    if more_count > 0:
+        beside.append(f"Not checked: {more_count:,} more, which connprof lint names.")
+    return (*beside, *_on_marks(marks, outcome))
+
+
+_MOST_PROBLEMS: Final = 10
+
+
+def _on_marks(marks: Sequence[Mark], outcome: Outcome) -> tuple[str, ...]:
     if not marks:
+        if outcome.problems:
+            return ("connprof lint has found nothing in what it could check there.",)
         return ("connprof lint has found nothing there.",)
     hot = [each for each in marks if each.ran]
     cold = [each for each in marks if not each.ran]
@@ -75,7 +91,7 @@ def sentences(marks: Sequence[Mark]) -> tuple[str, ...]:
 
 
 def _place(each: Mark) -> str:
-    return f"{each.finding.place.path}:{each.finding.place.line}"
+    return f"{plain(each.finding.place.path)}:{each.finding.place.line}"
 
 
 def _figures(each: Mark) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from connprof.errors import FileError, UsageError
+from connprof.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,15 +40,15 @@ def found(paths: Sequence[Path], exclude: Sequence[str]) -> tuple[list[Path], li
         if path.is_dir():
             before = list(python_files(path))
             if not before:
-                raise UsageError(f"{path} holds no Python file.")
+                raise UsageError(f"{plain(str(path))} holds no Python file.")
             chosen = before
         elif path.suffix == ".ipynb":
-            notes.append(f"{path} is a notebook, and was left alone.")
+            notes.append(f"{plain(str(path))} is a notebook, and was left alone.")
             continue
         elif os.path.lexists(path):
             chosen = [path]
         else:
-            raise FileError(f"{path} does not exist.")
+            raise FileError(f"{plain(str(path))} does not exist.")
         for file in chosen:
             if not excluded(file, exclude):
                 files.setdefault(Path(os.path.realpath(file)), file)

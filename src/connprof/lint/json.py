@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from connprof import __version__
+from connprof.plain import readable
 
 if TYPE_CHECKING:
     from connprof.lint.finding import Outcome
@@ -19,5 +20,5 @@ SCHEMA = "connprof-lint/1"
 
 def render(outcome: Outcome) -> str:
     """One JSON object: ``schema``, ``version``, and the fields of :class:`connprof.lint.Outcome`."""
-    content = {"schema": SCHEMA, "version": __version__, **msgspec.to_builtins(outcome)}
+    content = {"schema": SCHEMA, "version": __version__, **readable(msgspec.to_builtins(outcome))}
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

@@ -16,6 +16,7 @@ from connprof.codes import BY_CODE
 from connprof.lint.finding import Sureness
 from connprof.lint.settings import LINT_CODES
 from connprof.lint.text import sentence
+from connprof.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def render(outcome: Outcome) -> str:
         "toolExecutionNotifications": [
             {
                 "level": "error",
-                "message": {"text": problem.sentence},
+                "message": {"text": plain(problem.sentence)},
                 "locations": [{"physicalLocation": {"artifactLocation": artifact(problem.path)}}],
             }
             for problem in outcome.problems

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from connprof.codes import BY_CODE
 from connprof.lint.finding import Sureness
+from connprof.plain import inert, plain
 
 if TYPE_CHECKING:
     from connprof.lint.finding import Finding, Outcome
@@ -20,7 +21,7 @@ _WIDTH: Final = 100
 def sentence(finding: Finding) -> str:
     """What is said of a finding, without its place and code."""
     chain = "".join(f"; made at {place.path}:{place.line}" for place in finding.chain[-1:])
-    return f"{finding.what}{chain} ({finding.sureness}: {finding.why})"
+    return plain(f"{finding.what}{chain} ({finding.sureness}: {finding.why})")
 
 
 def render(outcome: Outcome) -> str:
@@ -28,7 +29,7 @@ def render(outcome: Outcome) -> str:
     if not outcome.findings:
         return ""
     lines = [
-        f"{each.place.path}:{each.place.line}:{each.place.column}: {each.code} {sentence(each)}"
+        inert(f"{plain(each.place.path)}:{each.place.line}:{each.place.column}: {each.code} {sentence(each)}")
         for each in outcome.findings
     ]
     lines.append("")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+from connprof.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,23 +34,6 @@ ABSENT = "–"  # noqa: RUF001  an en dash is meant: nothing was measured here
 
 _MB = 1_000_000
 _KB = 1_000
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNSEEN = "\ufffd"
-
-
-def plain(text: str) -> str:
-    """Foreign text on one line: no control codes, no marks that turn the direction of what follows."""
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    shown = []
-    for character in text:
-        if character.isspace():
-            shown.append(" ")
-        elif character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}:
-            shown.append(_UNSEEN)
-        else:
-            shown.append(character)
-    return " ".join("".join(shown).split())
 
 
 def count(value: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connprof.plain import inert
 from connprof.report import words
 from connprof.report.profile.view import COUNTS, TIMES
 
@@ -39,11 +40,7 @@ def render(view: ProfileView, *, color: bool = False, width: int = 100) -> str:
     for title, sentences in (("Not seen", view.blind_spots), ("Note", view.notes)):
         for sentence in sentences:
             lines += writer.labelled(title, sentence, indent="")
-    return "".join(f"{'?' if line.lstrip().startswith(_COMMANDS) else ''}{line}\n" for line in lines)
-
-
-_COMMANDS = ("::", "##[")
-"""What a CI system's runner takes for a command to itself at the beginning of a line."""
+    return "".join(f"{inert(line)}\n" for line in lines)
 
 
 class _Writer:
