@@ -7,7 +7,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
 
@@ -16,13 +16,19 @@ from connprof.errors import FileError
 from connprof.model import SCHEMA, Report
 from connprof.profile import PROCESS_SCHEMA, PROFILE_SCHEMA, ProcessProfile, Profile
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 __all__ = [
     "LARGEST_FILE_BYTES",
+    "OtherKindError",
     "abridge",
     "decode",
     "encode",
     "encode_profile",
+    "every_report_file",
     "load_abridged",
+    "load_found",
     "load_process_profile",
     "load_profile",
     "load_report",
@@ -37,7 +43,27 @@ LARGEST_FILE_BYTES = 512_000_000
 _LONGEST_VERSION = 9
 
 T = TypeVar("T")
+L = TypeVar("L")
 R = TypeVar("R", Report, AbridgedReport, ProcessProfile, Profile)
+
+
+class OtherKindError(FileError):
+    """The file is none of the kind that was asked for, but another that connprof writes."""
+
+
+_OTHER_KINDS = {
+    "connprof-calibration": "a calibration",
+    "connprof-comparison": "a comparison",
+    "connprof-duel": "a duel",
+    "connprof-lint": "what connprof lint found",
+    "connprof-process": "the profile of a process",
+    "connprof-profile": "the profile of a program",
+    "connprof-pytest": "the summary of a test run",
+}
+_OTHER_FILES = {
+    "calibration-samples.json": "the samples of a calibration",
+    "pytest-benchmark.json": "what pytest-benchmark measured",
+}
 
 
 class _Head(msgspec.Struct):
@@ -122,7 +148,10 @@ def abridge(report: Report, *, name: str = "the report") -> AbridgedReport:
 
 
 def report_files(path: Path) -> tuple[Path, ...]:
-    """The report files that ``path`` stands for: itself, ``path/report.json``, or all ``*.json`` files in the folder.
+    """The report files that ``path`` stands for: itself, or ``path/report.json``.
+
+    Where a folder has no ``report.json``, they are all other ``.json`` files in it and the ``report.json`` of each
+    folder in it.
 
     Raises:
         FileError: the folder cannot be read, or holds none.
@@ -132,13 +161,47 @@ def report_files(path: Path) -> tuple[Path, ...]:
     one = path / "report.json"
     if one.exists():
         return (one,)
+    return every_report_file(path)
+
+
+def every_report_file(folder: Path) -> tuple[Path, ...]:
+    """All ``.json`` files in ``folder``, and the ``report.json`` of each folder in it.
+
+    Raises:
+        FileError: the folder cannot be read, or holds none.
+    """
     try:
-        files = tuple(sorted(file for file in path.iterdir() if file.suffix == ".json"))
+        entries = sorted(folder.iterdir())
+        files = [entry for entry in entries if entry.suffix == ".json" and not entry.is_dir()]
+        files += [entry / "report.json" for entry in entries if (entry / "report.json").exists()]
     except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
     if not files:
-        raise FileError(f"{path} holds no report: neither report.json nor any other .json file.")
-    return files
+        raise FileError(f"{folder} holds no report: neither a .json file nor a folder with a report.json.")
+    return tuple(files)
+
+
+def load_found(files: Iterable[Path], load: Callable[[Path], L]) -> tuple[list[tuple[str, L]], list[str]]:
+    """Each report with its file's name, from files that were found in a folder, by :func:`load_report` or alike.
+
+    What connprof itself writes beside reports is passed over: a sentence on each such file comes second.
+
+    Raises:
+        FileError: as :func:`load_report`; where no report is left, as for the first of them.
+    """
+    found: list[tuple[str, L]] = []
+    others: list[OtherKindError] = []
+    for file in files:
+        if file.name in _OTHER_FILES:
+            others.append(OtherKindError(f"{file} is {_OTHER_FILES[file.name]}, not a report."))
+            continue
+        try:
+            found.append((str(file), load(file)))
+        except OtherKindError as error:
+            others.append(error)
+    if not found and others:
+        raise others[0]
+    return found, [f"Passed over: {error}" for error in others]
 
 
 def _load(file: Path, kind: type[R], *, schema: str = SCHEMA, noun: str = "report") -> R:
@@ -249,6 +312,8 @@ def _check_schema(schema: str, *, name: str, wanted: str, noun: str) -> None:
     kind, _, version = schema.partition("/")
     wanted_kind, _, newest = wanted.partition("/")
     # Python reads digits of any script as a number, and of thousands of digits none.
+    if kind != wanted_kind and kind in _OTHER_KINDS:
+        raise OtherKindError(f"{name} is {_OTHER_KINDS[kind]}, not a {noun} (its schema is {schema[:40]!r}).")
     if kind != wanted_kind or not (version.isascii() and version.isdecimal() and len(version) <= _LONGEST_VERSION):
         raise FileError(f"{name} is not a connprof {noun}: its schema is {schema[:40]!r}.")
     if int(version) > int(newest):

@@ -108,6 +108,22 @@ def test_a_side_is_a_file_or_a_folder_with_a_report_or_one_of_shards(compare, tm
         assert "85 figures compared" in capsys.readouterr().out
 
 
+def test_a_folder_of_folders_with_a_report_each_is_merged_as_ci_artifacts_arrive(compare, tmp_path, capsys):
+    compare(BASE, candidate())
+    for number, part in enumerate((samples.SKETCHES[:4], samples.SKETCHES[4:])):
+        shard = replace(samples.report(part), run=candidate().run)
+        save_report(shard, tmp_path / "shards" / f"{number}" / "report.json")
+    (tmp_path / "shards" / "duel.json").write_text('{"schema": "connprof-duel/1"}', encoding="utf-8")
+    assert guarded(cli, ["compare", "base.json", "shards"]) == 0
+    out, err = capsys.readouterr()
+    assert "85 figures compared" in out
+    assert err.startswith("Passed over: shards/duel.json is a duel, not a report")
+    # The folder that is merged into may hold the shards' folders.
+    (tmp_path / "shards" / "duel.json").unlink()
+    assert guarded(cli, ["merge", "shards", "shards/0", "shards/1"]) == 0
+    assert (tmp_path / "shards" / "report.json").exists()
+
+
 def test_a_folder_of_shards_that_clash_is_refused(compare, tmp_path, capsys):
     compare(BASE, candidate())
     save_report(BASE, tmp_path / "shards" / "a.json")
@@ -440,3 +456,31 @@ def test_every_verdict_has_its_place_in_every_renderer():
     from connprof.report.comparing import html, markdown
 
     assert set(html._TONES) == set(markdown._MARKS) == set(Status)
+
+
+COMMAND = "x\n::error file=a.py,line=1::boo \x1b[31mred"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "odd.json"],
+        ["merge", "out.json", "odd.json", "base.json"],
+        ["compare", "base.json", COMMAND],
+        ["merge", "out.json", COMMAND, "base.json"],
+        ["report", COMMAND],
+        ["history", COMMAND],
+        ["compare", "base.json", "head.json", "--format", COMMAND],
+        ["compare", "base.json", "head.json", COMMAND],
+    ],
+)
+def test_no_name_begins_a_line_or_sets_a_colour_in_an_error(compare, tmp_path, capsys, arguments):
+    compare(BASE, candidate())
+    odd = BASE.records[0]
+    odd = replace(odd, case=replace(odd.case, strategy=COMMAND))
+    save_report(replace(BASE, records=(*BASE.records, odd, odd)), tmp_path / "odd.json")
+    assert guarded(cli, arguments) == 2
+    err = capsys.readouterr().err
+    assert "boo" in err
+    assert "\x1b" not in err
+    assert not [line for line in err.splitlines() if line.lstrip().startswith("::")]

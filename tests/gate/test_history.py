@@ -105,7 +105,7 @@ def folder(tmp_path):
 def test_the_command_prints_steps_and_draws_a_page(folder, tmp_path, capsys):
     assert guarded(cli, ["history", str(folder), "--html", str(tmp_path / "page")]) == 0
     out = capsys.readouterr().out
-    assert "6 reports, 2 steps." in out
+    assert "6 reports, 2 steps: 1 regressed and 1 improved." in out
     assert "run 3: client-per-helper/llm-session/calls=40, SSL contexts: 5 -> 6 (ratio 1.2000), regressed" in out
     names = {file.name for file in (tmp_path / "page").iterdir()}
     assert {"index.html", "contexts.png", "context-bytes.png", "cpu-over-floor.png"} <= names
@@ -167,3 +167,65 @@ def test_peaks_take_no_step_where_only_one_side_has_what_is_imported_during_a_se
     for names, steps_count in (((), 1), (("h2",), 0)):
         found = over(on_packages(1, ()), on_packages(2, names, peak_bytes=99_000_000))
         assert len(course(found, "peak_bytes").steps) == steps_count
+
+
+def test_what_the_tool_writes_beside_reports_is_passed_over_and_named(folder, capsys):
+    for name, text in (
+        ("duel.json", '{"schema": "connprof-duel/1"}'),
+        ("compare.json", '{"schema": "connprof-comparison/1"}'),
+        ("calibration-samples.json", "[]"),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+    assert guarded(cli, ["history", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert "6 reports, " in out
+    assert f"Passed over: {folder / 'duel.json'} is a duel, not a report" in err
+    assert f"Passed over: {folder / 'compare.json'} is a comparison" in err
+    assert f"Passed over: {folder / 'calibration-samples.json'} is the samples of a calibration" in err
+    (folder / "other.json").write_text('{"schema": "else/1"}', encoding="utf-8")
+    assert guarded(cli, ["history", str(folder)]) == 2
+
+
+def test_a_folder_of_nothing_but_other_files_says_what_they_are(tmp_path, capsys):
+    (tmp_path / "duel.json").write_text('{"schema": "connprof-duel/1"}', encoding="utf-8")
+    assert guarded(cli, ["history", str(tmp_path)]) == 2
+    assert "duel.json is a duel, not a report (its schema is 'connprof-duel/1')." in capsys.readouterr().err
+
+
+def test_the_terminal_shows_first_and_last_of_the_main_metrics_and_which_way_steps_went():
+    gone = replace(on(3), records=tuple(one for one in on(3).records if one.case.strategy != "per-call-get"))
+    said = past.lines(over(on(1), on(2, more(40)), gone))
+    rows = {line.split()[0]: line for line in said if line}
+    assert rows["client-per-helper"].split()[1:5] == ["5", "+", "5", "47.0"]
+    assert rows["per-call-get"].startswith("per-call-get (to run 2)  ")
+    said = past.lines(over(on(1), on(2, more(40))))
+    assert said.index(next(line for line in said if "5 -> 40 !" in line)) == said.index("") + 2
+
+
+@pytest.mark.parametrize(
+    ("reports", "word"),
+    [
+        ((on(1), on(2)), "Steady"),
+        ((on(1), on(2, more(40))), "Worse"),
+        ((on(1), on(2, more(40)), on(3)), "Better"),
+        ((on(1),), "Nothing to compare"),
+    ],
+)
+def test_the_page_begins_with_a_word_on_what_became_of_the_figures(tmp_path, reports, word):
+    page = past.write(over(*reports), tmp_path).read_text(encoding="utf-8")
+    assert f'<strong class="lead">{word}:</strong>' in page
+
+
+def test_a_line_that_ends_before_the_last_run_slopes_towards_no_label():
+    """Its way to the label is level inside the plot: anything else looks like a fall."""
+    from connprof.compare import metric_named
+    from connprof.report import plots
+
+    gone = replace(on(3), records=tuple(one for one in on(3).records if not one.case.strategy.startswith("per-call-")))
+    plot = past._plot(over(on(1), on(2), gone), metric_named("contexts"))
+    figure = plots._lines(plot.series, plots._LOOKS["wide"], plots.LIGHT)
+    edge = figure.axes[0].get_position().x1
+    inside = [line.get_ydata() for line in figure.artists if line.get_xdata()[0] < edge - 0.01]
+    assert len(inside) == 4
+    assert all(ys[0] == ys[-1] for ys in inside)
+    assert "per-call-get (to run 2)" in {line.label for line in plot.series.lines}

@@ -11,14 +11,14 @@ import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
-from connprof.cli.printing import is_colored, say
+from connprof.cli.printing import is_colored, say, tell
 from connprof.compare import compare as put_beside
 from connprof.errors import FileError, UsageError
 from connprof.gate import judge
 from connprof.merge import merge
 from connprof.report.comparing import build
 from connprof.settings import load_policy
-from connprof.store import abridge, load_abridged, load_report, report_files, write_atomically
+from connprof.store import abridge, load_abridged, load_found, load_report, report_files, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,4 +165,6 @@ def _loaded(path: Path) -> AbridgedReport:
     files = report_files(path)
     if len(files) == 1:
         return load_abridged(files[0])
-    return abridge(merge([(str(file), load_report(file)) for file in files]), name=str(path))
+    reports, passed_over = load_found(files, load_report)
+    tell(*passed_over)
+    return abridge(merge(reports), name=str(path))

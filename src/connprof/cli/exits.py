@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from connprof.cli.printing import tell
 from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
 from connprof.model import Failed, HazardOutcome, Record, Report, SafetyCell, VerdictStatus
+from connprof.report import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -64,8 +65,8 @@ Exit codes:
 GATE_EXIT_CODES_HELP = """\b
 Exit codes; where several apply, the first in this list:
   2    wrong use, or a file that cannot be read, understood or written
-  3    a case failed or is invalid, or timing is unstable
-  1    a figure regressed
+  3    a case failed, or is invalid for anything but a count that went up; or timing is unstable
+  1    a figure regressed, also where a strategy makes more than it declares
   4    something is missing, or nothing was comparable
   0    at least one figure was compared, and none regressed
   130  interrupted
@@ -197,17 +198,13 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
     try:
         result = command.main(args=arguments, standalone_mode=False, **extra)
     except click.ClickException as error:
+        error.message = words.plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        _complain("Interrupted.")
+        tell("Interrupted.")
         return ExitCode.INTERRUPTED
     except ConnprofError as error:
-        _complain(f"Error: {error}")
+        tell(f"Error: {error}")
         return ExitCode.INVALID if isinstance(error, RunError) else ExitCode.USAGE
     return int(result or 0)
-
-
-def _complain(sentence: str) -> None:
-    with suppress(OSError):  # nobody can be told where standard error is gone, and the exit code still tells
-        click.echo(sentence, err=True)

@@ -7,17 +7,16 @@ from pathlib import Path
 import click
 
 from connprof.cli.exits import ExitCode
-from connprof.cli.printing import say
-from connprof.errors import FileError
+from connprof.cli.printing import say, tell
 from connprof.history import history as course_of
-from connprof.report import past
+from connprof.report import past, words
 from connprof.settings import load_policy
-from connprof.store import load_abridged
+from connprof.store import every_report_file, load_abridged, load_found
 
 __all__ = ["history"]
 
 
-@click.command(short_help="Show each metric over many reports, and its steps.")
+@click.command(short_help="Show metrics over many reports, and their steps.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--html",
@@ -31,10 +30,11 @@ __all__ = ["history"]
     help="File with [tool.connprof.gate].  [default: pyproject.toml of the current folder, if there is one]",
 )
 def history(folder: Path, out: Path | None, config: Path | None) -> ExitCode:
-    """Show how each metric went over the reports in FOLDER, and where it took a step.
+    """Show how the metrics went over the reports in FOLDER, and where any of them took a step.
 
     Read are all .json files in FOLDER and the report.json of each folder in it. They are ordered by the time at which
-    they were made. A step is any change of a count, or a change of bytes beyond their limit.
+    they were made. A step is any change of a count, or a change of bytes beyond their limit. Printed are the first and
+    the last figure of the main metrics, and every step; --html draws every metric.
 
     \b
     Exit codes:
@@ -43,21 +43,11 @@ def history(folder: Path, out: Path | None, config: Path | None) -> ExitCode:
       4  the reports hold no figure
     """  # noqa: D301 - click reads the backspace as "leave this paragraph as it is"
     policy = load_policy(config)
-    found = course_of([(str(file), load_abridged(file)) for file in _files(folder)], policy)
+    reports, passed_over = load_found(every_report_file(folder), load_abridged)
+    found = course_of(reports, policy)
     page = past.write(found, out) if out is not None else None
     say("\n".join(past.lines(found)) + "\n")
     if page is not None:
-        say(f"Page: {page}\n")
+        say(f"Page: {words.plain(str(page))}\n")
+    tell(*passed_over)
     return ExitCode.PASS if found.courses else ExitCode.NOTHING
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
-    files = [entry for entry in entries if entry.suffix == ".json" and entry.exists() and not entry.is_dir()]
-    files += [entry / "report.json" for entry in entries if (entry / "report.json").exists()]
-    if not files:
-        raise FileError(f"{folder} holds no reports: neither .json files nor folders with a report.json.")
-    return files

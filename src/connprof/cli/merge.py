@@ -12,6 +12,7 @@ from connprof import merge as merging
 from connprof.cli.exits import ExitCode
 from connprof.cli.printing import say
 from connprof.errors import FileError, UsageError
+from connprof.report import words
 from connprof.store import load_report, report_files, save_report
 from connprof.verdict import contradictory_figures
 
@@ -46,7 +47,7 @@ def merge(out: Path, reports: tuple[Path, ...], force: bool) -> ExitCode:
             raise FileError(f"{name} contradicts itself: {why}")
     save_report(joined, target)
     cases = f"{len(joined.records)} case{'' if len(joined.records) == 1 else 's'}"
-    say(f"{target}: {cases} from {len(files)} report{'' if len(files) == 1 else 's'}.\n")
+    say(f"{words.plain(str(target))}: {cases} from {len(files)} report{'' if len(files) == 1 else 's'}.\n")
     return ExitCode.PASS
 
 
@@ -68,6 +69,6 @@ def _reports_at(out: Path) -> tuple[Path, ...]:
     if not out.is_dir():
         return ()
     try:
-        return report_files(out)
+        return tuple(file for file in report_files(out) if file.parent == out)
     except FileError:
         return ()

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from connprof.errors import FileError
+from connprof.report import words
 
-__all__ = ["Held", "drop", "is_colored", "say"]
+__all__ = ["Held", "drop", "is_colored", "say", "tell"]
 
 
 class Held(io.StringIO):
@@ -49,6 +50,17 @@ def say(text: str) -> None:
     except OSError as error:
         drop(sys.stdout)
         raise FileError(f"standard output cannot be written: {error.strerror}.") from None
+
+
+def tell(*sentences: str) -> None:
+    """Print each sentence on a line of its own on standard error.
+
+    Names from files and of files are in them, which may hold anything: no line begins and no colour is set by them, as
+    a terminal obeys the one and CI the other.
+    """
+    for sentence in sentences:
+        with contextlib.suppress(OSError):  # where standard error is gone, nobody can be told
+            click.echo(words.plain(sentence), err=True)
 
 
 def is_colored() -> bool:

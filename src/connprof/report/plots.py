@@ -443,7 +443,10 @@ def _lines(series: Lines, look: _Look, palette: dict[str, str]) -> Figure:
     edge = left + plot_width
     for (x, y), place, line, label in zip(ends, moved, series.lines, labels, strict=True):
         color = "faint" if line.tone == "other" else line.tone
-        sheet.figure.add_artist(_leader(sheet, (x + 5, y), (edge + 22, place), color))
+        if x < edge - 1:
+            # A curve that ended before the last place is no fall towards its label, wherever that stands.
+            sheet.figure.add_artist(_thin(sheet, [(x + 5, y), (edge + 5, y)], color, ends_early=True))
+        sheet.figure.add_artist(_thin(sheet, [(edge + 5, y), (edge + 10, place), (edge + 22, place)], color))
         sheet.text(
             edge + 26,
             place,
@@ -454,17 +457,16 @@ def _lines(series: Lines, look: _Look, palette: dict[str, str]) -> Figure:
     return sheet.figure
 
 
-def _leader(sheet: _Sheet, start: tuple[float, float], end: tuple[float, float], color: str) -> mpl.lines.Line2D:
-    """A thin line from the end of a curve to its label, turning once."""
-    xs = [start[0], end[0] - 12, end[0]]
-    ys = [start[1], end[1], end[1]]
-    if start[0] > end[0] - 12:
-        xs[1] = start[0]
+def _thin(
+    sheet: _Sheet, places: Sequence[tuple[float, float]], color: str, *, ends_early: bool = False
+) -> mpl.lines.Line2D:
+    """A part of the way from the end of a curve to its label: thin, and dotted where there are no figures any more."""
     return mpl.lines.Line2D(
-        [x / sheet.look.width for x in xs],
-        [1 - y / sheet.height for y in ys],
+        [x / sheet.look.width for x, _ in places],
+        [1 - y / sheet.height for _, y in places],
         color=sheet.color(color),
         linewidth=0.8,
+        linestyle=(0, (1, 4)) if ends_early else "-",
         transform=sheet.figure.transFigure,
     )
 
