@@ -15,16 +15,18 @@ from connprof.codes import BY_CODE
 from connprof.profile import Finding, Price
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from connprof.profile import ClientGroup, ContextGroup, Counts, ProcessProfile
+    from connprof.profile import ClientGroup, ContextGroup, Counts, Place, ProcessProfile
 
 __all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find", "not_judged_count"]
 
 CHURN_MADE_COUNT: Final = 3
 """From how many made at one line they count as made again and again."""
-_PER_CALL_REQUESTS: Final = 2.0
-"""Up to how many requests per client, in the mean, a client is one per call; beyond, it is one per batch."""
+_PER_CALL_CALLS: Final = 2.0
+"""Up to how many calls per client, in the mean, a client is one per call; beyond, it is one per batch."""
+_PER_BATCH_CALLS: Final = 10.0
+"""Up to how many calls per client, in the mean, a session of requests per batch is worth a finding."""
 _DEFAULT_EXPIRY_NS: Final = 5_000_000_000
 """How long most pools and servers keep an idle connection. For calls further apart a shared client saves none."""
 _SECOND_NS: Final = 1_000_000_000
@@ -75,14 +77,21 @@ def _candidates(process: ProcessProfile) -> list[Finding]:
     found = [finding for group in process.clients for rule in CLIENT_RULES for finding in rule(group)]
     churned = {finding.place for finding in found if finding.code in {"CP001", "CP002"}}
     thrown_away = {given.site for group in process.clients if group.site in churned for given in group.given_contexts}
-    clients = {(group.site.file, group.site.line): group for group in process.clients}
+    by_line: dict[tuple[str, int], list[ClientGroup]] = {}
+    for group in process.clients:
+        by_line.setdefault(_line(group.site), []).append(group)
     for contexts in process.contexts:
-        maker = clients.get((contexts.site.file, contexts.site.line))
+        lines = dict.fromkeys(map(_line, (contexts.site, *contexts.client_sites)))
+        makers = [group for line in lines for group in by_line.get(line, ())]
         if contexts.site in thrown_away and contexts.handshakes_count <= contexts.made_count:
             # With its client each went out of use after one call, and waited for the garbage collector at the most.
             contexts = msgspec.structs.replace(contexts, alive_peak_count=contexts.alive_count)  # noqa: PLW2901
-        found += [finding for rule in CONTEXT_RULES for finding in rule(contexts, maker)]
+        found += [finding for rule in CONTEXT_RULES for finding in rule(contexts, makers)]
     return found
+
+
+def _line(place: Place) -> tuple[str, int]:
+    return place.file, place.line
 
 
 def cost_of(finding: Finding) -> tuple[int, ...]:
@@ -95,16 +104,22 @@ def _without_echoes(found: list[Finding]) -> Iterable[Finding]:
     """Leave out what another finding of the same line says already."""
     by_line: dict[tuple[str, int], list[Finding]] = {}
     for finding in found:
-        by_line.setdefault((finding.place.file, finding.place.line), []).append(finding)
+        for line in _lines_of(finding):
+            by_line.setdefault(line, []).append(finding)
     for finding in found:
         implying = _IMPLIED.get(finding.code, frozenset())
-        others = [each for each in by_line[finding.place.file, finding.place.line] if each.code in implying]
+        others = [each for line in _lines_of(finding) for each in by_line[line] if each.code in implying]
         if finding.code in _OF_CONTEXTS:
             # Contexts that were made for clients and given to them are in no cost of these clients.
             contexts_count = finding.cost.contexts_count or 0
             others = [each for each in others if (each.cost.contexts_count or 0) >= contexts_count]
         if not others:
             yield finding
+
+
+def _lines_of(finding: Finding) -> set[tuple[str, int]]:
+    """Its line; of contexts that clients made elsewhere than they were made, that of the clients as well."""
+    return {_line(finding.place), *map(_line, finding.related if finding.code == "CP016" else ())}
 
 
 _OF_CONTEXTS: Final = frozenset({"CP003", "CP016"})
@@ -208,12 +223,16 @@ def _seconds(nanoseconds: int) -> str:
 
 
 def client_per_call(group: ClientGroup) -> Iterator[Finding]:
-    """CP001, CP002: many made one after another, a request or two each, with contexts or handshakes to show for it."""
+    """CP001, CP002: many made one after another, for a call or two each, with contexts or handshakes to show for it.
+
+    Of requests also for some more: its sessions can share no context, so that CP008 has nothing to say of them.
+    """
     counts = group.counts
     used_count = group.made_count - group.unused_count
     if group.made_count < CHURN_MADE_COUNT or not used_count or not (counts.contexts_count or counts.handshakes_count):
         return
-    if _requests(group) > _PER_CALL_REQUESTS * used_count:
+    calls_max = _PER_BATCH_CALLS if group.library == "requests" else _PER_CALL_CALLS
+    if not group.shortcut and _calls(group) > calls_max * used_count:
         return
     if group.alive_peak_count * 2 > group.made_count and not _is_burst(group):
         return
@@ -224,10 +243,6 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
         return
     code = "CP002" if group.shortcut else "CP001"
     name = f"{group.shortcut}()" if group.shortcut else group.kind
-    per_client = _requests(group) / used_count
-    each = "one request each" if group.used_once_count == group.made_count else f"{per_client:.1f} requests each"
-    if not _requests(group):
-        each = "and no request got through"
     verb = "called" if group.shortcut else "made"
     evidence = [
         ("clients made", f"{group.made_count:,}"),
@@ -242,12 +257,28 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
     yield _finding(
         code,
         group,
-        f"{name} {verb} {_times(group.made_count, 'time')}, {each}",
+        f"{name} {verb} {_times(group.made_count, 'time')}, {_each(group, used_count)}",
         evidence,
         cost=_price(group),
         leaves=_left(group, contexts_left, handshakes_left),
         fix=_advice(code, group),
     )
+
+
+def _each(group: ClientGroup, used_count: int) -> str:
+    requests_count = _requests(group)
+    if not requests_count:
+        return "and no request got through"
+    if group.used_once_count == group.made_count == requests_count:
+        return "one request each"
+    per_client = f"{requests_count / used_count:.1f} requests each"
+    is_one_call = group.used_once_count == group.made_count and not group.shortcut and requests_count > used_count
+    return f"one call and {per_client}" if is_one_call else per_client
+
+
+def _calls(group: ClientGroup) -> int:
+    """How often the program called: to follow a redirect, or to try again, is no call of its own."""
+    return _requests(group) if group.calls_count is None else group.calls_count
 
 
 def _is_sparse(group: ClientGroup) -> bool:
@@ -280,6 +311,11 @@ def _advice(code: str, group: ClientGroup) -> str:
         advice = (
             f"Keep one requests.Session for each of the {group.threads_count:,} threads, in a threading.local(): "
             "requests does not promise that threads may share one."
+        )
+    elif code == "CP001" and group.library == "requests" and not _is_per_call(group):
+        advice = (
+            "Keep one requests.Session for all batches; where these must not share cookies, call "
+            "session.cookies.clear() between them."
         )
     elif group.loops_count > 1:
         advice = (
@@ -507,7 +543,7 @@ def http2_not_spoken(group: ClientGroup) -> Iterator[Finding]:
 
 
 def _is_per_call(group: ClientGroup) -> bool:
-    return group.made_count >= CHURN_MADE_COUNT and _requests(group) <= _PER_CALL_REQUESTS * group.made_count
+    return group.made_count >= CHURN_MADE_COUNT and _calls(group) <= _PER_CALL_CALLS * group.made_count
 
 
 CLIENT_RULES: Final = (
@@ -536,7 +572,7 @@ def _context_price(group: ContextGroup, count: int) -> Price:
     )
 
 
-def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterator[Finding]:
+def context_per_call(group: ContextGroup, _makers: Sequence[ClientGroup]) -> Iterator[Finding]:
     """CP003: many contexts made by the user's own code, for few handshakes each."""
     if group.maker or group.made_count < CHURN_MADE_COUNT or group.unused_count == group.made_count:
         return
@@ -559,13 +595,15 @@ def context_per_call(group: ContextGroup, _maker: ClientGroup | None) -> Iterato
     )
 
 
-def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[Finding]:
+def context_unused(group: ContextGroup, makers: Sequence[ClientGroup]) -> Iterator[Finding]:
     """CP009: contexts that took time to build and were in no handshake, by clients that did send requests."""
     unused_count = group.unused_count
-    if maker is not None and group.maker:
+    if makers and group.maker:
         # Of clients that have sent nothing yet nobody knows what they are for.
-        unused_count = min(unused_count, max(maker.plain_only_count, unused_count - maker.unused_count))
-        if maker.counts.requests_count == 0:
+        plain_only_count = sum(maker.plain_only_count for maker in makers)
+        not_called_count = sum(maker.unused_count for maker in makers)
+        unused_count = min(unused_count, max(plain_only_count, unused_count - not_called_count))
+        if all(maker.counts.requests_count == 0 for maker in makers):
             return
     if unused_count <= 0 or not group.ca_loads_count:
         return
@@ -585,7 +623,7 @@ def context_unused(group: ContextGroup, maker: ClientGroup | None) -> Iterator[F
     )
 
 
-def bundle_reread(group: ContextGroup, _maker: ClientGroup | None) -> Iterator[Finding]:
+def bundle_reread(group: ContextGroup, _makers: Sequence[ClientGroup]) -> Iterator[Finding]:
     """CP014: CA certificates are loaded into a context again for each handshake."""
     if group.reread_count:
         loads_left = group.made_count
@@ -612,12 +650,12 @@ def bundle_reread(group: ContextGroup, _maker: ClientGroup | None) -> Iterator[F
         )
 
 
-def contexts_growing(group: ContextGroup, maker: ClientGroup | None) -> Iterator[Finding]:
+def contexts_growing(group: ContextGroup, makers: Sequence[ClientGroup]) -> Iterator[Finding]:
     """CP016: most contexts made at a line still live at the end, and most of these have been idle for long."""
     if group.alive_count < _GROWING_COUNT or group.alive_count * 10 < group.made_count * 9:
         return
-    if maker is not None and maker.alive_count * 10 < group.alive_count * 9:
-        return  # their clients were closed: the contexts wait for the garbage collector
+    if makers and sum(maker.alive_count for maker in makers) * 10 < _clients_of(group, makers) * 9:
+        return  # their clients were closed: the contexts wait for the garbage collector, or a kept response holds them
     if group.idle_alive_count * 3 < group.alive_count:
         return
     yield _finding(
@@ -630,8 +668,24 @@ def contexts_growing(group: ContextGroup, maker: ClientGroup | None) -> Iterator
             ("long idle", f"{group.idle_alive_count:,}"),
         ),
         cost=_context_price(group, group.made_count),
-        leaves=_context_price(group, 1),
+        # What is dropped was built all the same: with requests memory is saved, and that alone.
+        leaves=Price() if group.maker == _REQUESTS_SESSION else _context_price(group, 1),
+        fix="Drop sessions that are no longer used, and responses that hold their connections: requests takes no SSL "
+        "context that sessions could share, and builds one for each connection."
+        if group.maker == _REQUESTS_SESSION
+        else "",
+        related=[site for site in group.client_sites if _line(site) != _line(group.site)],
     )
+
+
+_REQUESTS_SESSION: Final = "requests.Session"
+
+
+def _clients_of(group: ContextGroup, makers: Sequence[ClientGroup]) -> int:
+    """How many clients there would be if none was closed: one for each context, unless each connection has its own."""
+    if any(maker.library in _CONTEXT_PER_CONNECTION for maker in makers):
+        return min(group.alive_count, sum(maker.made_count for maker in makers))
+    return group.alive_count
 
 
 CONTEXT_RULES: Final = (context_per_call, context_unused, bundle_reread, contexts_growing)

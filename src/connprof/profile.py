@@ -178,10 +178,13 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     """At the end, closed ones left out."""
     alive_peak_count: int
     """Not closed and not gone at once, at the most."""
+    calls_count: int | None = None
+    """Calls of the program's, each client's counted up to the eleventh. One that follows redirects, retries or
+    authenticates is one call of several requests. ``None`` where it was not counted."""
     used_once_count: int
-    """Of those made, how many sent exactly one request so far."""
+    """Of those made, how many were called exactly once so far."""
     unused_count: int
-    """How many sent none so far."""
+    """How many were not called so far."""
     idle_alive_count: int
     """Of those alive at the end, how many sent nothing since half of the group had been made."""
     plain_only_count: int
@@ -239,6 +242,8 @@ class ContextGroup(msgspec.Struct, frozen=True, kw_only=True):
     site: Place
     maker: str
     """The kind of client that made them, ``httpx.Client``; empty where the user's code did."""
+    client_sites: tuple[Place, ...] = ()
+    """Lines that made these clients, which may make their contexts elsewhere: requests makes one for a connection."""
     chains: tuple[Chain, ...] = ()
     costs: Costs
     made_count: int

@@ -92,6 +92,29 @@ def test_connections_that_outlive_their_clients_are_not_open_at_once(target):
         transport.close()
 
 
+def test_calls_are_the_programs_and_not_the_redirects_that_they_follow(target):
+    url = target.url("/redirect/2")
+    with observe() as seen:
+        for _ in range(3):
+            httpx.get(url, follow_redirects=True)
+        with httpx.Client(follow_redirects=True) as client:
+            for _ in range(13):
+                client.get(url)
+
+        def refresh(_response):  # in the call that is running, as a session of requests sends what a redirect asks for
+            if first:
+                hooked.get(first.pop())
+
+        first = [url]
+        with httpx.Client(event_hooks={"response": [refresh]}) as hooked:
+            hooked.get(url)
+    shortcut, kept, nested = process_of(seen).clients
+    assert (shortcut.calls_count, shortcut.used_once_count, shortcut.counts.requests_count) == (3, 3, 9)
+    assert (kept.calls_count, kept.used_once_count, kept.counts.requests_count) == (11, 0, 39)
+    assert (nested.calls_count, nested.used_once_count, nested.counts.requests_count) == (1, 1, 2)
+    assert codes(seen) == {"CP002"}
+
+
 class TokenAuth(httpx.Auth):
     def __init__(self, url):
         self.url = url

@@ -128,6 +128,29 @@ def test_two_requests_each_are_a_call_and_more_are_a_batch(requests, code):
     assert set(found(clients(40, counts={"requests_count": requests}, used_once_count=0))) == {code}
 
 
+@pytest.mark.parametrize(("calls", "code"), [(80, "CP001"), (81, "CP008")])
+def test_calls_are_counted_and_not_the_redirects_that_they_follow(calls, code):
+    assert set(found(clients(40, calls_count=calls, used_once_count=0, counts={"requests_count": 240}))) == {code}
+
+
+def test_a_shortcut_is_no_batch():
+    finding = found(clients(40, shortcut="httpx.get", counts={"requests_count": 120}))["CP002"]
+    assert finding.what == "httpx.get() called 40 times, 3.0 requests each"
+    finding = found(clients(40, calls_count=40, counts={"requests_count": 120}))["CP001"]
+    assert finding.what == "httpx.Client made 40 times, one call and 3.0 requests each"
+
+
+@pytest.mark.parametrize(("calls", "codes"), [(80, {"CP001"}), (400, {"CP001"}), (401, set())])
+def test_sessions_of_requests_for_a_batch_each_can_share_nothing_else(calls, codes):
+    made = found(
+        clients(40, library="requests", kind="requests.Session", calls_count=calls, counts={"requests_count": calls})
+    )
+    assert set(made) == codes
+    for finding in made.values():
+        assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (1, 1)
+        assert ("session.cookies.clear()" in finding.fix) == (calls > 80)
+
+
 def test_a_shortcut_has_its_own_code():
     finding = found(clients(shortcut="httpx.get"))["CP002"]
     assert finding.what.startswith("httpx.get() called 40 times")
@@ -314,6 +337,40 @@ def test_contexts_of_open_clients_grow_and_are_said_once():
     # Their clients were closed, one by one or together: they wait for the garbage collector.
     closed = msgspec.structs.replace(kept, closed_count=40, alive_count=0)
     assert set(found(closed, grown)) == {"CP008"}
+
+
+ELSEWHERE = msgspec.structs.replace(SITE, line=99)
+
+
+@pytest.mark.parametrize(("alive", "codes"), [(10, set()), (11, {"CP016"})])
+def test_contexts_of_clients_that_were_made_at_another_line(alive, codes):
+    kind = "requests.Session"
+    kept = clients(
+        12, library="requests", kind=kind, alive_count=alive, alive_peak_count=12, closed_count=12 - alive,
+        calls_count=132, used_once_count=0,
+    )  # fmt: skip
+    # Each connection of a session has a context: it is clients that are counted.
+    grown = contexts(24, site=ELSEWHERE, maker=kind, alive_count=24, idle_alive_count=12, client_sites=(SITE,))
+    findings = found(kept, grown)
+    assert set(findings) == codes
+    for finding in findings.values():
+        assert finding.related == (SITE,)
+        assert "requests takes no SSL context" in finding.fix
+        assert finding.leaves.contexts_count is None
+
+
+def test_contexts_of_kept_responses_are_the_finding_of_their_closed_clients():
+    closed = clients(12, library="requests", kind="requests.Session")
+    held = contexts(12, site=ELSEWHERE, maker="requests.Session", alive_count=12, idle_alive_count=6)
+    assert set(found(closed, held)) == {"CP001", "CP016"}, "nobody knows whose they are"
+    assert set(found(closed, msgspec.structs.replace(held, client_sites=(SITE,)))) == {"CP001"}
+
+
+def test_contexts_of_open_clients_are_said_once_at_whichever_line():
+    kept = clients(40, library="urllib3", kind="urllib3.PoolManager", closed_count=0, alive_count=40,
+                   alive_peak_count=40, counts={"requests_count": 200})  # fmt: skip
+    grown = contexts(40, site=ELSEWHERE, maker="urllib3.PoolManager", alive_count=40, idle_alive_count=20)
+    assert set(found(kept, msgspec.structs.replace(grown, client_sites=(SITE,)))) == {"CP016"}
 
 
 def test_one_client_in_each_of_many_processes_is_no_churn():

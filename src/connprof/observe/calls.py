@@ -39,8 +39,8 @@ class Sender(NamedTuple):
 
 PLAIN: Final = Sender()
 
-# A usual call: of a client that was used twice before, of which it is known whether it speaks TLS, and which is where
-# it was; from a place that has called it before, most often the last one; no more calls at once than before.
+# A usual call: of a client that was used some times before, of which it is known whether it speaks TLS, and which is
+# where it was; from a place that has called it before, most often the last one; no more calls at once than before.
 _BEGINS: Final = """
 _o_call = _o_client = None
 if _o_recorder.windows:

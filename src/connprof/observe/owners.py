@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from connprof.observe.tallies import Lane
 
 __all__ = [
+    "CALLS_COUNTED_MAX",
     "CHAINS_MAX",
     "NO_PLACE",
     "Client",
@@ -36,11 +37,14 @@ __all__ = [
     "idle",
 ]
 
+CALLS_COUNTED_MAX: Final = 11
+"""Up to how many calls of one client are counted: whoever calls more often does not make it per call, nor per batch."""
 CHAINS_MAX: Final = 5
 _CHAINS_KEPT_MAX: Final = 200
 _ORIGINS_MAX: Final = 1_000
 _MADE_KEPT_MAX: Final = 4_096
 _UNREAD_SITES_MAX: Final = 20
+_CLIENT_SITES_MAX: Final = 200
 _CLOSED_EARLY_COUNT: Final = 3
 """From how many responses of one client closed unread on they count: one or two may be meant."""
 
@@ -138,7 +142,7 @@ class ClientGroup:
         self.loops: set[int] = set()
         self.threads: set[int] = set()
         self.made = self.closed = self.dropped = self.alive = self.alive_peak = 0
-        self.used_once = self.unused = self.plain_only = self.in_flight_peak = 0
+        self.calls = self.used_once = self.unused = self.plain_only = self.in_flight_peak = 0
         self.second_loop = self.second_thread = self.second_process = 0
         self.expired = self.overflow = self.unread = 0
         self.expired_gap_min_ns: int | None = None
@@ -173,6 +177,7 @@ class ContextGroup:
         self.pacing = Pacing()
         self.made = self.unused = self.alive = self.alive_peak = 0
         self.ca_loads = self.rereads = self.handshakes = 0
+        self.client_sites: dict[SiteKey, None] = {}
 
 
 class Context:
@@ -214,6 +219,9 @@ class Context:
             group.alive_peak = max(group.alive_peak, group.alive)
             group.pacing.add(now_ns)
             add_chain(group.chains, chain)
+            for client_group in () if self.client is None else self.client.groups:
+                if client_group.story is group.story and len(group.client_sites) < _CLIENT_SITES_MAX:
+                    group.client_sites[client_group.site] = None
 
     def loaded(self) -> None:
         """CA certificates were loaded into it."""
@@ -391,24 +399,26 @@ class Client:
     # --- what it does ---------------------------------------------------------------------------------------
 
     def begun(self) -> None:
-        """A call has begun that says something new: the first, the second, one after closing, or one more at once."""
+        """A call has begun that says something new: one of the first, one after closing, or one more at once."""
         if self.closed:
             self.reopened()
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
         for group in self.groups:
             group.in_flight_peak = max(group.in_flight_peak, self.in_flight_peak)
-        while self._uses < min(self.calls, 2):
+        while self._uses < min(self.calls, CALLS_COUNTED_MAX):
             self._uses += 1
-            change = 1 if self._uses == 1 else -1
             for group in self.groups:
-                group.used_once += change
-                if change > 0:
+                group.calls += 1
+                if self._uses == 1:
+                    group.used_once += 1
                     group.unused -= 1
-        self.is_watched = self._uses < 2  # noqa: PLR2004 - from the second use on it is used more than once
+                elif self._uses == 2:  # noqa: PLR2004 - from the second use on it is used more than once
+                    group.used_once -= 1
+        self.is_watched = self._uses < CALLS_COUNTED_MAX
 
     def was_used_before(self) -> None:
         """It was made elsewhere: not one of those that are unused, or used once."""
-        self.calls = self._uses = 2
+        self.calls = self._uses = CALLS_COUNTED_MAX
         self.is_bound = self.is_watched = False
 
     def is_plain(self) -> None:

@@ -303,7 +303,8 @@ class Recorder:
             lane = self.known_lane(client, client.lanes, frame)
             if lane is None:
                 lane = self._lane(client, client.lanes, frame, outer)
-            client.calls += 1
+            if outer is None or outer.client is not client or not outer.live:  # else it follows a redirect, or retries
+                client.calls += 1
             client.in_flight += 1
             if client.is_watched or client.in_flight > client.in_flight_peak:
                 with self.lock:

@@ -125,6 +125,7 @@ def _clients(window: Observation, group: ClientGroup, idle_count: int) -> dict[s
         "dropped_count": group.dropped,
         "alive_count": group.alive,
         "alive_peak_count": group.alive_peak,
+        "calls_count": group.calls,
         "used_once_count": group.used_once,
         "unused_count": group.unused,
         "idle_alive_count": idle_count,
@@ -167,6 +168,7 @@ def _contexts(group: ContextGroup, idle_count: int) -> dict[str, Any]:
     return {
         "site": _place(group.site),
         "maker": group.maker,
+        "client_sites": [_place(key) for key in group.client_sites],
         "chains": _chains(group.chains),
         "costs": _costs(group.costs),
         "made_count": group.made,
