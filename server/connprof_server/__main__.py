@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _REFRESH_S = 1.0
 _FAILED = 1
+_WRONG = 2
 
 _EPILOG = """\
 what it answers:
@@ -44,7 +45,8 @@ examples:
 
 The certificate authority is made at each start and its files are gone at the end.
 Ctrl-C or SIGTERM ends the server; the last counts are printed and the exit status is 0.
-Exit status 1: the server could not start, or stopped by itself. 2: the command line is wrong.
+Exit status 1: the server could not start, or stopped by itself. 2: the command line is wrong, or
+standard output cannot be written.
 """
 
 
@@ -53,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     names = tuple(arguments.origins.split(","))
+    if sys.stdout is None:  # the shell's >&-
+        return _complain("standard output cannot be written: it is closed", _WRONG)
     ports = tuple(range(arguments.port, arguments.port + len(names))) if arguments.port else ()
     # Like Ctrl-C, so that the block below is left in order.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -73,10 +77,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     except ServerError as error:
-        print(f"connprof_server: {error}", file=sys.stderr)  # noqa: T201 - this is a command
-        return _FAILED
-    counters.summarize()
+        return _complain(str(error), _FAILED)
+    except _OutputError as error:
+        return _complain(str(error), _WRONG)
+    with contextlib.suppress(KeyboardInterrupt):  # nobody reads the summary
+        try:
+            counters.summarize()
+        except _OutputError as error:
+            return _complain(str(error), _WRONG)
     return 0
+
+
+def _complain(sentence: str, status: int) -> int:
+    with contextlib.suppress(OSError):  # the exit status still tells
+        print(f"connprof_server: {sentence}", file=sys.stderr)  # noqa: T201 - this is a command
+    return status
+
+
+class _OutputError(Exception):
+    """Standard output cannot be written; the message is one sentence."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -230,10 +249,18 @@ def _say(text: str, end: str = "\n") -> None:
     try:
         print(text, end=end, flush=True)  # noqa: T201 - this is a command
     except BrokenPipeError:
-        # Whoever read this has seen enough, e.g. `head`. Python would complain again when it closes stdout.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read this has seen enough, e.g. `head`.
+        _drop_stdout()
         raise KeyboardInterrupt from None
+    except OSError as error:
+        _drop_stdout()
+        raise _OutputError(f"standard output cannot be written: {error.strerror or error}") from None
+
+
+def _drop_stdout() -> None:
+    """Let what is left in its buffer go nowhere: Python would complain again when it closes stdout."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connprof_server import counting
 from connprof_server.channel import run_child
+from connprof_server.errors import ServerError
 from connprof_server.folder import remove_folder
 from connprof_server.sockets import BACKLOG, bind_loopback
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # Passes of the event loop before a snapshot. What a client did before it asked (connected, sent, closed) is
 # waiting in the kernel, and takes a few passes to be accepted, started, read and counted.
 _PASSES_COUNT = 8
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Origin:
@@ -53,15 +57,21 @@ async def _main(channel: Channel, config: dict[str, Any]) -> None:
     from connprof_server.app import Application
     from connprof_server.certs import make_certificates
 
-    certificates = make_certificates(
-        Path(config["folder"]),
-        contexts_count=len(config["origins"]),
-        host=config["host"],
-        http_version=config["http_version"],
-        system_store=config["system_store"],
-        expires=datetime.fromisoformat(config["expires"]) if config["expires"] else None,
-        allow_expired=config["allow_expired"],
-    )
+    try:
+        certificates = make_certificates(
+            Path(config["folder"]),
+            contexts_count=len(config["origins"]),
+            host=config["host"],
+            http_version=config["http_version"],
+            system_store=config["system_store"],
+            expires=datetime.fromisoformat(config["expires"]) if config["expires"] else None,
+            allow_expired=config["allow_expired"],
+        )
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # Not left to the log, which lies in the same folder.
+        raise ServerError(f"the server could not start ({config['folder']}: {error.strerror})") from None
     app = Application(keep_cookies=config["keep_cookies"])
     origins: dict[str, _Origin] = {}
     for name, port, context in zip(config["origins"], config["ports"], certificates.contexts, strict=True):

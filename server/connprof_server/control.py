@@ -44,6 +44,9 @@ class ChildProcess:
         arguments: command-line arguments for it; the descriptor of the channel is added to them.
         log: file for what it prints, made anew.
         pass_fds: file descriptors that it inherits.
+
+    Raises:
+        ServerError: its log cannot be written, or it cannot be started.
     """
 
     def __init__(
@@ -75,6 +78,10 @@ class ChildProcess:
                     pass_fds=(*pass_fds, childs_fd),
                     start_new_session=True,
                 )
+        except OSError as error:
+            self._answers_pipe.close()
+            why = error.strerror or error
+            raise ServerError(f"the {name} could not start ({error.filename or module}: {why})") from None
         finally:
             os.close(childs_fd)
         assert self._process.stdin is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from dataclasses import replace
@@ -30,6 +31,7 @@ _ANSWER_S = 10.0
 _POLL_S = 0.01
 _MOST_ORIGINS_COUNT = 64
 _HIGHEST_PORT = 65_535
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @contextlib.contextmanager
@@ -50,8 +52,8 @@ def serve(
     """Runs the TLS server on loopback, in a process of its own, for as long as the block lasts.
 
     Args:
-        origins: a name for each origin. Each has its own port, TLS context and ledger; all share one
-            certificate.
+        origins: a name for each origin, of letters, digits, dots, dashes and underscores. Each has its own port, TLS
+            context and ledger; all share one certificate.
         rtt_ms: round trip to model in front of each origin, in milliseconds; see `shaping` for what the
             model leaves out. 0 for none.
         http_version: the highest version that is offered, ``1.1`` or ``2``. Clients that do not take HTTP/2 are served
@@ -272,10 +274,7 @@ def _checked(
     Raises:
         ValueError: one of them makes no sense; the message is one sentence.
     """
-    if isinstance(origins, str) or not 0 < len(origins) <= _MOST_ORIGINS_COUNT:
-        raise ValueError(f"origins must be from 1 to {_MOST_ORIGINS_COUNT} names")
-    if len(set(origins)) != len(origins) or not all(origins):
-        raise ValueError("each origin needs a name of its own")
+    _check_names(origins)
     if host not in HOSTS:
         raise ValueError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
     if host == "::1" and not has_ipv6_loopback():
@@ -298,6 +297,16 @@ def _checked(
         "ports": list(ports) or [0] * len(origins),
         "keep_alive_s": float(keep_alive_s),
     }
+
+
+def _check_names(origins: Sequence[str]) -> None:
+    if isinstance(origins, str) or not 0 < len(origins) <= _MOST_ORIGINS_COUNT:
+        raise ValueError(f"origins must be from 1 to {_MOST_ORIGINS_COUNT} names")
+    if len(set(origins)) != len(origins) or not all(origins):
+        raise ValueError("each origin needs a name of its own")
+    for name in origins:
+        if _ORIGIN.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no name of an origin; use letters, digits, dots, dashes and underscores")
 
 
 def _unsettled(taken: LedgerSnapshot, travelling_count: int, timeout_s: float) -> str:

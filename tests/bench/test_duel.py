@@ -67,13 +67,13 @@ class Repository:
     def strategy(self, name):
         return self.root / "bench" / "strategies" / f"{name.replace('-', '_')}.py"
 
-    def start(self, *arguments, marker="duel"):
+    def start(self, *arguments, marker="duel", stdout=subprocess.PIPE):
         paths = os.pathsep.join(str(self.root / name) for name in ("", "src", "server"))
         return subprocess.Popen(
             [sys.executable, "-c", "from connprof.cli import main; main()", "duel", *map(str, arguments)],
             cwd=self.root / "docs",
             env=os.environ | {"PYTHONPATH": paths, "TMPDIR": str(self.temporary), "TEST_RUN": marker},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -193,6 +193,23 @@ def test_help_teaches(repository):
     assert code == 0
     for word in ("--with", "--against", "--only", "--seed", "Exit codes", "unstable"):
         assert word in printed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(("full", "code"), [(True, 2), (False, 4)])
+def test_the_samples_are_written_though_the_output_is_full_or_unread(repository, full, code):
+    shutil.copy(repository.strategy("floor"), repository.strategy("new"))
+    repository.commit("second")
+    with Path("/dev/full").open("wb") as stream:
+        process = repository.start("first", "second", "--only", "new", stdout=stream if full else subprocess.PIPE)
+    if not full:
+        process.stdout.close()
+        process.stdout = None
+    _printed, complaints = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert complaints == ("Error: standard output cannot be written: No space left on device.\n" if full else "")
+    assert [row.answer for row in repository.report().cases] == ["new"]
+    repository.nothing_is_left()
 
 
 def interrupted(repository, number, *, when):

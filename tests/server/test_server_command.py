@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -96,13 +98,34 @@ def test_bad_input_is_one_sentence(capsys, arguments, sentence):
     assert errors.count("\n") == 1
 
 
-def test_origins_of_one_name_are_refused(start_python):
-    process = start_python(*MODULE, "--origins", "a,a")
+@pytest.mark.parametrize(
+    ("origins", "sentence"),
+    [
+        ("a,a", "each origin needs a name of its own"),
+        ("", "each origin needs a name of its own"),
+        ("a/b", "'a/b' is no name of an origin; use letters, digits, dots, dashes and underscores"),
+    ],
+)
+def test_origins_without_a_proper_name_are_refused(start_python, origins, sentence):
+    process = start_python(*MODULE, "--origins", origins)
     _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (
-        2,
-        "connprof_server: each origin needs a name of its own (--help says more)\n",
-    )
+    assert (process.returncode, errors) == (2, f"connprof_server: {sentence} (--help says more)\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_output_is_one_sentence(temporary, start_python):
+    with Path("/dev/full").open("wb") as stream:
+        process = start_python(*MODULE, stdout=stream)
+        _, errors = process.communicate(timeout=20)
+    assert errors == "connprof_server: standard output cannot be written: No space left on device\n"
+    assert process.returncode == 2
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_closed_output_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert __main__.main([]) == 2
+    assert capsys.readouterr().err == "connprof_server: standard output cannot be written: it is closed\n"
 
 
 def test_a_busy_port_ends_it_with_one_sentence(start_python, server):

@@ -1,6 +1,8 @@
 """Starting, stopping and dying: nothing may be left behind."""
 
+import errno
 import os
+import re
 import signal
 import socket
 import ssl
@@ -251,6 +253,35 @@ def test_a_missing_package_is_one_sentence(temporary, shim, name):
 def test_a_crash_at_start_gives_its_last_line(temporary, shim):
     shim("trustme", "raise RuntimeError('no luck today')")
     sentence = r"^the server could not start \(exit code 1\): last line 'RuntimeError: no luck today'$"
+    with pytest.raises(ServerError, match=sentence), serve():
+        pass
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_full_disk_at_start_is_told_with_its_place(temporary, shim):
+    # The log lies on the same disk, and may be empty.
+    shim(
+        "trustme",
+        """
+        import errno, os
+
+        def CA(**_names):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        """,
+    )
+    place = re.escape(str(temporary / "connprof-server-"))
+    sentence = rf"^the server could not start \({place}\w+: {os.strerror(errno.ENOSPC)}\)$"
+    with pytest.raises(ServerError, match=sentence), serve():
+        pass
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence(temporary, monkeypatch):
+    def refuse(_self, _mode):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "server.log")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    sentence = rf"^the server could not start \(server.log: {os.strerror(errno.ENOSPC)}\)$"
     with pytest.raises(ServerError, match=sentence), serve():
         pass
     assert list(temporary.iterdir()) == []
