@@ -427,15 +427,16 @@ def second_loop(group: ClientGroup) -> Iterator[Finding]:
 
 def never_closed(group: ClientGroup) -> Iterator[Finding]:
     """CP007: a client was dropped without having been closed. What lives until the end is kept, and no finding."""
-    if group.dropped_count and group.library in _CLOSABLE and group.made_count > group.unused_count:
+    dropped_count = group.dropped_count - group.dropped_unused_count  # unused ones have no connection to be closed
+    if dropped_count and group.library in _CLOSABLE and group.made_count > group.unused_count:
         yield _finding(
             "CP007",
             group,
-            f"{group.kind} dropped without being closed, {_times(group.dropped_count, 'time')}",
+            f"{group.kind} dropped without being closed, {_times(dropped_count, 'time')}",
             (
                 ("clients made", f"{group.made_count:,}"),
                 ("closed", f"{group.closed_count:,}"),
-                ("dropped", f"{group.dropped_count:,}"),
+                ("dropped", f"{dropped_count:,}"),
                 ("connections", f"{group.counts.connections_count:,}"),
             ),
             cost=_price(group),

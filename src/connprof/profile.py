@@ -174,6 +174,8 @@ class ClientGroup(msgspec.Struct, frozen=True, kw_only=True):
     closed_count: int
     dropped_count: int
     """Gone without having been closed."""
+    dropped_unused_count: int = 0
+    """Of those, how many had not been called."""
     alive_count: int
     """At the end, closed ones left out."""
     alive_peak_count: int

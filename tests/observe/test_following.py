@@ -280,14 +280,16 @@ def test_the_module_level_function_has_its_name(target, use):
 
 def test_dropped_without_a_close(target):
     def forget():
+        httpx.Client()
         httpx.Client().get(target.url(OK))
 
     with warnings.catch_warnings(), observe() as seen:
         warnings.simplefilter("ignore", ResourceWarning)
         forget()
         gc.collect()
-    group = only(process_of(seen).clients)
-    assert (group.closed_count, group.dropped_count, group.alive_count) == (0, 1, 0)
+    unused, group = process_of(seen).clients
+    assert (unused.dropped_count, unused.dropped_unused_count) == (1, 1)
+    assert (group.closed_count, group.dropped_count, group.dropped_unused_count, group.alive_count) == (0, 1, 0, 0)
     assert codes(seen) == {"CP007"}
 
 

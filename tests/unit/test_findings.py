@@ -231,6 +231,18 @@ def test_never_closed_is_for_libraries_that_care_and_clients_that_were_used():
     assert not found(clients(1, alive_count=1, closed_count=0)), "kept until the end"
 
 
+def test_never_closed_counts_those_that_were_called():
+    dropped = clients(2, dropped_count=2, dropped_unused_count=1, closed_count=0, unused_count=1, used_once_count=1)
+    finding = found(dropped)["CP007"]
+    assert finding.what.endswith("1 time")
+    assert ("dropped", "1") in finding.evidence
+    assert not found(msgspec.structs.replace(dropped, dropped_count=1)), "the other one was closed"
+
+
+def test_clients_per_call_that_are_never_closed_are_one_finding():
+    assert set(found(clients(10, dropped_count=10, closed_count=0))) == {"CP001"}
+
+
 @pytest.mark.parametrize(("made", "codes"), [(CHURN_MADE_COUNT - 1, set()), (CHURN_MADE_COUNT, {"CP003"})])
 def test_contexts_of_ones_own(made, codes):
     assert set(found(contexts(made))) == codes
@@ -289,6 +301,11 @@ def test_unused_contexts():
 def test_contexts_of_clients_that_have_sent_nothing_yet_may_be_wanted_later():
     idle = clients(1, used_once_count=0, unused_count=1, counts={"requests_count": 0, "handshakes_full_count": 0})
     assert not found(idle, contexts(1, maker="httpx.Client", unused_count=1, handshakes_count=0))
+
+
+def test_contexts_of_clients_whose_requests_never_went_out_may_be_wanted_later():
+    mocked = clients(1, counts={"requests_count": 0, "handshakes_full_count": 0})
+    assert not found(mocked, contexts(1, maker="httpx.Client", unused_count=1, handshakes_count=0))
 
 
 @pytest.mark.parametrize(("contexts_count", "left"), [(7, 0), (8, 7), (9, 0)])
@@ -545,12 +562,21 @@ def test_short_times_are_told_in_milliseconds(gap_ns, said):
     assert ("median time between two", said) in found(clients(gap_median_ns=gap_ns))["CP001"].evidence
 
 
+def test_a_connection_that_failed_when_it_was_opened_again_cost_no_handshake():
+    group = clients(1, counts={"handshakes_full_count": 2}, expired_count=3, expired_gap_min_ns=6_000 * MS)
+    finding = found(group)["CP010"]
+    assert finding.what.startswith("3 connections")
+    assert (finding.cost.handshakes_count, finding.leaves.handshakes_count) == (2, 0)
+
+
 def test_what_a_process_wrote_while_it_was_running_may_lack_the_handshake():
     unused = contexts(1, unused_count=1, handshakes_count=0)
     running = msgspec.structs.replace(process(unused, clients(40)), ended="running")
     assert {finding.code for finding in find(process(unused, clients(40)))} == {"CP001", "CP009"}
     assert {finding.code for finding in find(running)} == {"CP001"}
     assert {finding.code for finding in find(running, is_current=True)} == {"CP001", "CP009"}
+    told = msgspec.structs.replace(running, is_told=True)
+    assert {finding.code for finding in find(told)} == {"CP001", "CP009"}
 
 
 UNKNOWN = Place(file="", line=0, function="", certainty="unknown")

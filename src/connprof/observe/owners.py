@@ -141,7 +141,7 @@ class ClientGroup:
         self.given: Counter[SiteKey] = Counter()
         self.loops: set[int] = set()
         self.threads: set[int] = set()
-        self.made = self.closed = self.dropped = self.alive = self.alive_peak = 0
+        self.made = self.closed = self.dropped = self.dropped_unused = self.alive = self.alive_peak = 0
         self.calls = self.used_once = self.unused = self.plain_only = self.in_flight_peak = 0
         self.second_loop = self.second_thread = self.second_process = 0
         self.expired = self.overflow = self.unread = 0
@@ -386,6 +386,7 @@ class Client:
             for group in self.groups:
                 group.alive -= 1
                 group.dropped += 1
+                group.dropped_unused += not self._uses
             self._lets_go()
 
     def _lets_go(self) -> None:

@@ -123,6 +123,7 @@ def _clients(window: Observation, group: ClientGroup, idle_count: int) -> dict[s
         "made_count": group.made,
         "closed_count": group.closed,
         "dropped_count": group.dropped,
+        "dropped_unused_count": group.dropped_unused,
         "alive_count": group.alive,
         "alive_peak_count": group.alive_peak,
         "calls_count": group.calls,
