@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cache", "KeptCase", "KeptCell", "key_of"]
 
-_FORMAT = 1
+_FORMAT = 2
 _OLDEST_S = 60 * 24 * 3600.0
 
 
@@ -82,7 +82,7 @@ class Cache:
     _is_closed: bool = field(default=False)
 
     def load(self, key: str, kind: type[T]) -> T | None:
-        """The result ``key``, or nothing: it is absent, damaged or of another kind."""
+        """The result ``key``, or nothing: it is absent, damaged, of another kind or kept under another name."""
         file = self.folder / f"{key}.json"
         if self.fresh:
             return None
@@ -95,13 +95,14 @@ class Cache:
             return None
         digest, _, content = text.partition(b"\n")
         kept = None
-        if hashlib.sha256(content).hexdigest().encode() == digest:
+        if _digest(key, content) == digest:
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 kept = msgspec.json.decode(content, type=kind)
         if kept is None:
-            self.say(f"{file.name} in the cache is damaged; it is measured again.")
+            self.say(f"{file.name} in the cache is damaged or another's copy; it is measured again.")
             return None
-        os.utime(file)  # so that what is in use is not swept away
+        with suppress(OSError):
+            os.utime(file)  # so that what is in use is not swept away
         return kept
 
     def keep(self, key: str, kept: KeptCase | KeptCell) -> None:
@@ -110,9 +111,7 @@ class Cache:
         if self._is_closed:
             return
         try:
-            write_atomically(
-                self.folder / f"{key}.json", hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-            )
+            write_atomically(self.folder / f"{key}.json", _digest(key, content) + b"\n" + content)
         except FileError as error:
             self._is_closed = True
             self.say(f"Nothing more is kept for a later run: {error}")
@@ -126,8 +125,27 @@ class Cache:
         """Remove results that no run has asked for in two months."""
         oldest = time.time() - _OLDEST_S
         try:
-            for file in self.folder.glob("*.json"):
-                if file.stat().st_mtime < oldest:
-                    file.unlink(missing_ok=True)
+            files = list(self.folder.glob("*.json"))
         except OSError as error:
-            self.say(f"The cache cannot be swept: {error.strerror}.")
+            self.say(f"{self.folder} cannot be swept: {error.strerror}.")
+            return
+        for file in files:
+            try:
+                if _last_used_s(file) < oldest:
+                    file.unlink(missing_ok=True)
+            except FileNotFoundError:
+                continue  # another run has swept it
+            except OSError as error:
+                self.say(f"{file.name} in the cache cannot be swept: {error.strerror}.")
+
+
+def _digest(key: str, content: bytes) -> bytes:
+    """What tells a whole entry that lies under its own name."""
+    return hashlib.sha256(key.encode() + b"\n" + content).hexdigest().encode()
+
+
+def _last_used_s(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return file.lstat().st_mtime  # a link that leads nowhere

@@ -267,6 +267,10 @@ DAMAGES = {
     "empty": lambda file: file.write_bytes(b""),
     "one bit": damage_middle,
     "something else": lambda file: file.write_bytes(b"\xff\xfe\n{}"),
+    "another's": lambda file: (
+        Cache(file.parent, print).keep("b", kept_case()),
+        file.with_name("b.json").replace(file),
+    ),
     "of another kind": lambda file: Cache(file.parent, print).keep("a", KeptCell(measured_at="x", cell=CELL)),
 }
 
@@ -276,7 +280,7 @@ def test_a_damaged_entry_is_said_and_not_believed(cache, said, name):
     cache.keep("a", kept_case())
     DAMAGES[name](cache.folder / "a.json")
     assert cache.load("a", KeptCase) is None
-    assert said == ["a.json in the cache is damaged; it is measured again."]
+    assert said == ["a.json in the cache is damaged or another's copy; it is measured again."]
     cache.keep("a", kept_case())
     assert cache.load("a", KeptCase) == kept_case()
 
@@ -312,6 +316,18 @@ def test_what_no_run_has_asked_for_in_two_months_is_swept_away(cache):
     assert cache.load("used", KeptCase) is not None
     cache.sweep()
     assert {file.stem for file in cache.folder.iterdir()} == {"young", "used"}
+
+
+def test_a_link_that_leads_nowhere_does_not_end_the_sweep_and_what_cannot_be_removed_is_named(cache, said):
+    cache.keep("old", kept_case())
+    (cache.folder / "folder.json").mkdir()
+    for name in ("old", "folder"):
+        os.utime(cache.folder / f"{name}.json", (0, 0))
+    (cache.folder / "link.json").symlink_to("nowhere")
+    cache.sweep()
+    assert {file.name for file in cache.folder.iterdir()} == {"folder.json", "link.json"}
+    assert len(said) == 1
+    assert said[0].startswith("folder.json in the cache cannot be swept: ")
 
 
 def test_sweeping_where_there_is_no_cache_is_no_fault(cache, said):
