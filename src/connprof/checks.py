@@ -14,7 +14,9 @@ from connprof.model import CountsPass, LedgerCounts, Measured, MemoryPass, Probl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["problems_of"]
+    from connprof.abridged import CountsFigures, LedgerFigures, MemoryFigures
+
+__all__ = ["at_odds", "problems_of"]
 
 _LEAST_BYTES = 100
 """Less than any CA load, handshake or request allocates, by two orders of magnitude or more."""
@@ -23,6 +25,14 @@ _LEAST_BYTES = 100
 def problems_of(note: StrategyNote, measured: Measured) -> tuple[Problem, ...]:
     """Every reason why the figures of this case must not be trusted; empty when there is none."""
     return tuple(_all(note, measured))
+
+
+def at_odds(counts: CountsPass | CountsFigures | None, memory: MemoryPass | MemoryFigures | None) -> tuple[str, ...]:
+    """Of these reasons those that the figures of an abridged report show, in sentences."""
+    if counts is None:
+        return ()
+    found = [*_client_against_ledger(counts), *_handshakes_against_connections("counts", counts.ledger)]
+    return tuple(problem.sentence for problem in (*found, *_memory_against_counts(memory, counts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,13 @@ def _all(note: StrategyNote, measured: Measured) -> Iterator[Problem]:
     claims = list(_claims(note, counts)) if counts is not None else []
     if counts is not None:
         yield from _client_against_ledger(counts)
+        yield from (Problem(code="blind-spot", sentence=sentence) for sentence in counts.blind_spots)
         yield from _spoken(counts)
         yield from claims
         yield from _as_many_calls(measured, counts.calls_count)
     for timing in measured.timing:
         yield from _samples(timing)
-    if measured.memory is not None and counts is not None:
+    if counts is not None:
         yield from _memory_against_counts(measured.memory, counts)
     for seen in _passes(note, measured):
         yield from _ledger_alone(seen)
@@ -107,7 +118,7 @@ def _passes(note: StrategyNote, measured: Measured) -> Iterator[_Seen]:
         )
 
 
-def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
+def _client_against_ledger(counts: CountsPass | CountsFigures) -> Iterator[Problem]:
     client, ledger = counts.client, counts.ledger
     pairs = [
         ("full handshakes", client.handshakes_full_count, ledger.handshakes_full_count),
@@ -122,8 +133,6 @@ def _client_against_ledger(counts: CountsPass) -> Iterator[Problem]:
             yield Problem(
                 code="client-ledger", sentence=f"The client counted {in_client} {what}, the server {in_server}."
             )
-    for sentence in counts.blind_spots:
-        yield Problem(code="blind-spot", sentence=sentence)
 
 
 def _spoken(counts: CountsPass) -> Iterator[Problem]:
@@ -143,8 +152,12 @@ def _most(note: StrategyNote, counts: CountsPass) -> int | None:
     return counts.amounts.at_most.get(note.handshakes) if isinstance(note.handshakes, str) else None
 
 
-def _memory_against_counts(memory: MemoryPass, counts: CountsPass) -> Iterator[Problem]:
+def _memory_against_counts(
+    memory: MemoryPass | MemoryFigures | None, counts: CountsPass | CountsFigures
+) -> Iterator[Problem]:
     """Every CA load, handshake and request allocates: figures that say otherwise were cut off."""
+    if memory is None:
+        return
     for what, events_count, amount in (
         ("CA loads", counts.client.ca_loads_count, memory.ssl.context_bytes),
         ("handshakes", counts.client.handshakes_full_count, memory.ssl.handshake_bytes),
@@ -201,13 +214,7 @@ def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
             sentence=f"In the {seen.name} pass {calls_count} calls were made, but the server saw "
             f"{ledger.requests_count} requests.",
         )
-    handshakes_count = ledger.handshakes_full_count + ledger.handshakes_resumed_count
-    if handshakes_count != ledger.connections_count:
-        yield Problem(
-            code="ledger",
-            sentence=f"In the {seen.name} pass OpenSSL counted {handshakes_count} handshakes on the server, which saw "
-            f"{ledger.connections_count} TLS connections.",
-        )
+    yield from _handshakes_against_connections(seen.name, ledger)
     if ledger.connections_open_count:
         yield Problem(
             code="left-open",
@@ -215,6 +222,16 @@ def _ledger_alone(seen: _Seen) -> Iterator[Problem]:
         )
     for sentence in ledger.disagreements:
         yield Problem(code="ledger", sentence=sentence)
+
+
+def _handshakes_against_connections(name: str, ledger: LedgerCounts | LedgerFigures) -> Iterator[Problem]:
+    handshakes_count = ledger.handshakes_full_count + ledger.handshakes_resumed_count
+    if handshakes_count != ledger.connections_count:
+        yield Problem(
+            code="ledger",
+            sentence=f"In the {name} pass OpenSSL counted {handshakes_count} handshakes on the server, which saw "
+            f"{ledger.connections_count} TLS connections.",
+        )
 
 
 def _pass_against_counts(note: StrategyNote, seen: _Seen, counts: CountsPass) -> Iterator[Problem]:

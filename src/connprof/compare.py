@@ -14,6 +14,7 @@ import msgspec
 
 from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
+from connprof.checks import at_odds
 from connprof.model import PEAK_PACKAGES, Case, HazardOutcome
 
 if TYPE_CHECKING:
@@ -537,7 +538,9 @@ def _impossible(record: OneRecord) -> str:
             return f"The timing pass made {timing.calls_count} calls instead of {calls_count}."
     if memory is not None and min(memory.ssl.context_bytes, memory.ssl.handshake_bytes, memory.ssl.io_bytes) < 0:
         return "A part of its SSL bytes is negative."
-    return ""
+    if any(problem.code != "claim" for problem in outcome.problems):
+        return ""  # what a file admits itself is said in its own words
+    return next(iter(at_odds(outcome.counts, memory)), "")
 
 
 def _breaks_its_claim_alone(outcome: MeasuredFigures | FailedFigures) -> bool:

@@ -28,10 +28,39 @@ def outcome_of(report, strategy):
     return next(record.outcome for record in report.records if record.case.strategy == strategy)
 
 
+TWINS = {
+    "tcp_accepted_count": "connections_count",
+    **{
+        name: name
+        for name in (
+            "handshakes_full_count", "handshakes_resumed_count", "handshakes_failed_count", "requests_count",
+        )
+    },
+}  # fmt: skip
+"""What client and server both count, by the server's name for it."""
+
+
 def with_changed(report, strategy, part, **changes):
-    """One pass of one strategy with other fields; dotted names reach inside (``client.contexts_count``)."""
+    """One pass of one strategy with other fields; two underscores reach inside (``client__contexts_count``).
+
+    What the ledger counts, the client has counted too, unless it is told otherwise.
+    """
     outcome = outcome_of(report, strategy)
     changed = getattr(outcome, part)
+    twins = {
+        f"client__{TWINS[field]}": value
+        for name, value in changes.items()
+        if (field := name.removeprefix("ledger__")) != name
+        and field in TWINS
+        and getattr(changed.client, TWINS[field]) is not None
+    }
+    changes = twins | changes
+    if part == "counts" and "ledger__connections_count" not in changes:
+        handshakes = [
+            changes.get(f"ledger__handshakes_{kind}_count", getattr(changed.ledger, f"handshakes_{kind}_count"))
+            for kind in ("full", "resumed")
+        ]
+        changes["ledger__connections_count"] = sum(handshakes)
     for name, value in changes.items():
         inner, _, field = name.rpartition("__")
         one = {field: value}

@@ -89,6 +89,43 @@ def test_a_negative_part_of_ssl_bytes_is_invalid(part):
     assert contradiction(head)
 
 
+def unmeasured(report):
+    """All SSL bytes and client counts gone, while the server saw five handshakes."""
+    client = {f"client__{name}": 0 for name in ("contexts_count", "ca_loads_count", "handshakes_full_count")}
+    report = with_changed(report, "one-client", "counts", **client, client__connections_count=0)
+    return with_changed(report, "one-client", "memory", ssl__context_bytes=0, ssl__handshake_bytes=0, ssl__io_bytes=0)
+
+
+AT_ODDS = [
+    lambda report: with_changed(
+        report, "one-client", "counts", ledger__handshakes_full_count=1, client__handshakes_full_count=5
+    ),
+    lambda report: with_changed(report, "one-client", "counts", client__handshakes_full_count=40),
+    lambda report: with_changed(report, "one-client", "counts", ledger__connections_count=4),
+    lambda report: with_changed(report, "one-client", "memory", ssl__context_bytes=99),
+    unmeasured,
+]
+
+
+@pytest.mark.parametrize("change", AT_ODDS)
+def test_a_comparison_believes_no_figures_that_a_report_is_refused_for(tmp_path, monkeypatch, capsys, change):
+    monkeypatch.chdir(tmp_path)
+    head = change(candidate())
+    assert contradiction(head)
+    assert status(BASE, head, "one-client", None) == "invalid"
+    assert status(head, BASE, "one-client", None) == "incomparable"
+    save_report(BASE, tmp_path / "base.json")
+    save_report(head, tmp_path / "head.json")
+    assert guarded(cli, ["compare", "base.json", "head.json"]) == 3
+    assert "PASS" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("context_bytes", "found"), [(99, "invalid"), (100, "improved"), (101, "improved")])
+def test_the_fewest_bytes_that_a_load_can_cost(context_bytes, found):
+    head = with_changed(candidate(), "one-client", "memory", ssl__context_bytes=context_bytes)
+    assert status(BASE, head, "one-client", None if found == "invalid" else "context_bytes") == found
+
+
 def test_nothing_at_all_may_be_negative_where_nothing_happened():
     outcome = outcome_of(BASE, POOLED)
     client = replace(outcome.counts.client, ca_loads_count=0)

@@ -187,9 +187,10 @@ def test_what_a_comparison_answers_that_has_but_one_verdict(monkeypatch, status)
 
 
 def test_a_zero_baseline_has_no_ratio_and_any_byte_more_is_a_regression():
-    base = banded(BASE, POOLED, "context_bytes", 0)
-    assert status(base, banded(candidate(), POOLED, "context_bytes", 0), POOLED, "context_bytes") == "unchanged"
-    judgement = judged(base, banded(candidate(), POOLED, "context_bytes", 1))
+    base, head = (with_changed(each, POOLED, "counts", client__ca_loads_count=0) for each in (BASE, candidate()))
+    base = banded(base, POOLED, "context_bytes", 0)
+    assert status(base, banded(head, POOLED, "context_bytes", 0), POOLED, "context_bytes") == "unchanged"
+    judgement = judged(base, banded(head, POOLED, "context_bytes", 1))
     found = row(judgement, POOLED, "context_bytes")
     assert (found.status, found.pair.ratio) == (Status.REGRESSED, None)
 

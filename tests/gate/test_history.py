@@ -72,7 +72,7 @@ def test_churn_that_no_file_declares_is_a_step():
 
 def test_bytes_take_no_step_where_the_environment_changed():
     other = with_identity(more(6), openssl="OpenSSL 3.5.1")
-    other = with_changed(other, POOLED, "memory", ssl__context_bytes=1)
+    other = with_changed(other, POOLED, "memory", ssl__context_bytes=1_000)
     found = over(on(1), on(2, other))
     assert course(found, "context_bytes").steps == ()
     assert len(course(found, "contexts").steps) == 1

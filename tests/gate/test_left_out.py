@@ -141,7 +141,7 @@ def test_a_case_whose_own_environment_is_the_other_sides_is_comparable():
 
 
 def test_a_history_takes_no_step_where_a_cases_own_environment_changed():
-    later = own(with_changed(candidate(), POOLED, "memory", ssl__context_bytes=1), POOLED, openssl="3.5")
+    later = own(with_changed(candidate(), POOLED, "memory", ssl__context_bytes=1_000), POOLED, openssl="3.5")
     found = history([("a", abridge(samples.report())), ("b", abridge(later))], Policy())
     assert not [course for course in found.courses if course.metric.name == "context_bytes" and course.steps]
     unchanged = replace(later, records=tuple(replace(each, identity={}) for each in later.records))
@@ -154,7 +154,7 @@ def test_a_history_takes_no_step_where_a_cases_own_environment_changed():
 def test_a_case_with_an_environment_of_its_own_hides_no_step_of_the_others():
     later = own(candidate(), "floor", openssl="3.5")
     for name in ("floor", POOLED):
-        later = with_changed(later, name, "memory", ssl__context_bytes=1)
+        later = with_changed(later, name, "memory", ssl__context_bytes=1_000)
     found = history([("a", abridge(samples.report())), ("b", abridge(later))], Policy())
     stepped = [course.subject.key for course in found.courses if course.metric.name == "context_bytes" and course.steps]
     assert stepped == [key(POOLED)]
