@@ -52,8 +52,16 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     handshakes_failed_count: int = 0
     connections_count: int = 0
     connections_failed_count: int = 0
+    connections_unknown_count: int = 0
+    """Of those opened: nothing was sent on them by a library that is known, so that nobody can tell what was."""
     requests_count: int | None = None
     """``None`` where nobody can tell whether there were any."""
+
+    @property
+    def requests_per_connection(self) -> float | None:
+        """On those connections whose requests are known; ``None`` where there are none."""
+        known_count = self.connections_count - self.connections_unknown_count
+        return None if self.requests_count is None or known_count < 1 else self.requests_count / known_count
 
     @property
     def handshakes_count(self) -> int:

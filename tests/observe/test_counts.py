@@ -16,10 +16,13 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import h11
 import httpx
+import msgspec
 import pytest
 
 from connprof.observe import observe
+from connprof.profile import ProcessProfile
 
 from .tls_server import keylog_handshakes_count
 
@@ -131,6 +134,65 @@ def test_raw_tls_sockets_know_no_requests(server):
             ):
                 tls.sendall(b"x")
     agree(observation, server, contexts=0, full=3, requests=None)
+
+
+def talk(tls):
+    tls.sendall(REQUEST)
+    assert tls.recv(99)
+
+
+def by_hand_through_h11(tls):
+    connection = h11.Connection(h11.CLIENT)
+    tls.sendall(connection.send(h11.Request(method="GET", target="/", headers=[("host", "x")])))
+    assert tls.recv(99)
+
+
+def unknown_counts(observation):
+    """Of all, of the lines, and of the peers."""
+    profile = observation.snapshot()
+    return [
+        sum(part["counts"]["connections_unknown_count"] for part in parts)
+        for parts in ([profile], profile["sites"], profile["origins"])
+    ]
+
+
+def test_connections_of_nothing_known_are_told_apart(server):
+    context = ssl.create_default_context()
+    with observe() as observation:
+        with tls_socket(server, context) as kept, observe() as inner:
+            talk(kept)
+            for _ in range(3):
+                with tls_socket(server, context) as tls:
+                    talk(tls)
+            with httpx.Client() as client:
+                client.get(server.url)
+                client.get(server.url)
+                assert unknown_counts(observation) == [4] * 3
+                assert unknown_counts(inner) == [3] * 3
+                assert unknown_counts(observation) == [4] * 3
+        assert unknown_counts(observation) == [4] * 3
+        tls_socket(server, context).close()
+    assert (unknown_counts(observation), unknown_counts(inner)) == ([5] * 3, [3] * 3)
+    counts = observation.counts
+    assert (counts.connections_count, counts.connections_unknown_count, counts.requests_count) == (6, 5, 2)
+    profile = msgspec.convert(observation.snapshot(), ProcessProfile)
+    assert profile.counts.requests_per_connection == 2
+    assert observation.errors.errors_count == 0, observation.errors.first
+
+
+def test_connections_on_which_known_libraries_sent_nothing_are_known(server, monkeypatch):
+    shaken = ssl.create_default_context()
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with observe() as observation:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(server.url)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            tls_socket(server, ssl.create_default_context())
+        with tls_socket(server, shaken) as tls:
+            by_hand_through_h11(tls)
+    counts = observation.counts
+    assert (counts.connections_count, counts.handshakes_failed_count, counts.requests_count) == (3, 2, 1)
+    assert unknown_counts(observation) == [0] * 3
 
 
 def test_tls_socket_that_connects_by_itself(server):

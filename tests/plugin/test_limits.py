@@ -153,7 +153,21 @@ def test_what_was_not_put_to_the_test():
     assert untested(limits, Counts(requests_count=1)) == ()
     assert named(uncounted(limits, Counts(connections_count=1, connection_attempts_count=1))) == (names[3],)
     assert uncounted(limits, Counts(connections_count=1, requests_count=0)) == ()
+    some = Counts(connections_count=2, connections_unknown_count=1, requests_count=0)
+    assert uncounted(limits, some) == ()
+    assert named(uncounted(limits, Counts(connections_count=1, connections_unknown_count=1, requests_count=0))) == (
+        names[3],
+    )
     assert uncounted(limits, Counts()) == ()
+
+
+def test_connections_on_which_nothing_known_was_sent_are_left_out_of_the_ratio():
+    counts = Counts(connections_count=5, connections_unknown_count=4, requests_count=1)
+    assert sentence("min_requests_per_connection", 1, counts) == ""
+    assert sentence("min_requests_per_connection", 1.5, counts) == (
+        "1 requests per connection (1 request on 1 connection, 4 left out that nothing known sent on), at least 1.5"
+        " required by min_requests_per_connection(1.5)"
+    )
 
 
 def site(line, certainty="stack", **counts):

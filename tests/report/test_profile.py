@@ -120,6 +120,12 @@ def test_a_process_that_imported_nothing_that_connects_was_observed_all_the_same
 def test_connections_that_are_no_tls_are_not_hidden():
     made = replace(samples.silent(), counts=Counts(connections_count=3))
     assert rendered(made) == "connprof: No TLS and no HTTP was seen, but 3 other connections.\n"
+    made = replace(samples.silent(), counts=Counts(connections_failed_count=2_000))
+    assert rendered(made) == "connprof: No TLS and no HTTP was seen, but 2,000 failed connections.\n"
+    made = replace(samples.silent(), counts=Counts(connections_count=1, connections_failed_count=1))
+    assert rendered(made) == (
+        "connprof: No TLS and no HTTP was seen, but 1 other connection and 1 failed connection.\n"
+    )
 
 
 def test_a_clean_run_says_what_it_could_not_see():
@@ -173,6 +179,20 @@ def test_requests_per_connection():
     assert said(0, 4) == "0.0"
     assert said(None, 4) == "-"
     assert said(4, 0) == "-"
+
+
+def test_requests_per_connection_leave_out_connections_of_which_nothing_is_known():
+    counts = Counts(
+        contexts_count=2, handshakes_full_count=5, connections_count=5, connections_unknown_count=4, requests_count=1
+    )
+    made = replace(samples.clean(), counts=counts)
+    text = " ".join(rendered(made).split())
+    assert "5 connections, 1 request (1.0 per connection, 4 connections left out)." in text
+    assert "On 4 of 5 connections nothing was sent by a library that is known: requests there, if any, are" in text
+    assert viewed(made).bigs[3].value == "1.0"
+    unknown = replace(made, counts=replace(counts, connections_count=4, requests_count=0))
+    assert viewed(unknown).bigs[3].value == "-"
+    assert "nothing was sent by a library" not in rendered("clean")
 
 
 def test_requests_that_could_not_be_counted():

@@ -11,8 +11,12 @@ import time
 import zipapp
 
 import pytest
+from msgspec.structs import replace
 
 from connprof.launch import child
+from connprof.launch.limits import Limits, broken
+from connprof.profile import Counts
+from tests import run_samples
 from tests.run.conftest import GET
 
 
@@ -798,6 +802,26 @@ def test_limits(runs, options, code, sentence):
     assert (done.code, "Limit: " in done.err) == (code, bool(sentence)), done.err
     assert sentence in done.err
     assert runs.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted", "sentence"),
+    [
+        (Counts(connections_count=5, connections_unknown_count=4, requests_count=1), 1, ""),
+        (
+            Counts(connections_count=5, connections_unknown_count=4, requests_count=1),
+            2,
+            "1.00 requests per connection (1 on 1, 4 left out that nothing known sent on), where at least 2 are asked",
+        ),
+        (Counts(connections_count=4, connections_unknown_count=4, requests_count=0), 1, "cannot be told"),
+        (Counts(connections_count=4, requests_count=0), 1, "0.00 requests per connection (0 on 4), where"),
+        (Counts(requests_count=0), 1, ""),
+    ],
+)
+def test_a_ratio_is_of_the_connections_whose_requests_are_known(counts, wanted, sentence):
+    profile = replace(run_samples.clean(), counts=counts)
+    said = " ".join(broken(profile, Limits(requests_per_connection_min=wanted), was_observed=True))
+    assert (sentence in said) if sentence else not said
 
 
 def test_a_broken_limit_does_not_hide_the_programs_own_code(runs):

@@ -67,12 +67,19 @@ def _reuse(profile: Profile, limits: Limits) -> Iterator[str]:
     wanted = limits.requests_per_connection_min
     if wanted is None:
         return
-    requests, connections = profile.counts.requests_count, profile.counts.connections_count
-    option = "(--min-requests-per-connection)"
+    counts, option = profile.counts, "(--min-requests-per-connection)"
+    requests, unknown = counts.requests_count, counts.connections_unknown_count
+    connections = counts.connections_count - unknown
     if requests is None:
         yield f"Requests per connection cannot be told, because no library was seen that sends them {option}."
     elif connections and requests < wanted * connections:
+        beside = f", {unknown:,} left out that nothing known sent on" if unknown else ""
         yield (
-            f"{requests / connections:.2f} requests per connection ({requests:,} on {connections:,}), where at least"
-            f" {wanted:g} are asked for {option}."
+            f"{requests / connections:.2f} requests per connection ({requests:,} on {connections:,}{beside}), where at"
+            f" least {wanted:g} are asked for {option}."
+        )
+    elif not connections and unknown and wanted:
+        yield (
+            f"Requests per connection cannot be told, because nothing was sent by a library that is known on any of"
+            f" {unknown:,} {option}."
         )

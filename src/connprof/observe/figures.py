@@ -33,6 +33,8 @@ class Counts:
         handshakes_failed_count: client-side handshakes that raised, or whose connection was closed half-way.
         connections_count: TCP connections opened.
         connections_failed_count: TCP connects that were refused, timed out or were given up.
+        connections_unknown_count: of those opened, on how many nothing was sent by a library that is known, nor were
+            they opened by a client of one: whether they carried requests, nobody can tell.
         connection_attempts_count: TCP connects begun; more than the two above where some are still under way.
         requests_count: HTTP requests whose head was written. ``None`` when no request was seen and no library
             that sends them was first imported in the window, so that nobody can tell whether there were any.
@@ -45,6 +47,7 @@ class Counts:
     handshakes_failed_count: int = 0
     connections_count: int = 0
     connections_failed_count: int = 0
+    connections_unknown_count: int = 0
     connection_attempts_count: int = 0
     requests_count: int | None = None
 

@@ -28,8 +28,8 @@ EVENTS_MAX: Final = 20_000
 class Field:
     """Places in a tally, which is a plain list of integers because adding to it must cost nothing."""
 
-    CONTEXTS, CA_LOADS, FULL, RESUMED, FAILED, CONNECTIONS, CONNECTIONS_FAILED, ATTEMPTS, REQUESTS = range(9)
-    SIZE = 9
+    CONTEXTS, CA_LOADS, FULL, RESUMED, FAILED, CONNECTIONS, CONNECTIONS_FAILED, ATTEMPTS, REQUESTS, UNKNOWN = range(10)
+    SIZE = 10
 
 
 class Bar:
@@ -103,6 +103,8 @@ class Observation:
         self._bars_cut_count = 0
         self._handshakes: list[tuple[Bar, HandshakeOutcome, SiteKey]] = []
         self._requests_seen = False
+        self._requests_nowhere = 0
+        self._unknown_now: list[tuple[SiteKey, str]] = []
         self.story = Story()
         self._costs = [0] * Expense.SIZE
         self._site_costs: dict[SiteKey, list[int]] = {}
@@ -125,6 +127,16 @@ class Observation:
             if tally is None:
                 tally = self._origins[origin] = [0] * Field.SIZE
             tally[field] += count
+        elif field == Field.REQUESTS:
+            self._requests_nowhere += count
+
+    def unknown_now(self, connections: list[tuple[SiteKey, str]]) -> None:
+        """Of the connections that are open: on which of them nothing known was sent so far, by line and peer."""
+        for key, origin in self._unknown_now:
+            self.add(Field.UNKNOWN, key, origin, -1)
+        for key, origin in connections:
+            self.add(Field.UNKNOWN, key, origin)
+        self._unknown_now = connections
 
     def add_bar(self, bar: Bar) -> None:
         """Put an event on the timeline, while there is room."""
@@ -301,9 +313,9 @@ class Observation:
         for entry in self.sites:
             site = asdict(entry.site)
             site["file"] = _relative(entry.site.file, relative_to)
-            sites.append({"site": site, "counts": _client_dict(entry.counts)})
+            sites.append({"site": site, "counts": _report_dict(entry.counts)})
         return {
-            "client": _client_dict(self.counts),
+            "client": _report_dict(self.counts),
             "sites": sites,
             "events": [asdict(event) for event in self.events],
             "blind_spots": list(self.blind_spots),
@@ -388,9 +400,16 @@ class Observation:
             handshakes_failed_count=tally[Field.FAILED],
             connections_count=tally[Field.CONNECTIONS],
             connections_failed_count=tally[Field.CONNECTIONS_FAILED],
+            connections_unknown_count=self._unknown(tally),
             connection_attempts_count=tally[Field.ATTEMPTS],
             requests_count=tally[Field.REQUESTS] if self._requests_seen else None,
         )
+
+    def _unknown(self, tally: list[int]) -> int:
+        """Requests of which it is not known where they went may have gone there."""
+        if tally is self._total:
+            return max(tally[Field.UNKNOWN] - self._requests_nowhere, 0)
+        return 0 if self._requests_nowhere else tally[Field.UNKNOWN]
 
     def _span(self, bar: Bar) -> tuple[int, int]:
         """Start and end of a bar since the window opened, cut to the window."""
@@ -407,9 +426,16 @@ def _call_site(key: SiteKey) -> CallSite:
 
 
 def _client_dict(counts: Counts) -> dict[str, int | None]:
-    """Counts as a report holds them: attempts are left out, since they follow from the others."""
+    """Counts as a profile holds them: attempts are left out, since they follow from the others."""
     fields: dict[str, int | None] = asdict(counts)
     del fields["connection_attempts_count"]
+    return fields
+
+
+def _report_dict(counts: Counts) -> dict[str, int | None]:
+    """Counts as a report holds them, where all clients are known ones."""
+    fields = _client_dict(counts)
+    del fields["connections_unknown_count"]
     return fields
 
 

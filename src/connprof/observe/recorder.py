@@ -101,6 +101,7 @@ class _Connection:
         "fd",
         "handshake",
         "last_ns",
+        "opened_ns",
         "origin",
         "owner",
         "peer",
@@ -123,13 +124,23 @@ class _Connection:
         self.died_ns: int | None = None
         self.client: Client | None = None
         self.requests = 0
-        self.last_ns = start_ns
+        self.last_ns = self.opened_ns = start_ns
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody can tell if requests were sent: none by a known library, and no known client opened it."""
+        return (
+            self.bar is not None
+            and self.client is None
+            and not self.requests
+            and not (self.handshake is not None and self.handshake.failed)
+        )
 
 
 class _Handshake:
     """A TLS object on the client's side, from its first ``do_handshake`` on."""
 
-    __slots__ = ("client", "context", "cpu_ns", "died_ns", "done", "origin", "owner", "sites", "start_ns")
+    __slots__ = ("client", "context", "cpu_ns", "died_ns", "done", "failed", "origin", "owner", "sites", "start_ns")
 
     def __init__(self, origin: str, sites: Sites, start_ns: int, *, done: bool) -> None:
         self.client: Client | None = None
@@ -139,6 +150,7 @@ class _Handshake:
         self.sites = sites
         self.start_ns = start_ns
         self.done = done
+        self.failed = False
         self.owner: ref[Any] | None = None
         self.died_ns: int | None = None
 
@@ -1042,7 +1054,7 @@ class Recorder:
             end_ns = now_ns()
             connect = Bar("connect", connection.origin, connection.start_ns, end_ns, ok=True)
             connection.bar = Bar("connection", connection.origin, connection.start_ns, None, ok=True)
-            connection.last_ns = end_ns
+            connection.last_ns = connection.opened_ns = end_ns
             spent_ns = end_ns - connection.start_ns
             for window in self.windows:
                 key = _key_for(window, connection.sites)
@@ -1107,6 +1119,11 @@ class Recorder:
         handshake = connection.handshake
         if handshake is not None and not handshake.done:
             self._handshake_failed(handshake, "closed before the handshake was done", end_ns)
+        if connection.is_unknown:
+            with self.lock:
+                for window in self.windows:
+                    if window.started_ns <= connection.opened_ns:
+                        window.add(Field.UNKNOWN, _key_for(window, connection.sites), connection.origin)
 
     def _released(self, connection: _Connection, client: Client, end_ns: int) -> None:
         """A connection of a client was closed: if the client goes on, somebody may have to open it again."""
@@ -1137,6 +1154,15 @@ class Recorder:
                     self._shaken_unasked(unshaken)
             with self.lock:
                 self._tell_requests()
+                unknown = [connection for connection in self._connections.values() if connection.is_unknown]
+                for window in self.windows:
+                    window.unknown_now(
+                        [
+                            (_key_for(window, connection.sites), connection.origin)
+                            for connection in unknown
+                            if window.started_ns <= connection.opened_ns
+                        ]
+                    )
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("settle", error)
 
@@ -1286,6 +1312,7 @@ class Recorder:
                 return
             handshake.done = True
             succeeded = field != Field.FAILED
+            handshake.failed = not succeeded
             wall_ns = end_ns - handshake.start_ns
             bar = Bar("handshake", origin, handshake.start_ns, end_ns, ok=succeeded)
             is_first = context is not None and succeeded and context.handshakes == 0

@@ -77,7 +77,8 @@ def untested(limits: Sequence[Limit], counts: Counts) -> tuple[Limit, ...]:
 
 def uncounted(limits: Sequence[Limit], counts: Counts) -> tuple[Limit, ...]:
     """Limits on requests, where connections were opened and nobody can tell how many requests there were."""
-    if counts.requests_count is not None or not counts.connections_count:
+    known = 0 if counts.requests_count is None else counts.connections_count - counts.connections_unknown_count
+    if known or not counts.connections_count:
         return ()
     return tuple(limit for limit in limits if limit.name == "min_requests_per_connection" and limit.value)
 
@@ -112,12 +113,14 @@ def _count_sentence(limit: Limit, counts: Counts) -> str:
 
 
 def _requests_sentence(limit: Limit, counts: Counts) -> str:
-    sent, opened = counts.requests_count, counts.connections_count
+    sent, unknown = counts.requests_count, counts.connections_unknown_count
+    opened = counts.connections_count - unknown
     # Compared without a division, so that nothing is lost to rounding.
     if sent is None or sent >= limit.value * opened:
         return ""
     ratio = f"{sent / opened:.2f}".rstrip("0").rstrip(".")
-    figures = f"{_number(sent, 'request')} on {_number(opened, 'connection')}"
+    beside = f", {unknown:,} left out that nothing known sent on" if unknown else ""
+    figures = f"{_number(sent, 'request')} on {_number(opened, 'connection')}{beside}"
     return f"{ratio} requests per connection ({figures}), at least {limit.value:g} required by {limit.written}"
 
 

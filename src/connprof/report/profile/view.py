@@ -235,9 +235,12 @@ def _headline(profile: Profile, state: State) -> str:
     if state == "unobserved":
         return "Nothing was observed: no Python process reported."
     if state == "silent":
-        plain = profile.counts.connections_count
-        beside = f", but {words.plural(plain, 'other connection')}" if plain else ""
-        return f"No TLS and no HTTP was seen{beside}."
+        plain, failed = profile.counts.connections_count, profile.counts.connections_failed_count
+        parts = [
+            *([words.plural(plain, "other connection")] if plain else []),
+            *([words.plural(failed, "failed connection")] if failed else []),
+        ]
+        return f"No TLS and no HTTP was seen{', but ' if parts else ''}{' and '.join(parts)}."
     paid = _paid(profile.counts)
     if state == "clean":
         return f"Nothing found. {paid}."
@@ -255,7 +258,7 @@ def _paid(counts: Counts) -> str:
     if counts.requests_count is None:
         return f"{', '.join(parts)}; requests could not be counted"
     each = _per_connection(counts)
-    share = f" ({each} per connection)" if each != UNKNOWN else ""
+    share = f" ({each} per connection{_left_out(counts)})" if each != UNKNOWN else ""
     return f"{', '.join(parts)}, {words.plural(counts.requests_count, 'request')}{share}"
 
 
@@ -305,12 +308,23 @@ def _notes(profile: Profile) -> tuple[str, ...]:
     found = list(profile.notes)
     if profile.memory:
         found.append("Memory was recorded, which slows a program down: no times are shown.")
+    found.append(_about_connections(profile.counts))
     found += [
         f"The observer itself failed in process {process.pid}, so that counts may lack something: {error}"
         for process in profile.processes
         for error in process.errors
     ]
     return _sentences(found)
+
+
+def _about_connections(counts: Counts) -> str:
+    unknown, opened = counts.connections_unknown_count, counts.connections_count
+    if not unknown or counts.requests_count is None or not (counts.requests_count or counts.handshakes_count):
+        return ""
+    return (
+        f"On {unknown:,} of {words.plural(opened, 'connection')} nothing was sent by a library that is known: requests"
+        " there, if any, are not counted, and are in no figure per connection."
+    )
 
 
 def _sentences(found: Iterable[str]) -> tuple[str, ...]:
@@ -354,10 +368,15 @@ def _counts(counts: Counts) -> tuple[str, ...]:
 
 
 def _per_connection(counts: Counts) -> str:
-    """``8.0``; unknown where no connection was opened that could have carried any."""
-    if counts.requests_count is None or not counts.connections_count:
-        return UNKNOWN
-    return f"{counts.requests_count / counts.connections_count:,.1f}"
+    """``8.0``; unknown where no connection was opened of which it is known what it carried."""
+    each = counts.requests_per_connection
+    return UNKNOWN if each is None else f"{each:,.1f}"
+
+
+def _left_out(counts: Counts) -> str:
+    """``, 4 connections left out``: the ratio before it is not of these."""
+    unknown = counts.connections_unknown_count
+    return f", {words.plural(unknown, 'connection')} left out" if unknown else ""
 
 
 def _megabytes(value_bytes: int | None) -> str:
@@ -548,7 +567,7 @@ class _Writer:
         each = _per_connection(counts)
         requests = "could not be counted" if counts.requests_count is None else words.count(counts.requests_count)
         if each != UNKNOWN:
-            requests += f", {each} per connection"
+            requests += f", {each} per connection{_left_out(counts)}"
         failed = counts.connections_failed_count
         full, resumed, broken = map(
             words.count,
@@ -607,7 +626,7 @@ class _Writer:
                 note="requests could not be counted"
                 if counts.requests_count is None
                 else f"{words.plural(counts.requests_count, 'request')}, "
-                f"{words.plural(counts.connections_count, 'connection')}",
+                f"{words.plural(counts.connections_count, 'connection')}{_left_out(counts)}",
             ),
         )
 
