@@ -81,17 +81,19 @@ def compare(session: nox.Session) -> None:
 
 @nox.session
 def baseline(session: nox.Session) -> None:
-    """Run the suite in full and write reports/baseline anew. A run that ends with anything but 0 leaves the old one."""
+    """Run the suite in full and write reports/baseline anew. A run that ends with anything but 0 leaves the old one.
+
+    So does one that is no full run (``--only``, ``--quick``, other calls), unless it is told ``--partial``.
+    """
     install(session)
+    partial = [word for word in session.posargs if word == "--partial"]
     fresh = Path("reports", "fresh")
     (fresh / "report.json").unlink(missing_ok=True)  # what an earlier run left must not be taken for this one's
-    run(session, "python", "-m", "bench", *session.posargs, "--out", str(fresh))
+    words = [word for word in session.posargs if word not in partial]
+    run(session, "python", "-m", "bench", *words, "--out", str(fresh))
     if not (fresh / "report.json").exists():
         session.error("no report was written, so the baseline is the old one")
-    target = Path("reports", "baseline")
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(fresh / "report.json", target / "report.json")
-    session.log(f"written: {target / 'report.json'}")
+    run(session, "python", "-m", "bench.baseline", str(fresh), str(Path("reports", "baseline")), *partial)
 
 
 @nox.session
