@@ -25,6 +25,8 @@ __all__ = ["MakeEnvironment", "Requirements", "environment", "last_line"]
 
 _INSTALL_LIMIT_S = 600.0
 _LOOK_EVERY_S = 0.2
+_DYING_LIMIT_S = 1.0
+_DYING_LOOK_EVERY_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +99,30 @@ def _held(lock: Path) -> Iterator[None]:
 def _make(wanted: Requirements, home: Path, python: Path, is_stopped: Callable[[], bool]) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
+    temporary = home / "tmp"
     try:
+        temporary.mkdir()
         pins = home / "constraints.txt"
         pins.write_text("\n".join(wanted.constraints) + "\n", encoding="utf-8")
-        _install([wanted.interpreter, "-m", "venv", str(home)], "an environment could not be made", is_stopped)
+        _install(
+            [wanted.interpreter, "-m", "venv", str(home)], "an environment could not be made", temporary, is_stopped
+        )
         _install(
             [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
              "--constraint", str(pins), "--", *wanted.packages],
             f"{', '.join(wanted.packages)} could not be installed",
+            temporary,
             is_stopped,
         )  # fmt: skip
+        shutil.rmtree(temporary, ignore_errors=True)
         (home / "complete").touch()
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
 
 
-def _install(command: Sequence[str], what: str, is_stopped: Callable[[], bool]) -> None:
+def _install(command: Sequence[str], what: str, temporary: Path, is_stopped: Callable[[], bool]) -> None:
+    """Run ``command``, which has ``temporary`` for the files that it leaves behind when it is killed."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -121,6 +130,7 @@ def _install(command: Sequence[str], what: str, is_stopped: Callable[[], bool]) 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        env={**os.environ, "TMPDIR": str(temporary.resolve())},
         start_new_session=True,
     )
     printed, end_s = None, time.monotonic() + _INSTALL_LIMIT_S
@@ -134,12 +144,24 @@ def _install(command: Sequence[str], what: str, is_stopped: Callable[[], bool]) 
                 if time.monotonic() >= end_s:
                     raise RunError(f"{what}: pip had not ended after {_INSTALL_LIMIT_S:g} s.") from None
     finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill_group(process)
     if process.returncode:
         errors = [line for line in printed.splitlines() if line.startswith("ERROR")]
         raise RunError(f"{what}: {last_line(errors[-1] if errors else printed)}.")
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of it and of all that it started, and wait until none of them can write any more."""
+    end_s = time.monotonic() + _DYING_LIMIT_S
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end_s:
+            os.killpg(process.pid, 0)
+            time.sleep(_DYING_LOOK_EVERY_S)
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def last_line(text: str) -> str:

@@ -22,6 +22,7 @@ from bench.calibration import page
 from bench.calibration.pool import CHANGES, RIVALS, SAME, Pool, count_duels
 from bench.calibration.tally import Calibration
 from bench.checkouts import commit_of, requirements, worktrees
+from bench.children import Stopped
 from bench.duel import DuelSettings, Sampled, Sampler
 from bench.duel_report import DuelReport, Trio, Turns, answered, paired_test
 from bench.environments import Requirements, environment
@@ -363,6 +364,19 @@ def test_an_environment_is_made_once(tmp_path):
     (tmp_path / wanted.key).mkdir()
     (tmp_path / wanted.key / "complete").touch()
     assert environment(wanted, tmp_path) == tmp_path / wanted.key / "bin" / "python"
+
+
+def test_what_is_killed_while_it_makes_an_environment_leaves_nothing(tmp_path, monkeypatch):
+    temporary, folder, interpreter = tmp_path / "temporary", tmp_path / "environments", tmp_path / "python"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    interpreter.write_text('#!/bin/sh\n(while :; do : > "$TMPDIR/pip-$$"; sleep 0.01; done) & wait\n')
+    interpreter.chmod(0o755)
+    wanted = Requirements(packages=(), constraints=(), python="3", interpreter=str(interpreter))
+    with pytest.raises(Stopped):
+        environment(wanted, folder, lambda: any(tmp_path.rglob("pip-*")))
+    assert [path.name for path in folder.iterdir()] == [f"{wanted.key}.lock"]
+    assert list(temporary.iterdir()) == []
 
 
 # --- the calibration's own arithmetic -------------------------------------------------------------------------
