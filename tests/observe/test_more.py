@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+import ssl
 import sys
 
 import pytest
 
+from connprof.observe import observation as observation_module
 from connprof.observe import observe, recorder
 from connprof.observe.recorder import RECORDER
 
@@ -49,6 +52,32 @@ def test_a_name_that_was_forgotten_gives_way_to_the_address(monkeypatch, plain_s
         with socket.socket() as sock:
             sock.connect(address)
     assert set(observation.origins) == {f"old.example:{plain_server.port}", plain_server.origin}
+
+
+def test_peers_beyond_a_bound_are_one(monkeypatch, server, plain_server):
+    monkeypatch.setattr(observation_module, "_ORIGINS_MAX", 2)
+    context = ssl.create_default_context()
+    with observe() as observation, contextlib.ExitStack() as stack:
+        for _ in range(2):
+            socket.create_connection((HOST, plain_server.port)).close()
+        for _ in range(4):
+            unused = stack.enter_context(socket.socket())
+            unused.bind((HOST, 0))  # and nobody listens there
+            with socket.socket() as sock:
+                assert sock.connect_ex(unused.getsockname())
+        with socket.create_connection((HOST, server.port)) as sock, context.wrap_socket(sock, server_hostname=HOST):
+            pass
+        socket.create_connection((HOST, plain_server.port)).close()
+        found = observation.snapshot()["origins"]
+    names = [each["origin"] for each in found]
+    assert names[0] == plain_server.origin
+    assert names[2:] == ["…"]
+    counts = [each["counts"] for each in found]
+    assert [each["connections_count"] for each in counts] == [3, 0, 1]
+    assert [each["connections_failed_count"] for each in counts] == [0, 1, 3]
+    assert [each["handshakes_full_count"] for each in counts] == [0, 0, 1]
+    assert found[2]["alpn"] == {"none": 1}
+    assert observation.counts.connections_failed_count == 4
 
 
 def counts_of(observation):

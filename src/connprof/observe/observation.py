@@ -23,6 +23,7 @@ __all__ = ["EVENTS_MAX", "Bar", "Field", "HandshakeOutcome", "Observation"]
 
 EVENTS_MAX: Final = 20_000
 """How many events, and how many handshakes, a window keeps; counting goes on beyond."""
+_ORIGINS_MAX: Final = 1_000
 
 
 class Field:
@@ -123,12 +124,20 @@ class Observation:
             tally = self._sites[key] = [0] * Field.SIZE
         tally[field] += count
         if origin is not None:
-            tally = self._origins.get(origin)
-            if tally is None:
-                tally = self._origins[origin] = [0] * Field.SIZE
-            tally[field] += count
+            self._origin(origin)[field] += count
         elif field == Field.REQUESTS:
             self._requests_nowhere += count
+
+    def _bounded(self, origin: str) -> str:
+        """The name to count a peer under: from the thousandth on all others are one, ``…``."""
+        return origin if origin in self._origins or len(self._origins) < _ORIGINS_MAX else "…"
+
+    def _origin(self, origin: str) -> list[int]:
+        name = self._bounded(origin)
+        tally = self._origins.get(name)
+        if tally is None:
+            tally = self._origins[name] = [0] * Field.SIZE
+        return tally
 
     def unknown_now(self, connections: list[tuple[SiteKey, str]]) -> None:
         """Of the connections that are open: on which of them nothing known was sent so far, by line and peer."""
@@ -164,9 +173,10 @@ class Observation:
             costs = self._site_costs[key] = [0] * Expense.SIZE
         costs[expense] += spent_ns
         if origin is not None:
-            costs = self._origin_costs.get(origin)
+            name = self._bounded(origin)
+            costs = self._origin_costs.get(name)
             if costs is None:
-                costs = self._origin_costs[origin] = [0] * Expense.SIZE
+                costs = self._origin_costs[name] = [0] * Expense.SIZE
             costs[expense] += spent_ns
 
     def spend_on_context(self, cpu_ns: int, wall_ns: int, key: SiteKey) -> None:
@@ -176,16 +186,15 @@ class Observation:
 
     def agreed(self, origin: str, alpn: str | None) -> None:
         """Note what a handshake agreed on."""
-        protocols = self._alpn.get(origin)
+        name = self._bounded(origin)
+        protocols = self._alpn.get(name)
         if protocols is None:
-            protocols = self._alpn[origin] = {}
+            protocols = self._alpn[name] = {}
         protocols[alpn or "none"] = protocols.get(alpn or "none", 0) + 1
 
     def context_used(self, origin: str, loads_count: int) -> None:
         """A context has had its first handshake, with this peer."""
-        tally = self._origins.get(origin)
-        if tally is None:
-            tally = self._origins[origin] = [0] * Field.SIZE
+        tally = self._origin(origin)
         tally[Field.CONTEXTS] += 1
         tally[Field.CA_LOADS] += loads_count
 
