@@ -243,7 +243,9 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
         return
     code = "CP002" if group.shortcut else "CP001"
     name = f"{group.shortcut}()" if group.shortcut else group.kind
-    verb = "called" if group.shortcut else "made"
+    what = f"{name} {'called' if group.shortcut else 'made'} {_times(group.made_count, 'time')}"
+    if group.shortcut.startswith("urllib.request."):  # each redirect that a call follows has a connection of its own
+        what = f"{name} made {_times(group.made_count, 'connection')}"
     evidence = [
         ("clients made", f"{group.made_count:,}"),
         ("SSL contexts", f"{counts.contexts_count:,}"),
@@ -257,7 +259,7 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
     yield _finding(
         code,
         group,
-        f"{name} {verb} {_times(group.made_count, 'time')}, {_each(group, used_count)}",
+        f"{what}, {_each(group, used_count)}",
         evidence,
         cost=_price(group),
         leaves=_left(group, contexts_left, handshakes_left),

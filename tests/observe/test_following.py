@@ -548,7 +548,7 @@ def test_an_opener_that_is_kept_is_named(target):
     assert only(process_of(seen).clients).shortcut == "urllib.request.OpenerDirector.open"
     finding = only(profile_of(seen).findings)
     assert (finding.code, finding.what) == (
-        "CP002", "urllib.request.OpenerDirector.open() called 3 times, one request each",
+        "CP002", "urllib.request.OpenerDirector.open() made 3 connections, one request each",
     )  # fmt: skip
 
 
