@@ -189,9 +189,20 @@ def _finding(
     )
 
 
-def _peaks(group: ClientGroup) -> int:
-    """How many connections one shared client would have needed: as many as were open at once, at each origin."""
-    return sum(min(share.open_peak_count, share.handshakes_count) for share in group.origins if share.handshakes_count)
+def _needed(group: ClientGroup) -> int:
+    """How many connections one shared client would have needed: as many as were in use at once, at each origin.
+
+    And one more for each that could not be used again.
+    """
+    return sum(
+        min(share.open_peak_count if share.needed_count is None else share.needed_count, share.handshakes_count)
+        for share in group.origins
+    )
+
+
+def _spent(group: ClientGroup) -> int:
+    """Connections that no client could have kept."""
+    return sum(min(share.spent_count, share.handshakes_count) for share in group.origins)
 
 
 def _tried(counts: Counts) -> int:
@@ -254,6 +265,9 @@ def client_per_call(group: ClientGroup) -> Iterator[Finding]:
     ]
     if counts.handshakes_failed_count:
         evidence.insert(3, ("failed handshakes", f"{counts.handshakes_failed_count:,}"))
+    spent_count = _spent(group)
+    if spent_count:
+        evidence.append(("connections ended by the server, a timeout or an unread body", f"{spent_count:,}"))
     if group.gap_median_ns is not None:
         evidence.append(("median time between two", _seconds(group.gap_median_ns)))
     yield _finding(
@@ -295,9 +309,11 @@ def _is_split(group: ClientGroup) -> bool:
 def _kept(group: ClientGroup) -> tuple[int, int]:
     """How many contexts and handshakes there would be if clients were kept."""
     counts = group.counts
-    handshakes_left = min(counts.handshakes_count, max(_peaks(group), group.loops_count, _shared_contexts(group), 1))
+    handshakes_left = min(counts.handshakes_count, max(_needed(group), group.loops_count, _shared_contexts(group), 1))
     if _is_split(group):  # a connection to each origin in each thread
-        in_threads = sum(min(group.threads_count, share.handshakes_count) for share in group.origins)
+        in_threads = sum(
+            min(group.threads_count + share.spent_count, share.handshakes_count) for share in group.origins
+        )
         handshakes_left = max(handshakes_left, in_threads)
     if _is_sparse(group):
         handshakes_left = counts.handshakes_count
@@ -327,7 +343,8 @@ def _advice(code: str, group: ClientGroup) -> str:
     elif _is_sparse(group):
         advice = "Share one SSL context: calls are so far apart that no connection would be kept for the next one."
     failed = " Handshakes that failed would fail as well." if group.counts.handshakes_failed_count else ""
-    return f"{advice}{failed}"
+    spent = " Connections that were ended before their client was cannot be kept by it either." if _spent(group) else ""
+    return f"{advice}{failed}{spent}"
 
 
 _ADVICE: Final = {
@@ -376,7 +393,9 @@ def context_per_client(group: ClientGroup) -> Iterator[Finding]:
         return
     contexts_left = max(1, counts.contexts_count // group.made_count)
     costs = group.costs
-    needless_count = counts.handshakes_count - _kept(group)[1] if group.alive_peak_count * 2 <= group.made_count else 0
+    # Those that are dropped, and not closed, live on for as long as the garbage collector leaves them.
+    is_in_turn = group.alive_peak_count * 2 <= group.made_count or group.dropped_count * 2 > group.made_count
+    needless_count = counts.handshakes_count - _kept(group)[1] if is_in_turn else 0
     kept = f"{group.alive_peak_count:,} of them at once" if group.alive_peak_count > 1 else "one after another"
     yield _finding(
         "CP008",

@@ -146,6 +146,11 @@ class OriginShare(msgspec.Struct, frozen=True, kw_only=True):
     requests_count: int
     open_peak_count: int
     """Connections of the group that were open at once at the most."""
+    needed_count: int | None = None
+    """Connections over TLS that one client for all would have opened: each goes to the next call as soon as the last
+    one is over, unless it was spent, or idle for longer than it is kept. ``None`` where none was followed."""
+    spent_count: int = 0
+    """Those that the peer, a timeout or an unread body ended before their client was closed or gone."""
 
 
 class GivenContexts(msgspec.Struct, frozen=True, kw_only=True):

@@ -385,7 +385,7 @@ def aiohttp_dropped(original: Any) -> Any:
         if RECORDER.windows and getattr(self, "_connection", None) is not None:
             carried = getattr(self, "_connprof_call", None)
             if carried is not None:
-                RECORDER.response_dropped(carried.client, carried.lines)
+                RECORDER.response_dropped(carried)
         return original(self, *args, **kwargs)
 
     return __del__
@@ -526,14 +526,15 @@ CLIENTS: Final = (
     ("niquests.sessions", "Session", Kind("niquests", "niquests.Session", False, False), _requests_facts, ("close",)),
     ("niquests.async_session", "AsyncSession", Kind("niquests", "niquests.AsyncSession", True, False),
      _requests_facts, ("close", "__aexit__")),
-    ("aiohttp.client", "ClientSession", Kind("aiohttp", "aiohttp.ClientSession", True, False), _aiohttp_facts,
+    ("aiohttp.client", "ClientSession", Kind("aiohttp", "aiohttp.ClientSession", True, False, True), _aiohttp_facts,
      ("close",)),
     ("urllib3.poolmanager", "PoolManager", Kind("urllib3", "urllib3.PoolManager", False, False), _urllib3_facts,
      ("clear",)),
     ("urllib3.connectionpool", "HTTPConnectionPool", Kind("urllib3", "urllib3.HTTPConnectionPool", False, False),
      _no_facts, ("close",)),
-    ("http.client", "HTTPConnection", Kind("http", "http.client.HTTPConnection", False, True), _no_facts, ("close",)),
-    ("http.client", "HTTPSConnection", Kind("http", "http.client.HTTPSConnection", False, True), _no_facts, ()),
+    ("http.client", "HTTPConnection", Kind("http", "http.client.HTTPConnection", False, True, True), _no_facts,
+     ("close",)),
+    ("http.client", "HTTPSConnection", Kind("http", "http.client.HTTPSConnection", False, True, True), _no_facts, ()),
     ("botocore.httpsession", "URLLib3Session", Kind("botocore", "botocore.httpsession.URLLib3Session", False, False),
      _no_facts, ("close",)),
 )  # fmt: skip

@@ -8,6 +8,7 @@ all windows that were open when it was made. Nothing here locks: the recorder do
 from __future__ import annotations
 
 from collections import Counter
+from heapq import heappop, heappush
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -33,6 +34,7 @@ __all__ = [
     "Kind",
     "Share",
     "Story",
+    "Use",
     "chains_of",
     "idle",
 ]
@@ -43,6 +45,7 @@ CHAINS_MAX: Final = 5
 _CHAINS_KEPT_MAX: Final = 200
 _ORIGINS_MAX: Final = 1_000
 _MADE_KEPT_MAX: Final = 4_096
+_USES_KEPT_MAX: Final = 4_096
 _UNREAD_SITES_MAX: Final = 20
 _CLIENT_SITES_MAX: Final = 200
 _CLOSED_EARLY_COUNT: Final = 3
@@ -77,12 +80,14 @@ class Kind(NamedTuple):
         name: as it is called in code, ``httpx.AsyncClient``.
         is_async: whether it belongs to an event loop.
         is_thread_bound: whether its library does not promise that threads may share it.
+        is_read_later: whether bodies are read after the method that sends has returned, where nobody sees it.
     """
 
     library: str
     name: str
     is_async: bool
     is_thread_bound: bool
+    is_read_later: bool = False
 
 
 class Pacing:
@@ -105,23 +110,102 @@ class Pacing:
 
     @property
     def gap_median_ns(self) -> int | None:
-        times = self._times
+        times = sorted(self._times)  # threads may tell of theirs later than of others' after them
         if len(times) < 2:  # noqa: PLR2004 - a gap needs two
             return None
         return round(median([late - early for early, late in pairwise(times)]) / self._stride)
 
     @property
     def half_ns(self) -> int:
-        return self._times[len(self._times) // 2] if self._times else 0
+        return sorted(self._times)[len(self._times) // 2] if self._times else 0
+
+
+class Use(NamedTuple):
+    """A connection over TLS, while calls of its client needed it.
+
+    Attributes:
+        start_ns: its connect, or the making of a client that was made for the call.
+        end_ns: its last call's end. That of the connection may be much later, where nobody closes the client.
+        is_spent: whether the peer, a timeout or an unread body ended it: no later call could have had it.
+        is_multiplexed: whether it carried calls beside each other, and would have carried other clients' as well.
+    """
+
+    start_ns: int
+    end_ns: int
+    is_spent: bool
+    is_multiplexed: bool
+
+
+class Replay:
+    """The connections of one client for all, at one origin, had calls come and gone as they did."""
+
+    __slots__ = ("idle", "is_up", "opened")
+
+    def __init__(self) -> None:
+        self.idle: list[int] = []  # since when each has been
+        self.is_up = False  # the one that carries everything
+        self.opened = 0
+
+    def copy(self) -> Replay:
+        """One that can be played on."""
+        other = Replay()
+        other.idle, other.is_up, other.opened = self.idle.copy(), self.is_up, self.opened
+        return other
+
+    def play(self, uses: Iterable[Use], expiry_ns: int | None, limit: int | None) -> None:
+        """Go through uses, which are all over then."""
+        alone: list[tuple[int, bool]] = []
+        together: list[tuple[int, bool]] = []
+        for use in sorted(uses):
+            if use.is_multiplexed:
+                while together and together[0][0] <= use.start_ns:
+                    self.is_up = not heappop(together)[1] and self.is_up
+                self.opened += not self.is_up
+                self.is_up = True
+                heappush(together, (use.end_ns, use.is_spent))
+                continue
+            while alone and alone[0][0] <= use.start_ns:
+                self._over(*heappop(alone), limit)
+            if self.idle and expiry_ns is not None and use.start_ns - self.idle[-1] > expiry_ns:
+                self.idle.clear()
+            if self.idle:
+                self.idle.pop()
+            else:
+                self.opened += 1
+            heappush(alone, (use.end_ns, use.is_spent))
+        while alone:
+            self._over(*heappop(alone), limit)
+        while together:
+            self.is_up = not heappop(together)[1] and self.is_up
+
+    def _over(self, end_ns: int, is_spent: bool, limit: int | None) -> None:
+        if not is_spent and (limit is None or len(self.idle) < limit):
+            self.idle.append(end_ns)
 
 
 class Share:
     """One origin's part in a group."""
 
-    __slots__ = ("connections", "handshakes", "open_now", "open_peak", "requests")
+    __slots__ = ("_replay", "_uses", "connections", "handshakes", "open_now", "open_peak", "requests", "spent")
 
     def __init__(self) -> None:
-        self.connections = self.handshakes = self.requests = self.open_now = self.open_peak = 0
+        self.connections = self.handshakes = self.requests = self.open_now = self.open_peak = self.spent = 0
+        self._uses: list[Use] = []
+        self._replay = Replay()
+
+    def used(self, use: Use, group: ClientGroup) -> None:
+        """A connection is over."""
+        self.spent += use.is_spent
+        self._uses.append(use)
+        if len(self._uses) > _USES_KEPT_MAX:
+            self._replay.play(self._uses, group.expiry_ns, group.keepalive_limit)
+            self._uses.clear()
+
+    def needed(self, living: Iterable[Use], group: ClientGroup) -> int | None:
+        """How many connections one client for all would have opened; ``None`` where none was followed."""
+        replay = self._replay.copy()
+        replay.play((*self._uses, *living), group.expiry_ns, group.keepalive_limit)
+        return replay.opened or None
 
 
 class ClientGroup:
@@ -269,10 +353,12 @@ class Client:
 
     __slots__ = (
         "_uses",
+        "built_ns",
         "calls",
         "closed",
         "closed_early",
         "closed_early_count",
+        "closed_ns",
         "contexts",
         "cookie_callers",
         "cookie_names",
@@ -312,7 +398,8 @@ class Client:
         self.kind = kind
         self.sites = sites
         self.groups = groups
-        self.made_ns = made_ns
+        self.made_ns = self.built_ns = made_ns
+        self.closed_ns = 0
         self.owner: ref[Any] | None = None
         self.is_bound = kind.is_async or kind.is_thread_bound
         self.calls = self.in_flight = self.wire_requests = self.contexts = 0
@@ -360,11 +447,12 @@ class Client:
                 group.keepalive_limit = self.keepalive_limit
             add_chain(group.chains, chain)
 
-    def closing(self) -> None:
+    def closing(self, now_ns: int) -> None:
         """Its user closes it."""
         if self.closed or self.died:
             return
         self.closed = self.is_watched = True
+        self.closed_ns = now_ns
         for group in self.groups:
             group.closed += 1
             group.alive -= 1
@@ -499,6 +587,19 @@ class Client:
         self.open_at[origin] = self.open_at.get(origin, 0) - 1
         for group in self.groups:
             group.share(origin).open_now -= 1
+
+    def is_over(self) -> bool:
+        """Whether nobody can use it any more, which the garbage collector may not have told yet."""
+        return self.closed or self.died or self.owner is None or self.owner() is None
+
+    def needed_from(self, start_ns: int) -> int:
+        """From when on a connection of its was needed: its making is a part of the call for which it was made."""
+        return self.made_ns if start_ns - self.built_ns < self.built_ns - self.made_ns else start_ns
+
+    def used(self, origin: str, use: Use) -> None:
+        """One of its connections is over."""
+        for group in self.groups:
+            group.share(origin).used(use, group)
 
     def open_count(self, origin: str) -> int:
         """How many connections are open now of those that share a limit with this origin's."""

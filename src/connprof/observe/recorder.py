@@ -32,7 +32,7 @@ from connprof.observe.originals import (
     socket_class,
     thread_id,
 )
-from connprof.observe.owners import NO_PLACE, Client, Context, Expense, idle
+from connprof.observe.owners import NO_PLACE, Client, Context, Expense, Use, idle
 from connprof.observe.sites import (
     BY_TASK,
     CARRIED,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from connprof.observe.figures import Certainty
-    from connprof.observe.owners import Kind
+    from connprof.observe.owners import ClientGroup, Kind, Story
     from connprof.observe.sites import Location, Spot
 
 __all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
@@ -100,6 +100,7 @@ class _Connection:
         "died_ns",
         "fd",
         "handshake",
+        "is_left",
         "last_ns",
         "opened_ns",
         "origin",
@@ -125,6 +126,7 @@ class _Connection:
         self.client: Client | None = None
         self.requests = 0
         self.last_ns = self.opened_ns = start_ns
+        self.is_left = False  # a response on it was given up, or closed, before it was read
 
     @property
     def is_unknown(self) -> bool:
@@ -140,12 +142,13 @@ class _Connection:
 class _Handshake:
     """A TLS object on the client's side, from its first ``do_handshake`` on."""
 
-    __slots__ = ("client", "context", "cpu_ns", "died_ns", "done", "failed", "origin", "owner", "sites", "start_ns")
+    __slots__ = ("alpn", "client", "context", "cpu_ns", "died_ns", "done", "failed", "origin", "owner", "sites", "start_ns")
 
     def __init__(self, origin: str, sites: Sites, start_ns: int, *, done: bool) -> None:
         self.client: Client | None = None
         self.context: Context | None = None
         self.cpu_ns = 0
+        self.alpn: str | None = None
         self.origin = origin
         self.sites = sites
         self.start_ns = start_ns
@@ -202,6 +205,9 @@ class Recorder:
             self._tell_requests()
             observation.idle_at_end = idle(*self.living())
             story = observation.story
+            for (group, origin), uses in self.living_uses(story).items():
+                for use in uses:
+                    group.share(origin).used(use, group)
             for client in list(self.clients.values()):
                 client.groups = [group for group in client.groups if group.story is not story]
             for context in list(self._contexts.values()):
@@ -638,6 +644,7 @@ class Recorder:
         if owner is None:
             return
         client = making.client
+        client.built_ns = now_ns()
         try:
             facts(owner, client)
         except Exception as error:  # noqa: BLE001 - a library's insides may have changed: it is followed all the same
@@ -665,7 +672,7 @@ class Recorder:
         if client is None or client.owner is None or client.owner() is not owner:
             return
         with self.lock:
-            client.closing()
+            client.closing(now_ns())
             self._give_up_responses(client)
 
     def _is_at_home(self, client: Client) -> None:
@@ -775,17 +782,18 @@ class Recorder:
         kept = client.responses
         if kept is None:
             kept = client.responses = {}
-        lock, open_now = self.lock, self.open_responses
+        lock, open_now, connection = self.lock, self.open_responses, call.connection
 
         def died(reference: ref[Any]) -> None:
             if kept.get(identity, (None,))[0] is reference:
                 del kept[identity]
                 open_now.pop(identity, None)
                 with lock:
+                    _leave(connection)
                     client.unread(sites)
 
         reference = ref(response, died)
-        kept[identity] = (reference, sites)
+        kept[identity] = (reference, sites, connection)
         open_now[identity] = (reference, client)
 
     def response_closed(self, response: Any) -> None:
@@ -795,6 +803,8 @@ class Recorder:
             if found is not None and found[0]() is response:
                 del self.open_responses[id(response)]
                 left = None if found[1].responses is None else found[1].responses.pop(id(response), None)
+                if left is not None and left[2] is not None:
+                    left[2].last_ns = now_ns()
                 if left is not None and _costs_its_connection(response):
                     with self.lock:
                         found[1].closed_unread(left[1])
@@ -804,8 +814,9 @@ class Recorder:
     def _give_up_responses(self, client: Client) -> None:
         """The client is closed, or the window ends: what is open now was neither read nor closed in time."""
         kept, client.responses = client.responses, None
-        for identity, (_reference, sites) in (kept or {}).items():
+        for identity, (_reference, sites, connection) in (kept or {}).items():
             self.open_responses.pop(identity, None)
+            _leave(connection)
             client.unread(sites)
         if kept:
             kept.clear()
@@ -817,16 +828,17 @@ class Recorder:
                 self._give_up_responses(client)
 
     @guarded
-    def response_dropped(self, sites_of: Client | None, lines: Lines) -> None:
+    def response_dropped(self, call: Carried) -> None:
         """A library has found a response of its own that nobody read, as it was collected."""
-        if sites_of is None:
+        if call.client is None:
             return
         sites = {
-            window.story: UNKNOWN if (found := pick(lines, window.finder)) is None else (*found, "stack")
+            window.story: UNKNOWN if (found := pick(call.lines, window.finder)) is None else (*found, "stack")
             for window in self.windows
         }
         with self.lock:
-            sites_of.unread(sites)
+            _leave(call.connection)
+            call.client.unread(sites)
 
     def living(self) -> tuple[list[Client], list[Context]]:
         """All clients and contexts that live now; the lock is held."""
@@ -1130,14 +1142,34 @@ class Recorder:
         with self.lock:
             open_count = client.open_count(connection.origin)
             client.disconnected(connection.origin)
-            if client.closed or client.died or not connection.requests:
-                return
-            idle_ns = end_ns - max(connection.last_ns, connection.start_ns)
-            expiry_ns, limit = client.expiry_ns, client.keepalive_limit
-            if idle_ns >= (_IDLE_NS if expiry_ns is None else min(expiry_ns, _IDLE_NS)):
-                client.expired.setdefault(connection.origin, []).append(idle_ns)
-            elif limit is not None and open_count > limit:
-                client.overflowed[connection.origin] = client.overflowed.get(connection.origin, 0) + 1
+            is_spent = connection.is_left
+            if not client.is_over() and connection.requests:
+                idle_ns = end_ns - max(connection.last_ns, connection.start_ns)
+                expiry_ns, limit = client.expiry_ns, client.keepalive_limit
+                if idle_ns >= (_IDLE_NS if expiry_ns is None else min(expiry_ns, _IDLE_NS)) and not _is_used(
+                    connection
+                ):
+                    client.expired.setdefault(connection.origin, []).append(idle_ns)
+                elif limit is not None and open_count > limit:
+                    client.overflowed[connection.origin] = client.overflowed.get(connection.origin, 0) + 1
+                else:  # its client goes on without it
+                    is_spent = True
+            if connection.requests and connection.handshake is not None:
+                use = _use_of(connection, connection.handshake, client, end_ns, is_spent=is_spent)
+                client.used(connection.handshake.origin, use)
+
+    def living_uses(self, story: Story) -> dict[tuple[ClientGroup, str], list[Use]]:
+        """Of the connections that are open now: how they were used, by group and origin; the lock is held."""
+        uses: dict[tuple[ClientGroup, str], list[Use]] = {}
+        for connection in list(self._connections.values()):
+            client, handshake = connection.client, connection.handshake
+            if client is None or handshake is None or not connection.requests:
+                continue
+            for group in client.groups:
+                if group.story is story:
+                    use = _use_of(connection, handshake, client, now_ns(), is_spent=connection.is_left)
+                    uses.setdefault((group, handshake.origin), []).append(use)
+        return uses
 
     def settle(self) -> None:
         """Learn what can be learnt by now: of dropped objects, and of connects that nobody asked about."""
@@ -1311,6 +1343,7 @@ class Recorder:
             if handshake.done:
                 return
             handshake.done = True
+            handshake.alpn = outcome.alpn
             succeeded = field != Field.FAILED
             handshake.failed = not succeeded
             wall_ns = end_ns - handshake.start_ns
@@ -1509,6 +1542,32 @@ def _file_number(candidate: Any, depth: int) -> int | None:
     if hasattr(candidate, "getpeername") and hasattr(candidate, "fileno"):
         return int(candidate.fileno())
     return None
+
+
+def _leave(connection: _Connection | None) -> None:
+    """A response that came over it was given up unread."""
+    if connection is not None:
+        connection.is_left = True
+
+
+def _is_used(connection: _Connection) -> bool:
+    """Whether the running code belongs to a call that has sent its request over this connection."""
+    carried = CARRIED.get()
+    return carried is not None and carried.live and carried.connection is connection
+
+
+def _use_of(connection: _Connection, handshake: _Handshake, client: Client, end_ns: int, *, is_spent: bool) -> Use:
+    """From when to when a connection that ends now was needed."""
+    if client.kind.is_read_later and (client.closed or not client.kind.is_async):
+        end_ns = client.closed_ns if client.closed else end_ns
+    elif not is_spent and not client.in_flight:
+        end_ns = min(end_ns, connection.last_ns)
+    return Use(
+        client.needed_from(connection.start_ns),
+        end_ns,
+        is_spent,
+        is_multiplexed=client.http2 and handshake.alpn == "h2",
+    )
 
 
 def _client_of(connection: _Connection | None) -> Client | None:

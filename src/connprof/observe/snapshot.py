@@ -15,7 +15,7 @@ from connprof.observe.sites import BY_TASK, TYPED
 
 if TYPE_CHECKING:
     from connprof.observe.observation import Observation
-    from connprof.observe.owners import Chains, ClientGroup, ContextGroup
+    from connprof.observe.owners import Chains, ClientGroup, ContextGroup, Use
     from connprof.observe.sites import Location, SiteKey
 
 __all__ = ["PROCESS_SCHEMA", "snapshot"]
@@ -34,6 +34,7 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
         RECORDER.give_up_responses()
     with RECORDER.lock:
         latest_ns = now_ns() if window.ended_ns is None else window.ended_ns
+        uses = RECORDER.living_uses(window.story)
         idle_clients, idle_contexts = window.idle_at_end or idle(*RECORDER.living())
         return {
             "schema": PROCESS_SCHEMA,
@@ -52,7 +53,7 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
             "sites": [_site(window, key) for key in window.site_keys()],
             "origins": [_origin(window, origin) for origin in window.origin_names()],
             "clients": [
-                _clients(window, group, idle_clients.get(group, 0))
+                _clients(window, group, idle_clients.get(group, 0), uses)
                 for group in window.story.clients.values()
                 if group.made or group.second_process
             ],
@@ -109,7 +110,9 @@ def _origin(window: Observation, origin: str) -> dict[str, Any]:
     }
 
 
-def _clients(window: Observation, group: ClientGroup, idle_count: int) -> dict[str, Any]:
+def _clients(
+    window: Observation, group: ClientGroup, idle_count: int, uses: dict[tuple[ClientGroup, str], list[Use]]
+) -> dict[str, Any]:
     counts = window.tally_counts(group.counts)
     counts["requests_count"] = group.counts[Field.REQUESTS]
     return {
@@ -142,6 +145,8 @@ def _clients(window: Observation, group: ClientGroup, idle_count: int) -> dict[s
                 "handshakes_count": share.handshakes,
                 "requests_count": share.requests,
                 "open_peak_count": share.open_peak,
+                "needed_count": share.needed(uses.get((group, origin), ()), group),
+                "spent_count": share.spent + sum(use.is_spent for use in uses.get((group, origin), ())),
             }
             for origin, share in group.shares.items()
         ],
