@@ -491,6 +491,9 @@ def response_not_closed(group: ClientGroup) -> Iterator[Finding]:
     """CP011: responses were dropped, left open, or closed, without having been read."""
     if group.unread_count:
         kept = min(group.unread_count, max(group.counts.handshakes_count - _origins_count(group), 0))
+        fix = BY_CODE["CP011"].fix
+        if _is_per_call(group):
+            fix = f"{fix} And keep the client: that of one call has no next one to which the connection could go."
         yield _finding(
             "CP011",
             group,
@@ -501,6 +504,7 @@ def response_not_closed(group: ClientGroup) -> Iterator[Finding]:
                 ("TLS handshakes", f"{group.counts.handshakes_count:,}"),
             ),
             cost=_handshakes_only(group, kept),
+            fix=fix,
             leaves=_handshakes_only(group, 0),
             related=group.unread_sites,
         )

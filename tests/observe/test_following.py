@@ -409,6 +409,84 @@ def test_http2_asked_for(target):
     assert codes(seen) == {"CP015"}
 
 
+# --- what one client for all would have needed ---------------------------------------------------------------
+
+
+def needed(observation):
+    share = only(only(process_of(observation).clients).origins)
+    return share.handshakes_count, share.needed_count, share.spent_count
+
+
+def test_clients_that_nobody_closes_need_no_more_than_their_calls_do(target):
+    kept = []
+
+    def call():
+        kept.append(httpx.Client())
+        return kept[-1].get(target.url(OK))
+
+    with observe() as seen:
+        for _ in range(5):
+            call()
+        running = needed(seen)
+    assert running == needed(seen) == (5, 1, 0)
+    assert only(only(process_of(seen).clients).origins).open_peak_count == 5
+    for client in kept:
+        client.close()
+
+
+@pytest.mark.parametrize(("http2", "count"), [(False, 3), (True, 1)])
+def test_calls_beside_each_other_need_a_connection_each_unless_it_carries_all(monkeypatch, http2, count):
+    async def call(url):
+        async with httpx.AsyncClient(http2=http2) as client:
+            await client.get(url)
+
+    async def main(target):
+        for number in range(2):
+            await asyncio.gather(*(call(target.url(f"/gate/3/needed-{number}")) for _ in range(3)))
+
+    with serve(http_version="2" if http2 else "1.1") as server:
+        monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
+        with observe() as seen:
+            asyncio.run(main(server.target))
+    assert needed(seen) == (6, count, 0)
+
+
+def timed_out(client, target):
+    with pytest.raises(httpx.ReadTimeout):
+        client.get(target.url("/delay/2000"), timeout=httpx.Timeout(10, read=0.05))
+
+
+def half_read(client, target):
+    with client.stream("GET", target.url("/bytes/100000")) as response:
+        next(response.iter_raw(10))
+
+
+def left_unread(client, target):
+    client.send(client.build_request("GET", target.url("/bytes/100000")), stream=True)
+
+
+def sent_away(client, target):
+    client.get(target.url("/close"))
+
+
+@pytest.mark.parametrize("call", [timed_out, half_read, left_unread, sent_away])
+def test_connections_that_are_ended_can_be_kept_by_nobody(target, call):
+    with observe() as seen:
+        for _ in range(4):
+            with httpx.Client() as client:
+                call(client, target)
+    assert needed(seen) == (4, 4, 4)
+
+
+def test_a_connection_that_a_long_call_ends_was_not_idle(target):
+    limits = httpx.Limits(keepalive_expiry=0.05)
+    with observe() as seen, httpx.Client(limits=limits) as client:
+        for _ in range(2):
+            with pytest.raises(httpx.ReadTimeout):
+                client.get(target.url("/delay/2000"), timeout=httpx.Timeout(10, read=0.1))
+    assert only(process_of(seen).clients).expired_count == 0
+
+
 # --- whose cookies ------------------------------------------------------------------------------------------
 
 SET = "/cookies/set?session=1"

@@ -173,6 +173,50 @@ def test_a_burst_is_over_at_the_end(alive, code):
     assert set(found(clients(40, alive_peak_count=40, alive_count=alive, closed_count=40 - alive))) == {code}
 
 
+def of_origin(made, **changed):
+    return OriginShare(
+        origin="api:443",
+        connections_count=made,
+        handshakes_count=made,
+        requests_count=made,
+        open_peak_count=9,
+        **changed,
+    )
+
+
+def test_what_lingers_is_not_what_one_client_needs():
+    finding = found(clients(40, origins=(of_origin(40, needed_count=2),)))["CP001"]
+    assert (finding.leaves.handshakes_count, finding.leaves.connections_count) == (2, 2)
+
+
+def test_connections_that_were_ended_are_left_over_and_told():
+    finding = found(clients(40, origins=(of_origin(40, needed_count=31, spent_count=30),)))["CP001"]
+    assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (1, 31)
+    assert ("connections ended by the server, a timeout or an unread body", "30") in finding.evidence
+    assert "cannot be kept" in finding.fix
+
+
+def test_nothing_is_saved_where_each_connection_has_a_context_and_is_ended():
+    kind = {"library": "requests", "kind": "requests.Session", "shortcut": "requests.get"}
+    assert not found(clients(40, **kind, origins=(of_origin(40, needed_count=40, spent_count=40),)))
+
+
+@pytest.mark.parametrize(("dropped", "said"), [(0, False), (4, True)])
+def test_what_one_client_saves_where_nobody_closes_them(dropped, said):
+    finding = found(
+        clients(
+            4,
+            counts={"requests_count": 20},
+            used_once_count=0,
+            alive_peak_count=4,
+            dropped_count=dropped,
+            closed_count=4 - dropped,
+            origins=(of_origin(4, needed_count=1),),
+        )
+    )["CP008"]
+    assert ("would save 3 handshakes as well" in finding.fix) == said
+
+
 def test_clients_that_are_held_together_and_used_again_are_no_burst():
     held = clients(3, alive_peak_count=3, used_once_count=0, counts={"requests_count": 6})
     assert set(found(held)) == {"CP008"}

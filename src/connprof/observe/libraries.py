@@ -269,6 +269,27 @@ def closer(original: Any) -> Any:
     return closing
 
 
+def aiohttp_closer(original: Any) -> Any:
+    """``ClientSession.close``: what its connector keeps could be used again, and nothing else."""
+
+    @functools.wraps(original)
+    async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if RECORDER.windows:
+            RECORDER.client_closing(self, _kept_by_aiohttp)
+        return await original(self, *args, **kwargs)
+
+    return close
+
+
+def _kept_by_aiohttp(owner: Any) -> set[int] | None:
+    try:
+        pools = owner.connector._conns.values()  # noqa: SLF001 - what it keeps has no public name
+        transports = [each[0].transport for pool in pools for each in pool]
+        return {each.get_extra_info("socket").fileno() for each in transports if each is not None}
+    except (AttributeError, LookupError, TypeError):
+        return None
+
+
 def _seconds_ns(seconds: Any) -> int | None:
     return None if seconds is None else round(float(seconds) * 1e9)
 
@@ -527,7 +548,7 @@ CLIENTS: Final = (
     ("niquests.async_session", "AsyncSession", Kind("niquests", "niquests.AsyncSession", True, False),
      _requests_facts, ("close", "__aexit__")),
     ("aiohttp.client", "ClientSession", Kind("aiohttp", "aiohttp.ClientSession", True, False, True), _aiohttp_facts,
-     ("close",)),
+     ()),
     ("urllib3.poolmanager", "PoolManager", Kind("urllib3", "urllib3.PoolManager", False, False), _urllib3_facts,
      ("clear",)),
     ("urllib3.connectionpool", "HTTPConnectionPool", Kind("urllib3", "urllib3.HTTPConnectionPool", False, False),
@@ -563,6 +584,7 @@ OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("uvloop", "Loop.getaddrinfo", uvloop_getaddrinfo),
     ("uvloop", "Loop.run_until_complete", loop_barrier_for),
     ("uvloop", "Loop.run_forever", loop_barrier_for),
+    ("aiohttp.client", "ClientSession.close", aiohttp_closer),
     ("aiohttp.client_reqrep", "ClientRequest.update_cookies", aiohttp_sends_cookies),
     ("aiohttp.client_reqrep", "ClientResponse.__del__", aiohttp_dropped),
 )

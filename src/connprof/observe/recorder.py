@@ -666,13 +666,21 @@ class Recorder:
             client.made(self._chains(client.groups, frame))
 
     @guarded
-    def client_closing(self, owner: Any) -> None:
-        """A client is about to be closed by its user."""
+    def client_closing(self, owner: Any, kept: Callable[[Any], set[int] | None] | None = None) -> None:
+        """A client is about to be closed by its user; ``kept`` are the file numbers of what its next call could use.
+
+        For libraries that close a connection some time after they have given it up.
+        """
         client = self.clients.get(id(owner))
         if client is None or client.owner is None or client.owner() is not owner:
             return
         with self.lock:
             client.closing(now_ns())
+            numbers = None if kept is None else kept(owner)
+            if numbers is not None:
+                for connection in list(self._connections.values()):
+                    if connection.client is client and connection.fd not in numbers:
+                        _leave(connection)
             self._give_up_responses(client)
 
     def _is_at_home(self, client: Client) -> None:
