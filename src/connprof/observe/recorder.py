@@ -142,7 +142,19 @@ class _Connection:
 class _Handshake:
     """A TLS object on the client's side, from its first ``do_handshake`` on."""
 
-    __slots__ = ("alpn", "client", "context", "cpu_ns", "died_ns", "done", "failed", "origin", "owner", "sites", "start_ns")
+    __slots__ = (
+        "alpn",
+        "client",
+        "context",
+        "cpu_ns",
+        "died_ns",
+        "done",
+        "failed",
+        "origin",
+        "owner",
+        "sites",
+        "start_ns",
+    )
 
     def __init__(self, origin: str, sites: Sites, start_ns: int, *, done: bool) -> None:
         self.client: Client | None = None
@@ -1569,7 +1581,8 @@ def _use_of(connection: _Connection, handshake: _Handshake, client: Client, end_
     if client.kind.is_read_later and (client.closed or not client.kind.is_async):
         end_ns = client.closed_ns if client.closed else end_ns
     elif not is_spent and not client.in_flight:
-        end_ns = min(end_ns, connection.last_ns)
+        # A call that went on to another connection, as redirects do, has told the end of that one alone.
+        end_ns = min(end_ns, connection.last_ns if connection.last_ns > connection.start_ns else client.last_ns)
     return Use(
         client.needed_from(connection.start_ns),
         end_ns,
