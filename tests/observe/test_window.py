@@ -390,6 +390,49 @@ def test_libraries_imported_before_and_in_the_window(plain_server, early):
     assert printed == "1"
 
 
+@pytest.mark.parametrize(
+    "again", ["importlib.reload(http.client)", "del sys.modules['http.client']; import http.client"]
+)
+def test_libraries_that_are_executed_again_are_followed_again(plain_server, again):
+    printed = run_python(f"""
+        import http.client, importlib, sys
+        from connprof.observe import observe, window
+        def get():
+            connection = http.client.HTTPConnection("127.0.0.1", {plain_server.port})
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            connection.close()
+        with observe() as observation:
+            get()
+            {again}
+            get()
+            window._LIFECYCLE._module_arrived(http.client, True)  # a reload that its classes outlive
+            get()
+        assert not observation.errors.errors_count, observation.errors
+        assert not hasattr(http.client.HTTPConnection.request, "__wrapped__")
+        (group,) = [each for each in observation.snapshot()["clients"] if "HTTPConnection" in each["kind"]]
+        print(observation.counts.requests_count, group["made_count"], *observation.blind_spots)
+    """)
+    assert printed == "3 3"
+
+
+@pytest.mark.parametrize("name", ["socket", "ssl"])
+def test_a_reload_of_the_standard_library_is_said(name):
+    printed = run_python(f"""
+        import importlib, ssl, socket
+        from connprof.observe import observe
+        with observe() as observation:
+            assert observation.snapshot()["blind_spots"] == []
+            importlib.reload({name})
+            assert len(observation.snapshot()["blind_spots"]) == 1
+        with observe() as later:
+            pass
+        assert not observation.errors.errors_count, observation.errors
+        print(*observation.blind_spots, later.blind_spots)
+    """)
+    assert printed == f"{name} was reloaded: whatever its new classes and functions did is not in these counts. ()"
+
+
 def test_library_imported_in_the_window_makes_requests_known_to_be_none():
     printed = run_python("""
         from connprof.observe import observe

@@ -14,7 +14,9 @@ __all__ = ["ImportHooks"]
 
 
 class ImportHooks:
-    """Calls ``apply(module, late)`` once for each wanted module; late is one imported after the start.
+    """Calls ``apply(module, late)`` for each wanted module; late is one that is executed after the start.
+
+    One that is reloaded, or imported anew, is executed again, and ``apply`` is called again.
 
     A finder stands first on ``sys.meta_path``. It finds nothing itself: it lets the others find a wanted
     module, and gives that one module's loader a short-lived ``exec_module`` that calls us afterwards. The
@@ -22,6 +24,7 @@ class ImportHooks:
 
     Args:
         names: modules that are wanted.
+        again: modules of which only a later execution is wanted, because they are always there.
         apply: called with a module, and whether it was imported late.
         note_error: called with a place and an exception when a loader cannot be followed.
     """
@@ -31,14 +34,16 @@ class ImportHooks:
         names: Sequence[str],
         apply: Callable[[ModuleType, bool], None],
         note_error: Callable[[str, BaseException], None],
+        again: Sequence[str] = (),
     ) -> None:
-        self._waiting = set(names)
+        self._names = frozenset(names)
+        self._waiting = self._names.union(again)
         self._apply = apply
         self._note_error = note_error
 
     def install(self) -> None:
         """Serve the modules that are there, and wait for the others."""
-        for name in sorted(self._waiting):
+        for name in sorted(self._names):
             module = sys.modules.get(name)
             if module is not None and not _is_initializing(module):
                 self._serve(module, name, late=False)
@@ -46,7 +51,7 @@ class ImportHooks:
 
     def uninstall(self) -> None:
         """Wait no longer."""
-        self._waiting.clear()
+        self._waiting = frozenset()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
@@ -88,7 +93,6 @@ class ImportHooks:
     def _serve(self, module: ModuleType, name: str, *, late: bool) -> None:
         if name not in self._waiting:
             return
-        self._waiting.discard(name)
         try:
             self._apply(module, late)
         except Exception as error:  # noqa: BLE001 - an import must not fail because it is observed

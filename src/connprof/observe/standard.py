@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["carrying_function", "carrying_submit", "replacements"]
+__all__ = ["MODULES", "carrying_function", "carrying_submit", "replacements"]
+
+MODULES = ("socket", "ssl", "threading")
+"""Modules that are always there, and in which something is replaced."""
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _nesting = threading.local()

@@ -50,6 +50,8 @@ class _Lifecycle:
         self._imports: ImportHooks | None = None
         self._fork_hook_set = False
         self._not_followed: list[tuple[str, BaseException]] = []
+        self.executed_again: dict[str, None] = {}
+        """Modules of the standard library that were reloaded, whose new classes are not followed."""
 
     def enter(self, observation: Observation) -> None:
         with self.lock:
@@ -78,7 +80,7 @@ class _Lifecycle:
             os.register_at_fork(after_in_child=self.after_fork_in_child)
             self._fork_hook_set = True
         self._replace(standard.replacements())
-        self._imports = ImportHooks(libraries.MODULES, self._module_arrived, RECORDER.note_error)
+        self._imports = ImportHooks(libraries.MODULES, self._module_arrived, RECORDER.note_error, standard.MODULES)
         self._imports.install()
 
     def _uninstall(self) -> None:
@@ -87,6 +89,7 @@ class _Lifecycle:
             self._imports = None
         self._patches.restore()
         self._not_followed.clear()
+        self.executed_again.clear()
         thread_lines().clear()
 
     def _module_arrived(self, module: ModuleType, late: bool) -> None:
@@ -94,6 +97,8 @@ class _Lifecycle:
         with self.lock:
             if self._open_count == 0:
                 return
+            if name in standard.MODULES:
+                self.executed_again[name] = None
             self._replace(libraries.replacements(module, name), f"{name}.")
         if late and name in libraries.REQUEST_MODULES:
             RECORDER.request_library_imported()
@@ -112,11 +117,16 @@ _LIFECYCLE = _Lifecycle()
 
 
 def _blind_spots() -> tuple[str, ...]:
-    return tuple(
+    imported = [
         f"{module} was imported: it connects through {how}, and whatever it did is not in these counts."
         for module, how in libraries.BLIND.items()
         if module in sys.modules
-    )
+    ]
+    again = [
+        f"{module} was reloaded: whatever its new classes and functions did is not in these counts."
+        for module in list(_LIFECYCLE.executed_again)
+    ]
+    return (*imported, *again)
 
 
 def _still_open(openings: tuple[_Opening, ...]) -> tuple[_Opening, ...]:
