@@ -17,7 +17,7 @@ from connprof.model import SCHEMA, Report
 from connprof.profile import PROCESS_SCHEMA, PROFILE_SCHEMA, ProcessProfile, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "LARGEST_FILE_BYTES",
@@ -35,6 +35,7 @@ __all__ = [
     "report_files",
     "save_report",
     "write_atomically",
+    "write_together",
 ]
 
 LARGEST_FILE_BYTES = 512_000_000
@@ -285,27 +286,46 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
-    temporary: str | None = None
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Put each content into its file as :func:`write_atomically` does, and none where the disk has no room for all.
+
+    Raises:
+        FileError: one of them cannot be written; nothing is left behind.
+    """
+    staged: list[tuple[Path, str, Path]] = []
+    path = Path()
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            with path.open("wb") as stream:
-                stream.write(content)
-            return
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
+        for path, content in contents.items():
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                with path.open("wb") as stream:
+                    stream.write(content)
+            else:
+                _stage(path, content, staged)
+        for place, temporary, target in staged:
+            path = place
+            Path(temporary).replace(target)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        if temporary is not None:
+        for _, temporary, _ in staged:
             with suppress(OSError):
                 Path(temporary).unlink(missing_ok=True)
+
+
+def _stage(path: Path, content: bytes, staged: list[tuple[Path, str, Path]]) -> None:
+    """Write ``content`` beside the place where it is to be."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    staged.append((path, temporary, target))
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).chmod(0o644)
 
 
 def _check_schema(schema: str, *, name: str, wanted: str, noun: str) -> None:

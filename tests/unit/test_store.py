@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from connprof.errors import FileError
-from connprof.store import encode, load_report, save_report, write_atomically
+from connprof.store import encode, load_report, save_report, write_atomically, write_together
 from tests import samples
 
 
@@ -103,6 +103,24 @@ def test_a_write_that_fails_keeps_the_old_file(saved, monkeypatch):
         save_report(samples.quick(), saved / "report.json")
     assert (saved / "report.json").read_bytes() == before
     assert [file.name for file in saved.iterdir()] == ["report.json"]
+
+
+def test_of_several_files_all_are_written_or_none(tmp_path, monkeypatch):
+    files = {tmp_path / "one": b"1", tmp_path / "other": b"2"}
+    (tmp_path / "one").write_bytes(b"old")
+    calls = iter((False, True))
+
+    def full(_handle):
+        if next(calls):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(FileError, match=r"other cannot be written: No space left on device"):
+            write_together(files)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("one", b"old")]
+    write_together(files)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"one": b"1", "other": b"2"}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connprof.errors import FileError, MissingPackageError
-from connprof.store import write_atomically
+from connprof.store import write_together
 
 if TYPE_CHECKING:
     import os
@@ -36,7 +36,8 @@ def build(report: Report) -> View:
 def write(report: Report, folder: str | os.PathLike[str]) -> Path:
     """Write ``index.html`` and the plots as PNG files into ``folder``, and return the page's path.
 
-    Each file is written beside its place and renamed into it, so that an interruption leaves no half of one. PNG files
+    All files are written beside their places before the first is renamed into its own, so that neither an interruption
+    nor a full disk leaves a half of them. PNG files
     of an earlier report that have no counterpart in this one are removed; other files are left alone.
 
     Raises:
@@ -59,10 +60,8 @@ def write(report: Report, folder: str | os.PathLike[str]) -> Path:
                 plots.svg(plot.series, "narrow", prefix=f"n{number}"),
             )
     page = html.page(view, drawings)
-    for name, content in pictures.items():
-        write_atomically(target / name, content)
     index = target / "index.html"
-    write_atomically(index, page.encode("utf-8"))
+    write_together({target / name: content for name, content in pictures.items()} | {index: page.encode("utf-8")})
     for name in {f"{key}.png" for key in view_of.PLOTS} - set(pictures):
         _remove(target / name)
     return index

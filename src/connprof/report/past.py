@@ -10,7 +10,7 @@ from connprof.compare import CELLS, METRICS, MetricClass, metric_named
 from connprof.gate import Status
 from connprof.report import words
 from connprof.report.comparing.view import figure, ratio
-from connprof.store import write_atomically
+from connprof.store import write_together
 
 if TYPE_CHECKING:
     import os
@@ -137,9 +137,9 @@ def write(history: History, folder: str | os.PathLike[str]) -> Path:
         plots=made,
         drawings=drawings,
     )
-    for name, content in pictures.items():
-        write_atomically(target / name, content)
-    write_atomically(target / "index.html", page.encode())
+    write_together(
+        {target / name: content for name, content in pictures.items()} | {target / "index.html": page.encode()}
+    )
     return target / "index.html"
 
 
