@@ -48,7 +48,9 @@ def tool_table(name: str, file: Path | None = None) -> tuple[Path, dict[str, obj
         raise FileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     try:
         content = tomllib.loads(text.decode("utf-8"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError) as error:
+    except ArithmeticError:
+        raise FileError(f"{path} holds a number that is too large or too small to be read.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise FileError(f"{path} is not valid TOML: {str(error).splitlines()[0].lower()}.") from None
     found = _table(_table(content.get("tool", {}), "tool", path).get("connprof", {}), "tool.connprof", path)
     return path, _table(found.get(name, {}), f"tool.connprof.{name}", path)

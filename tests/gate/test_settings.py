@@ -65,6 +65,7 @@ GATE = "tool.connprof.gate"
     ("text", "message"),
     [
         ("[tool", "is not valid TOML"),
+        ("[tool.connprof.gate.limits]\nssl_bytes = 1e999999999999999999999", "holds a number that is too large"),
         ("tool = 1", "tool must be a table, not a number"),
         ("[tool]\nconnprof = 'x'", "tool.connprof must be a table, not a text"),
         ("[tool.connprof]\ngate = []", f"{GATE} must be a table, not a list"),

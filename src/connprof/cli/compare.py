@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import GATE_EXIT_CODES_HELP, ExitCode, gate_exit_code
+from connprof.cli.paths import ANYTHING, FILE
 from connprof.cli.printing import is_colored, say, tell
 from connprof.compare import compare as put_beside
 from connprof.errors import FileError, UsageError
@@ -18,10 +18,11 @@ from connprof.gate import judge
 from connprof.merge import merge
 from connprof.report.comparing import build
 from connprof.settings import load_policy
-from connprof.store import abridge, load_abridged, load_found, load_report, report_files, write_atomically
+from connprof.store import abridge, load_abridged, load_found, load_report, report_files, write_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from connprof.abridged import AbridgedReport
     from connprof.gate import Policy
@@ -30,25 +31,24 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _FORMATS = ("text", "markdown", "json", "html", "junit", "github")
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(short_help="Hold one report against another: a gate for CI.", epilog=GATE_EXIT_CODES_HELP)
-@click.argument("base", type=click.Path(path_type=Path))
-@click.argument("head", type=click.Path(path_type=Path))
+@click.argument("base", type=ANYTHING)
+@click.argument("head", type=ANYTHING)
 @click.option(
     "--format", "kind", type=click.Choice(_FORMATS), default="text", show_default=True, help="What is printed."
 )
-@click.option("-o", "--output", type=_FILE, help="Print into this file instead.")
-@click.option("--markdown", type=_FILE, help="Also write Markdown, for a pull request or a job's summary.")
-@click.option("--html", type=_FILE, help="Also write a page.")
-@click.option("--json", type=_FILE, help="Also write all figures as JSON.")
-@click.option("--junit", type=_FILE, help="Also write JUnit XML.")
+@click.option("-o", "--output", type=FILE, help="Print into this file instead.")
+@click.option("--markdown", type=FILE, help="Also write Markdown, for a pull request or a job's summary.")
+@click.option("--html", type=FILE, help="Also write a page.")
+@click.option("--json", type=FILE, help="Also write all figures as JSON.")
+@click.option("--junit", type=FILE, help="Also write JUnit XML.")
 @click.option("--annotations", is_flag=True, help="Also print GitHub annotations at the lines of code that pay.")
 @click.option("--all", "show_all", is_flag=True, help="List unchanged figures too.")
 @click.option(
     "--config",
-    type=_FILE,
+    type=FILE,
     help="File with [tool.connprof.gate].  [default: pyproject.toml of the current folder, if there is one]",
 )
 @click.option("--allow-missing", metavar="CASE", multiple=True, help="Let this case be missing. Can be repeated.")
@@ -139,12 +139,12 @@ def _compare(
     written = {path: rendered(name) for name, path in also.items() if path is not None}
     if output is not None:
         written[output] = rendered(kind)
-    else:
+    # Before the answer is printed: it is none where a file that was asked for cannot be written.
+    write_together({path: content.encode() for path, content in written.items()})
+    if output is None:
         say(rendered(kind, color=is_colored()))
     if annotations and not (kind == "github" and output is None):
         say(rendered("github"))
-    for path, content in written.items():
-        write_atomically(path, content.encode())
     return code
 
 

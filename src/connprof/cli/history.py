@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from connprof.cli.exits import ExitCode
+from connprof.cli.paths import FILE, FOLDER
 from connprof.cli.printing import say, tell
 from connprof.history import history as course_of
 from connprof.report import past, words
 from connprof.settings import load_policy
 from connprof.store import every_report_file, load_abridged, load_found
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = ["history"]
 
 
 @click.command(short_help="Show metrics over many reports, and their steps.")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=FOLDER)
 @click.option(
     "--html",
     "out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder for the page and a PNG of each metric.",
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="File with [tool.connprof.gate].  [default: pyproject.toml of the current folder, if there is one]",
 )
 def history(folder: Path, out: Path | None, config: Path | None) -> ExitCode:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from connprof import merge as merging
 from connprof.cli.exits import ExitCode
+from connprof.cli.paths import ANYTHING
 from connprof.cli.printing import say
 from connprof.errors import FileError, UsageError
 from connprof.report import words
 from connprof.store import load_report, report_files, save_report
 from connprof.verdict import contradictory_figures
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["merge"]
 
@@ -22,8 +26,8 @@ _FEWEST = 2
 
 
 @click.command(short_help="Join reports of shards or machines into one.")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.argument("reports", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("out", type=ANYTHING)
+@click.argument("reports", type=ANYTHING, nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Replace the report that OUT already is or holds.")
 def merge(out: Path, reports: tuple[Path, ...], force: bool) -> ExitCode:
     """Join REPORTS (files or folders) of one commit and one kind of machine into the report OUT.

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from connprof.cli.exits import RUN_EXIT_CODES_HELP, ExitCode, report_exit_code
+from connprof.cli.paths import ANYTHING, FOLDER
 from connprof.cli.printing import Held, say
 from connprof.errors import FileError, MissingPackageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["report"]
 
 
 @click.command(short_help="Print a report's summary again, and draw its page.", epilog=RUN_EXIT_CODES_HELP)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=ANYTHING)
 @click.option(
     "--html",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Also write the page and its plots into this folder.",
 )
 def report(path: Path, folder: Path | None) -> ExitCode:

@@ -1,0 +1,28 @@
+"""Names of files and folders on the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click import Context, Parameter
+
+__all__ = ["ANYTHING", "FILE", "FOLDER"]
+
+
+class _Named(click.Path):
+    """A path that is not empty: an unset variable of a script must not stand for the current folder."""
+
+    def convert(self, value: str | os.PathLike[str], param: Parameter | None, ctx: Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty; is a variable unset?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+ANYTHING = _Named(path_type=Path)
+FILE = _Named(path_type=Path, dir_okay=False)
+FOLDER = _Named(path_type=Path, file_okay=False)
