@@ -14,6 +14,7 @@ import msgspec
 
 from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
+from connprof.axes import AXES
 from connprof.checks import at_odds
 from connprof.model import PEAK_PACKAGES, Case, HazardOutcome
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASELINE",
+    "CANDIDATE",
     "CELLS",
     "CELL_METRICS",
     "FLOOR",
@@ -145,6 +147,8 @@ _RATES = tuple(
 )
 # The same of a probe whose outcome is a rate.
 
+_HARMFUL = frozenset({HazardOutcome.BROKE, HazardOutcome.HUNG, HazardOutcome.HARM})
+
 CELLS = {
     outcome: Metric(
         f"cells_{outcome.name.lower()}",
@@ -229,12 +233,14 @@ class Comparison(msgspec.Struct, frozen=True):
     """Two reports beside each other, in the baseline's order, new cases last.
 
     ``packages`` are the installed ones that differ (``None``: not there). They hide nothing, and often explain much.
+    ``conditions`` are the axes of cases on which no case of one strategy on one side alone is like any on the other.
     """
 
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
     packages: tuple[Difference, ...]
     is_same_run: bool
+    conditions: tuple[Difference, ...] = ()
 
 
 def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
@@ -242,25 +248,57 @@ def compare(baseline: AbridgedReport, candidate: AbridgedReport) -> Comparison:
     differences = unlike(baseline.environment.identity, candidate.environment.identity)
     base, head = _Side(baseline), _Side(candidate)
     return Comparison(
-        pairs=(*_partial(baseline), *_pairs(base, head), *_cell_pairs(base, head)),
+        pairs=(
+            *_partial(BASELINE, baseline),
+            *_partial(CANDIDATE, candidate),
+            *_pairs(base, head),
+            *_cell_pairs(base, head),
+        ),
         differences=differences,
         packages=_unlike_packages(baseline.environment.packages, candidate.environment.packages),
         is_same_run=(baseline.run.started_at, baseline.run.seed, len(baseline.records))
         == (candidate.run.started_at, candidate.run.seed, len(candidate.records)),
+        conditions=_unlike_conditions(base, head),
     )
 
 
-BASELINE = "baseline"
-"""The name of the row that says that the baseline itself is incomplete."""
+BASELINE, CANDIDATE = "baseline", "candidate"
+"""The names of the rows that say that a side is itself incomplete."""
 
 
-def _partial(baseline: AbridgedReport) -> Iterator[Pair]:
-    """A row of its own where the baseline's run did not come to its end: nobody misses what it did not measure."""
-    run = baseline.run
+def _partial(role: str, report: AbridgedReport) -> Iterator[Pair]:
+    """A row of its own where a side's run did not come to its end: nobody misses what a baseline did not measure.
+
+    Of a candidate nobody knows how its run would have gone on.
+    """
+    run = report.run
     if run.interrupted or run.ended != "complete":
-        reason = f"The baseline's run did not come to its end ({run.ended}): what it lacks is compared with nothing."
-        subject = Subject(BASELINE, BASELINE, contexts_per_call=False)
-        yield Pair(subject, None, None, None, None, State.MISSING, reason)
+        rest = (
+            "what it lacks is compared with nothing"
+            if role == BASELINE
+            else "what it holds is not all that it was to be"
+        )
+        reason = f"The {role}'s run did not come to its end ({run.ended}): {rest}."
+        yield Pair(Subject(role, role, contexts_per_call=False), None, None, None, None, State.MISSING, reason)
+
+
+def _unlike_conditions(base: _Side, head: _Side) -> tuple[Difference, ...]:
+    """Why cases of the same strategies are on one side alone: all of them were measured under another value."""
+    alone = [[case for case in one.records if case not in other.records] for one, other in ((base, head), (head, base))]
+    both = {case.strategy for case in alone[0]} & {case.strategy for case in alone[1]}
+    found = []
+    for axis in AXES:
+        ours, theirs = (
+            dict.fromkeys(_axis_value(case, axis) for case in cases if case.strategy in both) for cases in alone
+        )
+        if both and ours.keys().isdisjoint(theirs):
+            found.append(Difference(axis, ", ".join(ours), ", ".join(theirs), ()))
+    return tuple(found)
+
+
+def _axis_value(case: Case, axis: str) -> str:
+    value = getattr(case, axis)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # --- environments -------------------------------------------------------------------------------------------------
@@ -695,9 +733,11 @@ def _cell_pairs(base: _Side, head: _Side) -> Iterator[Pair]:
         subject = Subject(cell.key, cell.strategy, contexts_per_call=False)
         if cell.outcome is HazardOutcome.NOT_PROBED and cell.hazard not in statistical[1]:
             yield Pair(subject, None, None, None, None, State.FAILED, f"Not probed: {cell.symptom}")
-        else:
-            reason = f"Not probed in the baseline; now: {cell.signature}"
-            yield Pair(subject, None, None, None, None, State.NEW, reason)
+            continue
+        state, reason = State.NEW, f"Not probed in the baseline; now: {cell.signature}"
+        if cell.hazard not in statistical[1] and cell.outcome in _HARMFUL and cell.signature != cell.expected:
+            state, reason = State.INVALID, f"{reason}, which its strategy does not declare."
+        yield Pair(subject, None, None, None, None, state, reason)
 
 
 def _cell_figures(subject: Subject, ours: CellFigures, theirs: CellFigures, *, is_statistical: bool) -> Iterator[Pair]:

@@ -132,6 +132,48 @@ def test_a_folder_of_shards_that_clash_is_refused(compare, tmp_path, capsys):
     assert "cannot be merged" in capsys.readouterr().err
 
 
+def test_a_condition_that_differs_is_named_where_nothing_could_be_compared(compare):
+    head = candidate()
+    records = tuple(replace(one, case=replace(one.case, rtt_ms=20.0)) for one in head.records)
+    code, out, _err = compare(BASE, replace(head, records=records))
+    assert code == 4
+    assert out.startswith(
+        "FAIL: Nothing was compared: no case is on both sides, as they were measured under another rtt_ms."
+    )
+    assert "  differs    rtt_ms: 0 -> 20 (cases that only one side has)\n" in out
+    both = compare(BASE, replace(head, records=(*head.records, *records)))[1]
+    assert "rtt_ms:" not in both
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "", "head.json"],
+        ["compare", "base.json", ""],
+        ["compare", "base.json", "head.json", "--junit", ""],
+        ["compare", "base.json", "head.json", "--config", ""],
+        ["merge", "", "base.json", "head.json"],
+        ["history", ""],
+        ["report", ""],
+        ["report", "base.json", "--html", ""],
+    ],
+)
+def test_an_empty_name_does_not_stand_for_the_current_folder(compare, capsys, arguments):
+    compare(BASE, candidate())
+    assert guarded(cli, arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "it is empty; is a variable unset?" in err
+
+
+def test_nothing_is_answered_where_a_file_that_was_asked_for_cannot_be_written(compare, tmp_path):
+    (tmp_path / "file").touch()
+    code, out, err = compare(BASE, candidate(), "--markdown", "good.md", "--junit", "file/below.xml")
+    assert (code, out) == (2, "")
+    assert "cannot be written" in err
+    assert not (tmp_path / "good.md").exists()
+
+
 # --- options --------------------------------------------------------------------------------------------------------
 
 
@@ -164,7 +206,9 @@ def test_limits_come_from_the_current_folder_or_from_the_file_that_is_named(comp
 
 
 def test_unchanged_figures_are_listed_on_demand(compare):
-    assert "Not listed: 85 unchanged" in compare(BASE, candidate())[1]
+    listed = compare(BASE, candidate())[1]
+    assert "Not listed: 23 shown and 85 unchanged" in listed
+    assert "only shown" not in listed
     out = compare(BASE, candidate(), "--all")[1]
     assert out.count("\nunchanged  ") == 85
     assert "Not listed" not in out

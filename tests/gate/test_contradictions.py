@@ -33,9 +33,24 @@ BASE = samples.report()
 # --- a baseline that did not come to its end ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "run", [{"ended": "interrupted", "interrupted": "Stopped by Ctrl-C."}, {"ended": "server-lost"}]
-)
+CUT_SHORT = [
+    {"ended": "interrupted", "interrupted": "Stopped by Ctrl-C."},
+    {"interrupted": "Stopped by Ctrl-C."},
+    {"ended": "server-lost"},
+]
+
+
+@pytest.mark.parametrize("run", CUT_SHORT)
+def test_a_candidate_whose_run_ended_early_is_no_pass(tmp_path, monkeypatch, capsys, run):
+    monkeypatch.chdir(tmp_path)
+    save_report(BASE, tmp_path / "base.json")
+    save_report(replace(BASE, run=samples.run(**run)), tmp_path / "head.json")
+    assert guarded(cli, ["compare", "base.json", "head.json"]) == 4
+    assert "FAIL: The candidate is incomplete: its run did not come to its end." in capsys.readouterr().out
+    assert guarded(cli, ["compare", "base.json", "head.json", "--allow-missing", "candidate"]) == 0
+
+
+@pytest.mark.parametrize("run", CUT_SHORT)
 def test_an_interrupted_baseline_does_not_pass_unsaid(tmp_path, monkeypatch, capsys, run):
     monkeypatch.chdir(tmp_path)
     partial = replace(without(BASE, POOLED), run=samples.run(**run))

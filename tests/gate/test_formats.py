@@ -206,9 +206,27 @@ def test_what_is_only_shown_does_not_bury_the_rest():
     records = tuple(
         replace(record, case=replace(record.case, concurrency_count=k)) for k in range(1, 5) for record in BASE.records
     )
-    view = made(replace(BASE, records=records), replace(candidate(), records=records))[0]
+    head = replace(candidate(), records=records)
+    view = made(replace(BASE, records=records), head)[0]
+    assert view.lines == ()
+    moved = tuple(
+        replace(one, outcome=replace(one.outcome, retained=replace(one.outcome.retained, retained_bytes=7)))
+        if one.case.strategy in {"per-call-async", "per-call-client", "per-call-get"}
+        else one
+        for one in records
+    )
+    view = made(replace(BASE, records=records), replace(head, records=moved))[0]
     assert [line.verdict for line in view.lines] == ["shown"] * MOST_SHOWN
+    assert {(line.metric, line.kind, line.limit) for line in view.lines} == {("retained bytes", "", "")}
     assert "shown" in view.left_out
+
+
+def test_a_figure_without_a_limit_that_reads_the_same_on_both_sides_is_not_listed():
+    head = with_changed(candidate(), "per-call-get", "retained", retained_bytes=38_401)
+    assert [(line.case, line.baseline, line.candidate) for line in made(BASE, head)[0].lines] == [
+        (samples.case("per-call-get").key, "38,400", "38,401")
+    ]
+    assert made(BASE, candidate())[0].lines == ()
 
 
 def test_allowed_rows_say_so_and_are_no_failures():

@@ -551,6 +551,13 @@ def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_
         assert status(base, other, POOLED, "context_bytes") == "unchanged"
 
 
+def test_a_candidate_cannot_widen_its_band_by_declaring_a_context_per_call():
+    base, head = banded(BASE, POOLED, "peak_bytes", 100_000_000), banded(candidate(), POOLED, "peak_bytes", 140_000_000)
+    notes = tuple(replace(note, contexts="calls") if note.name == POOLED else note for note in head.strategies)
+    assert status(base, replace(head, strategies=notes), POOLED, "peak_bytes") == "regressed"
+    assert status(replace(base, strategies=notes), head, POOLED, "peak_bytes") == "unchanged"
+
+
 FORESEEN = Failed(stage="counts", message="RuntimeError: Event loop is closed")
 
 

@@ -118,8 +118,21 @@ def test_a_vanished_probe_is_red_unless_allowed_by_name():
 
 
 def test_a_new_probe_is_a_row_and_no_failure():
-    assert rows(probed(), probed(cell(HARM, harmed_count=1))) == {None: "new"}
+    assert rows(probed(), probed(cell())) == {None: "new"}
     assert judged(probed(), probed(cell())).answer is Answer.PASSED
+
+
+@pytest.mark.parametrize("kind", [BROKE, HUNG, HARM])
+def test_a_new_probe_that_does_what_its_strategy_does_not_declare_is_no_pass(kind):
+    bad = cell(kind, harmed_count=1, failed_count=1)
+    judgement = judged(probed(), probed(bad))
+    assert rows(probed(), probed(bad)) == {None: "invalid"}
+    assert judgement.answer is Answer.UNTRUSTED
+    assert judgement.rows[0].pair.reason.endswith(f"{bad.signature}, which its strategy does not declare.")
+    assert judged(probed(), probed(bad), Policy(allow_failed=frozenset({f"{POOLED}/H1"}))).answer is Answer.PASSED
+    assert rows(probed(), probed(replace(bad, expected=bad.signature))) == {None: "new"}
+    assert rows(probed(), probed(replace(bad, expected="broke 5 of 5"))) == {None: "invalid"}
+    assert rows(probed(), probed(replace(bad, hazard="H6"))) == {None: "new"}
 
 
 def test_a_probe_that_did_not_work_says_nothing_and_fails_the_gate_unless_allowed():

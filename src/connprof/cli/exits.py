@@ -67,7 +67,7 @@ Exit codes; where several apply, the first in this list:
   2    wrong use, or a file that cannot be read, understood or written
   3    a case failed, or is invalid for anything but a count that went up; or timing is unstable
   1    a figure regressed, also where a strategy makes more than it declares
-  4    something is missing, or nothing was comparable
+  4    something is missing, a run ended early, or nothing was comparable
   0    at least one figure was compared, and none regressed
   130  interrupted
 """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connprof.compare import BASELINE, OUTCOMES, PEAK_PACKAGES, MetricClass
+from connprof.compare import BASELINE, CANDIDATE, OUTCOMES, PEAK_PACKAGES, MetricClass
 from connprof.gate import PPM_PER_PERCENT, Answer, Status
 from connprof.report import words
 from connprof.report.comparing.payers import Payers, Place
@@ -102,10 +102,14 @@ def build(
     writer = _Writer(payers)
     return CompareView(
         answer=judgement.answer,
-        headline=_headline(judgement),
+        headline=_headline(judgement, comparison),
         tally=_tally(judgement),
         sides=(_side("baseline", *baseline), _side("candidate", *candidate)),
-        differences=(*map(_difference, comparison.differences), *_packages(comparison.packages)),
+        differences=(
+            *map(_condition, comparison.conditions),
+            *map(_difference, comparison.differences),
+            *_packages(comparison.packages),
+        ),
         warnings=_warnings(judgement, comparison, baseline[1], candidate[1]),
         calls_to_action=_calls_to_action(judgement),
         lines=tuple(map(writer.line, shown)),
@@ -114,7 +118,7 @@ def build(
     )
 
 
-MOST_SHOWN = 40
+MOST_SHOWN = 10
 """So many figures that are only shown are listed, those that moved most; they must not bury the others."""
 
 
@@ -128,9 +132,10 @@ def _chosen(judgement: Judgement) -> tuple[list[Row], str]:
     shown_count = 0
     for row in judgement.rows:
         status = row.status
-        shown_count += status is Status.SHOWN
+        still = status is Status.SHOWN and _looks_alike(row.pair)
+        shown_count += status is Status.SHOWN and not still
         explained = status is Status.INCOMPARABLE and row.pair.baseline is not None and row.pair.candidate is not None
-        if status in _UNEVENTFUL or explained or (status is Status.SHOWN and shown_count > MOST_SHOWN):
+        if status in _UNEVENTFUL or still or explained or (status is Status.SHOWN and shown_count > MOST_SHOWN):
             hidden[status] = hidden.get(status, 0) + 1
         else:
             chosen.append(row)
@@ -138,10 +143,16 @@ def _chosen(judgement: Judgement) -> tuple[list[Row], str]:
     return chosen, f"Not listed: {parts} (--all lists them)." if hidden else ""
 
 
+def _looks_alike(pair: Pair) -> bool:
+    """Whether both figures would be written in the same way."""
+    metric = pair.metric
+    return metric is not None and figure(metric, pair.baseline) == figure(metric, pair.candidate)
+
+
 # --- above the table ----------------------------------------------------------------------------------------------
 
 
-def _headline(judgement: Judgement) -> str:
+def _headline(judgement: Judgement, comparison: Comparison) -> str:
     tally = judgement.tally
     compared = words.plural(judgement.judged_count, "figure")
     if judgement.answer is Answer.UNTRUSTED:
@@ -156,16 +167,23 @@ def _headline(judgement: Judgement) -> str:
         more = f", and {words.count(tally[Status.MISSING])} missing" if tally[Status.MISSING] else ""
         return f"{words.count(tally[Status.REGRESSED])} of {compared} regressed{more}."
     if judgement.answer is Answer.NOTHING:
-        if not judgement.judged_count:
-            return "Nothing was compared: not one figure has a counterpart that it can be held against."
-        if tally[Status.MISSING] == 1 and any(
-            row.pair.subject.key == BASELINE and row.status is Status.MISSING for row in judgement.rows
-        ):
-            return f"The baseline is incomplete: its run did not come to its end. Of {compared}, none regressed."
-        return f"{words.plural(tally[Status.MISSING], 'row')} of the baseline missing in the candidate."
+        return _nothing(judgement, comparison)
     improved = tally[Status.IMPROVED]
     text = f"{compared} compared, none regressed" + (f", {words.count(improved)} improved." if improved else ".")
     return text + _not_judged(judgement)
+
+
+def _nothing(judgement: Judgement, comparison: Comparison) -> str:
+    if not judgement.judged_count:
+        if comparison.conditions:
+            axes = words.joined([one.key for one in comparison.conditions])
+            return f"Nothing was compared: no case is on both sides, as they were measured under another {axes}."
+        return "Nothing was compared: not one figure has a counterpart that it can be held against."
+    missing = [row.pair.subject.key for row in judgement.rows if row.status is Status.MISSING and not row.is_allowed]
+    if missing in ([BASELINE], [CANDIDATE]):
+        compared = words.plural(judgement.judged_count, "figure")
+        return f"The {missing[0]} is incomplete: its run did not come to its end. Of {compared}, none regressed."
+    return f"{words.plural(len(missing), 'row')} of the baseline missing in the candidate."
 
 
 def _not_judged(judgement: Judgement) -> str:
@@ -204,6 +222,10 @@ _HIDDEN = {
     MetricClass.BANDED: "bytes",
     MetricClass.NOISY: "time ratios",
 }
+
+
+def _condition(one: Difference) -> str:
+    return f"{one.key}: {_value(one.baseline)} -> {_value(one.candidate)} (cases that only one side has)"
 
 
 def _difference(one: Difference) -> str:
@@ -282,9 +304,11 @@ def _calls_to_action(judgement: Judgement) -> tuple[str, ...]:
         found.append(f"{words.plural(tally[Status.NEW], 'row')} new: not judged before the baseline is refreshed.")
     if tally[Status.MISSING]:
         found.append("What is missing on purpose can be allowed by name: allow_missing in [tool.connprof.gate].")
-    if tally[Status.SHOWN]:
+    shown = (row.pair for row in judgement.rows if row.status is Status.SHOWN) if tally[Status.SHOWN] else ()
+    moved_count = sum(not _looks_alike(pair) for pair in shown)
+    if moved_count:
         found.append(
-            f"{words.plural(tally[Status.SHOWN], 'figure')} only shown: without a limit in [tool.connprof.gate], they "
+            f"{words.plural(moved_count, 'figure')} only shown: without a limit in [tool.connprof.gate], they "
             "vary too much from run to run to be judged."
         )
     return tuple(found)
@@ -323,7 +347,8 @@ class _Writer:
             before,
             before if pair.candidate == pair.baseline else figure(metric, pair.candidate),
             ratio(pair),
-            metric.kind,
+            # Without a limit there is no band, and nothing has to be equal.
+            "" if status is Status.SHOWN and metric.kind is not MetricClass.NOISY else metric.kind,
             limit or "",
             _reason(pair) if pair.reason else "",
             status,
