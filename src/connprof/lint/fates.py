@@ -35,7 +35,9 @@ class Ending(IntEnum):
     """It is a server's context."""
     PASSED = 7
     """Into a function that is not known."""
-    LOCAL = 8
+    SPARE = 8
+    """Into a collection, if there is none yet at its place."""
+    LOCAL = 9
     """Nowhere: it is gone when the function is."""
 
 
@@ -213,6 +215,16 @@ class _Walk:
         named = (each for test in tests for each in ast.walk(test) if isinstance(each, ast.Name | ast.Attribute))
         return bool(name) and any(dotted(each) == name for each in named)
 
+    def _is_always_reached(self, node: ast.expr) -> bool:
+        """Whether nothing around or before ``node`` in its function can keep it from being evaluated."""
+        around: ast.AST | None = node
+        while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(around, ast.If | ast.IfExp | ast.BoolOp | ast.ExceptHandler):
+                return False
+            around = self.parents.get(around)
+        before = ast.walk(around) if around is not None else ()
+        return not any(isinstance(each, ast.Return) and each.lineno < node.lineno for each in before)
+
     def _first_place(self, target: ast.expr) -> ast.AST:
         """Where the name gets its first value; the head of the function for what comes from outside."""
         head = self.scope.node.args if isinstance(self.scope, Function) else self.scope.module.tree
@@ -358,6 +370,8 @@ class _Walk:
         if isinstance(called, External) and called in MADE_BY:
             return self._given_to_library(call, called)
         if isinstance(call.func, ast.Attribute) and name in _STORING:
+            if name == "setdefault" and self._is_always_reached(call):
+                return Fate(Ending.SPARE)
             return self._stored_in(call.func.value)
         return self._given_to_code(call, called, place, name)
 

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from connprof.lint.project import Project
     from connprof.lint.source import Function
 
-__all__ = ["Role", "Way", "is_cached", "is_context_manager", "is_fixture", "role_of", "way_of_passing"]
+__all__ = [
+    "Role",
+    "Way",
+    "is_cached",
+    "is_called_by",
+    "is_context_manager",
+    "is_fixture",
+    "is_property",
+    "role_of",
+    "way_of_passing",
+]
 
 
 class Role(Enum):
@@ -128,6 +138,16 @@ def is_cached(function: Function) -> bool:
 def is_fixture(function: Function) -> bool:
     """A pytest fixture, of whichever scope: what a test needs is its own affair."""
     return any(last.endswith("fixture") for _, last, _ in _decorators(function))
+
+
+def is_called_by(way: Way) -> bool:
+    """Whether what is given that way is known to be called."""
+    return way.role is Role.HANDLER or way.why == "called"
+
+
+def is_property(function: Function) -> bool:
+    """Each use of the attribute calls it."""
+    return any(last == "property" for _, last, _ in _decorators(function))
 
 
 def is_context_manager(function: Function) -> bool:
@@ -243,7 +263,8 @@ def way_of_passing(call: ast.Call, keyword: str | None) -> Way:
     if name in _REGISTERING or (name in _VERBS and dotted(call.func).startswith("web.")):
         return Way(Role.HANDLER, f"{name}()")
     if name in _MAPPING:
-        return Way(Role.HANDLER, f"mapped over by {name}()")
+        # pandas maps with apply(), and a pool of processes calls once.
+        return Way(Role.HANDLER, f"mapped over by {name}()", sure=name != "apply")
     if name in _CALLBACKS:
         return Way(Role.HANDLER, f"given to {name}()", sure=False)
     return Way(Role.UNKNOWN, "called" if name in _CALLING else f"given to {name or 'another function'}()")

@@ -56,6 +56,7 @@ class Makers:
 
     def __init__(self, project: Project, callers: Callers, extra: dict[str, Maker]) -> None:
         self.project = project
+        self.callers = callers
         self.fertile = _fertile(project, callers, {**MADE_BY, **extra})
         self.extra = extra
         self._made: dict[ast.Call, Made | None] = {}
@@ -90,15 +91,26 @@ class Makers:
             return self._by_class(known, scope, call, depth)
         return None
 
-    def _by_library(self, maker: Maker, scope: Scope, call: ast.Call) -> Made | None:
-        named = {each.arg: each.value for each in call.keywords if each.arg}
-        if any(self._is_shared(scope, named[name]) for name in maker.given if name in named):
+    def handed_over(self, scope: Scope, call: ast.Call) -> Made | None:
+        """The shortcut that ``call`` is given and calls."""
+        handed = self.callers.handed.get(call)
+        if handed is None:
             return None
-        if maker.kind == "context" and _is_server_side(call):
+        made = self._by_library(MADE_BY[handed.name], scope, handed.given)
+        return replace(made, node=call) if made is not None else None
+
+    def _by_library(self, maker: Maker, scope: Scope, call: ast.Call) -> Made | None:
+        partial = self.callers.partials.get(call)
+        named = {each.arg: (scope, each.value) for each in call.keywords if each.arg}
+        if partial is not None:
+            named = {**{each.arg: (partial.scope, each.value) for each in partial.node.keywords if each.arg}, **named}
+        if any(self._is_shared(*named[name]) for name in maker.given if name in named):
+            return None
+        if maker.kind == "context" and (_is_server_side(call) or (partial and _is_server_side(partial.node))):
             return None
         if maker.plain_http_is_free and self._is_plain_http(scope, first_argument(call)):
             return None
-        made = Made(maker, scope, call)
+        made = Made(maker, scope, call, inner=Made(maker, partial.scope, partial.node) if partial is not None else None)
         return replace(made, guard=self.fate(made).guard) if isinstance(scope, Function) else made
 
     def _is_shared(self, scope: Scope, value: ast.expr) -> bool:
@@ -151,7 +163,7 @@ class Makers:
     def _ending(self, function: Function, endings: set[Ending], depth: int) -> tuple[Made, ...]:
         found = []
         for call in function.calls:
-            made = self.of(function, call, self.project.called(function, call), depth + 1)
+            made = self.of(function, call, self.callers.called.get(call), depth + 1)
             if made is not None and made.maker.kind != "shortcut":
                 fate = self.fate(made)
                 if fate.ending in endings:
@@ -210,7 +222,7 @@ def _fertile(project: Project, callers: Callers, makers: dict[str, Maker]) -> se
     waiting: list[Scope] = []
     for module in project.modules:
         for scope in module.all_scopes():
-            if any(callers.called[call] in makers for call in scope.calls):
+            if any(callers.called[call] in makers or call in callers.handed for call in scope.calls):
                 waiting.append(scope)
             if isinstance(scope, Class):
                 for base in project.lineage(scope)[1:]:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from connprof.lint.fates import is_given
 from connprof.lint.finding import Sureness
-from connprof.lint.frameworks import Role, is_cached, is_fixture, role_of, way_of_passing
+from connprof.lint.frameworks import Role, is_cached, is_called_by, is_fixture, role_of, way_of_passing
+from connprof.lint.libraries import MADE_BY
+from connprof.lint.project import PARTIAL, External
 from connprof.lint.source import Class, Function
 
 if TYPE_CHECKING:
     from connprof.lint.frameworks import Way
-    from connprof.lint.project import Known, Project
+    from connprof.lint.project import Known, Partial, Project
     from connprof.lint.source import Scope
 
-__all__ = ["Callers", "Often", "Site", "in_loop"]
+__all__ = ["Callers", "Handed", "Often", "Site", "in_loop"]
 
 _MANY_PLACES: Final = 3
 _DEEPEST: Final = 10
@@ -48,6 +50,16 @@ class Site:
     def shown(self) -> str:
         """``file:line``."""
         return f"{self.scope.module.shown}:{self.node.lineno}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A library's function that a call is given, to call it: ``pool.map(requests.get, urls)``."""
+
+    name: External
+    given: ast.Call
+    """The arguments that it is called with, as far as they are seen."""
+    way: Way
 
 
 def in_loop(scope: Scope, node: ast.AST) -> ast.AST | None:
@@ -101,6 +113,9 @@ class Callers:
         self.project = project
         self.sites: dict[Function | Class, list[Site]] = defaultdict(list)
         self.called: dict[ast.Call, Known | None] = {}
+        self.partials: dict[ast.Call, Partial] = {}
+        """Calls of a ``functools.partial``, and where that is made."""
+        self.handed: dict[ast.Call, Handed] = {}
         self._memo: dict[Function, Often] = {}
         self._entries = _entry_points(project)
         for module in project.modules:
@@ -112,6 +127,10 @@ class Callers:
 
     def _note(self, scope: Scope, call: ast.Call) -> None:
         known = self.project.called(scope, call)
+        if known is None:
+            partial = self.project.partial(scope, call.func)
+            if partial is not None:
+                known, self.partials[call] = partial.of, partial
         self.called[call] = known
         if isinstance(known, Function | Class):
             self.sites[known].append(Site(scope, call))
@@ -122,7 +141,23 @@ class Callers:
             for each in value.elts if isinstance(value, ast.List | ast.Tuple) else (value,):
                 self._note_reference(scope, call, keyword, each)
 
+    def _note_shortcut(self, scope: Scope, call: ast.Call, keyword: str | None, node: ast.expr) -> None:
+        partial = self.project.partial(scope, node)
+        known = partial.of if partial is not None else self.project.expression(scope, node)
+        if not isinstance(known, External) or known not in MADE_BY or MADE_BY[known].kind != "shortcut":
+            return
+        way = way_of_passing(call, keyword)
+        if is_called_by(way) and self.called[call] != PARTIAL:
+            before = partial.node if partial is not None else None
+            place = call.args.index(node) if node in call.args else len(call.args)
+            args = [*(before.args[1:] if before is not None else ()), *call.args[place + 1 :]]
+            keywords = [*(before.keywords if before is not None else ()), *call.keywords]
+            given = ast.Call(node, args if not way.why.startswith("mapped") else args[:0], keywords)
+            self.handed[call] = Handed(known, ast.copy_location(given, call), way)
+
     def _note_reference(self, scope: Scope, call: ast.Call, keyword: str | None, node: ast.expr) -> None:
+        if isinstance(node, ast.Name | ast.Attribute | ast.Call):
+            self._note_shortcut(scope, call, keyword, node)
         if not isinstance(node, ast.Name | ast.Attribute):
             return
         known = self.project.expression(scope, node)

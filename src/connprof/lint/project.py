@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import warnings
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from connprof.lint import files
 from connprof.lint.finding import Problem
 from connprof.lint.libraries import KNOWN_TOPS, MADE_BY
-from connprof.lint.source import Class, Function, Module, Scope
+from connprof.lint.source import Class, Function, Module, Scope, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from connprof.lint.source import Binding
 
-__all__ = ["External", "Known", "Project", "load"]
+__all__ = ["PARTIAL", "External", "Known", "Partial", "Project", "load"]
 
 _MOST_CONTEXT_FILES: Final = 5_000
 _DEEPEST: Final = 12
@@ -38,6 +39,17 @@ class External(str):
 
 
 Known = External | Module | Class | Function
+
+PARTIAL: Final = External("functools.partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A ``functools.partial``: what it calls, and where it is made."""
+
+    of: External
+    node: ast.Call
+    scope: Scope
 
 
 class Project:
@@ -163,6 +175,20 @@ class Project:
         while names and known is not None:
             known = self.attribute(known, names.pop(), depth + 1)
         return known
+
+    def partial(self, scope: Scope, node: ast.expr) -> Partial | None:
+        """The ``partial`` of a library's function that an expression is, or a name stands for."""
+        if isinstance(node, ast.Call):
+            is_partial = node.args and dotted(node.func).endswith("partial") and self.called(scope, node) == PARTIAL
+            known = self.expression(scope, node.args[0]) if is_partial else None
+            return Partial(known, node, scope) if isinstance(known, External) else None
+        if not isinstance(node, ast.Name):
+            return None
+        holder = self.holder(scope, node.id)
+        values = [each.value for each in holder.bindings[node.id]] if holder is not None else []
+        if holder is None or len(values) != 1 or not isinstance(values[0], ast.Call):
+            return None
+        return self.partial(holder, values[0])
 
     # --- objects ------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from connprof.codes import BY_CODE
 from connprof.lint.fates import Ending
 from connprof.lint.finding import Finding, Place, Sureness
+from connprof.lint.frameworks import Role, is_property
 from connprof.lint.loops import second_loops
 from connprof.lint.makers import Makers
 from connprof.lint.often import Callers, Often, in_loop
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_GONE: Final = frozenset({Ending.LOCAL, Ending.PASSED})
+_GONE: Final = frozenset({Ending.LOCAL, Ending.PASSED, Ending.SPARE})
 _HANDED_BACK: Final = frozenset({Ending.RETURNED, Ending.YIELDED})
 
 
@@ -46,6 +47,9 @@ def check(project: Project, extra: dict[str, Maker]) -> Iterator[Finding]:
                 made = rules.makers.of(scope, call, rules.callers.called.get(call))
                 if made is not None:
                     yield from _judged(rules, made)
+                handed = rules.makers.handed_over(scope, call)
+                if handed is not None:
+                    yield from _shortcut(rules, handed)
     for made, why, sureness in second_loops(project, rules.callers, rules.makers):
         yield _finding("CP006", made, sureness, why, f"{made.label} is used on more than one event loop")
 
@@ -54,9 +58,7 @@ def _judged(rules: _Rules, made: Made) -> Iterator[Finding]:
     if _in_body_of_class(made.scope):
         return
     if made.maker.kind == "shortcut":
-        often = _how_often(rules, made, made.node)
-        if often is not None:
-            yield _finding("CP002", made, often.sureness, often.why, f"{made.label} makes {_costs(made)} each time")
+        yield from _shortcut(rules, made)
         return
     fate = rules.makers.fate(made)
     if fate.ending in _HANDED_BACK:
@@ -65,6 +67,16 @@ def _judged(rules: _Rules, made: Made) -> Iterator[Finding]:
         yield from _not_kept(rules, made, fate)
     elif fate.ending not in {Ending.SERVER, Ending.ABSORBED}:
         yield from _kept(made, fate)
+
+
+def _shortcut(rules: _Rules, made: Made) -> Iterator[Finding]:
+    handed = rules.callers.handed.get(made.node)
+    if handed is not None and handed.way.role is Role.HANDLER:
+        often: Often | None = Often(Sureness.CERTAIN if handed.way.sure else Sureness.LIKELY, handed.way.why)
+    else:
+        often = _how_often(rules, made, made.node)
+    if often is not None:
+        yield _finding("CP002", made, often.sureness, often.why, f"{made.label} makes {_costs(made)} each time")
 
 
 def _is_gone(made: Made, fate: Fate) -> bool:
@@ -90,6 +102,12 @@ def _in_body_of_class(scope: Scope) -> bool:
 
 def _not_kept(rules: _Rules, made: Made, fate: Fate) -> Iterator[Finding]:
     often = _how_often(rules, made, fate.collection or made.node)
+    if fate.ending is Ending.SPARE:
+        if often is not None and (made.maker.own_context or made.maker.kind == "context"):
+            sureness = max(often.sureness or Sureness.GUESS, Sureness.LIKELY, key=lambda each: each.rank)
+            what = f"{made.label} is made each time and kept the first time only: an SSL context each time"
+            yield _finding(_code(made, often), made, sureness, often.why, what)
+        return
     if in_loop(made.scope, made.node) is not None and (often is None or often.sureness is Sureness.GUESS):
         # One of many that are kept beside each other, in a function that may well run once.
         yield from _kept(made, fate)
@@ -134,13 +152,21 @@ def _what(made: Made, often: Often) -> str:
     return f"{made.label} is made {where} and not kept: {_costs(made)} each time"
 
 
+def _keywords(made: Made) -> list[ast.keyword]:
+    """What the library's call is given, a partial's arguments among them."""
+    found: list[ast.keyword] = []
+    inner: Made | None = made
+    while inner is not None:
+        if inner.by is None:
+            found = [*inner.node.keywords, *found]
+        inner = inner.inner
+    return found
+
+
 def _costs(made: Made) -> str:
     """What one costs, as far as the arguments show it."""
     maker = made.maker
-    inner = made
-    while inner.inner is not None:
-        inner = inner.inner
-    given = {each.arg: each.value for each in inner.node.keywords if each.arg}
+    given = {each.arg: each.value for each in _keywords(made) if each.arg}
     for name in maker.context_arguments:
         value = given.get(name)
         if isinstance(value, ast.Name | ast.Attribute) or (isinstance(value, ast.Constant) and value.value is False):
@@ -197,6 +223,14 @@ def _dependency(rules: _Rules, made: Made) -> Iterator[Finding]:
     """A function that hands its client back is judged where it is called; frameworks call it out of sight."""
     if not isinstance(made.scope, Function) or rules.callers.often(made.scope).sureness is None:
         return
+    if is_property(made.scope) and not _in_test(made.scope):
+        shared = isinstance(made.scope.module.parents.get(made.node), ast.BoolOp | ast.IfExp) or _may_be_remembered(
+            made
+        )
+        what = f"{made.label} is made in {made.scope.title.removesuffix('()')} and not kept: {_costs(made)} each time"
+        often = Often(Sureness.GUESS if shared else Sureness.LIKELY, "each use of a property calls it")
+        yield _finding(_code(made, often), made, often.sureness, often.why, what)
+        return
     for site in rules.callers.sites.get(made.scope, ()):
         if site.way is not None and site.way.why in {"Depends()", "Security()", "Provide()"}:
             why = f"{made.scope.title} runs for every request ({site.way.why} at {site.shown})"
@@ -207,10 +241,17 @@ def _dependency(rules: _Rules, made: Made) -> Iterator[Finding]:
 
 def _kept(made: Made, fate: Fate) -> Iterator[Finding]:
     """Clients that are kept, many of them, each with a context of its own."""
+    if fate.ending is Ending.ABSORBED:
+        call = made.node
+        is_like_any = made.by is None and not call.args and not call.keywords
+        if is_like_any and isinstance(made.scope.module.parents.get(call), ast.keyword | ast.Call):
+            what = f"{made.label} is made in each round of a loop for a client that is kept, and could be shared"
+            yield _finding("CP008", made, Sureness.LIKELY, "it is like any other", what)
+        return
     inner = made
     while inner.inner is not None:
         inner = inner.inner
-    given = {each.arg for each in inner.node.keywords}
+    given = {each.arg for each in _keywords(made)}
     own = made.maker.own_context and made.maker.kind == "client" and inner.by is None
     if not own or None in given or given & {*made.maker.context_arguments, *made.maker.given}:
         return

@@ -1,4 +1,6 @@
 """Clients that a local collection keeps beside each other, each with a context of its own; and some that only seem so."""
+import ssl
+
 import httpx
 from fastapi import FastAPI
 
@@ -24,6 +26,9 @@ def main():
         appended.append((proxy, httpx.Client(proxy=proxy)))  # expect: CP008 likely
         stored[proxy] = httpx.Client(proxy=proxy)  # expect: CP008 likely
         wrapped += [Api(proxy)]  # expect: CP008 likely
+    contexts = [httpx.Client(verify=ssl.create_default_context()) for _ in PROXIES]  # expect: CP008 likely
+    for client in contexts:
+        client.close()
     for _ in range(100):
         for client in [*listed, *named.values(), *stored.values()]:
             client.get("https://api.example/")

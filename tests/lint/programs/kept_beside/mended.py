@@ -35,6 +35,10 @@ def main():
         waiting.put(httpx.Client(proxy=proxy, verify=CONTEXT))
     for tenant in tenants:
         tenant.client = httpx.Client(verify=CONTEXT)
+    for tenant in tenants:
+        context = ssl.create_default_context()
+        context.load_cert_chain(tenant)
+        listed.append(httpx.Client(verify=context))
     with ExitStack() as stack:
         opened = [stack.enter_context(httpx.Client(verify=CONTEXT)) for _ in PROXIES]
         for client in [*listed, *opened]:

@@ -26,7 +26,7 @@ def b(key):
 
 
 def c(key):
-    return registry.setdefault(key, httpx.Client())
+    return registry[key] if key in registry else registry.setdefault(key, httpx.Client())
 
 
 def d(key):
