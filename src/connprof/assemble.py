@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from connprof.findings import cost_of, find, not_judged_count
+from connprof.findings import OF_ONE_PROCESS, cost_of, find, not_judged_count
 from connprof.profile import (
     PROFILE_SCHEMA,
     Chain,
@@ -238,7 +238,10 @@ def _origin_cost(tally: OriginTally) -> tuple[int, int, str]:
 def _findings(
     processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None, *, is_current: bool
 ) -> tuple[Finding, ...]:
-    """Findings of each process; the same one of several is one, with costs added up and the words of the costliest."""
+    """Findings of each process; the same one of several is one, with costs and evidence added up.
+
+    Its words are those of the costliest.
+    """
     groups: dict[tuple[str, Place, str], list[Finding]] = defaultdict(list)
     for process in processes:
         for finding in find(process, is_current=is_current):
@@ -256,6 +259,9 @@ def _merged(same: list[Finding], bytes_of: _Bytes | None) -> Finding:
         amount, left = bytes_of.both(costliest.place, cost, leaves)
         cost = msgspec.structs.replace(cost, ssl_bytes=amount)
         leaves = msgspec.structs.replace(leaves, ssl_bytes=left)
+    if len(same) > 1:
+        what = f"{costliest.what}, in the costliest of {len(same):,} processes"
+        costliest = msgspec.structs.replace(costliest, what=what, evidence=_summed(same, costliest))
     return msgspec.structs.replace(
         costliest,
         chains=_chains(each.chains for each in same),
@@ -264,6 +270,25 @@ def _merged(same: list[Finding], bytes_of: _Bytes | None) -> Finding:
         processes_count=len(same),
         related=tuple(dict.fromkeys(place for each in same for place in each.related)),
     )
+
+
+def _summed(same: list[Finding], costliest: Finding) -> tuple[tuple[str, str], ...]:
+    """Evidence of all processes: counts are summed; what cannot be is that of the costliest, and says so."""
+    sums: Counter[str] = Counter()
+    for finding in same:
+        for name, value in finding.evidence:
+            digits = value.replace(",", "")
+            if name not in OF_ONE_PROCESS and digits.isdecimal():
+                sums[name] += int(digits)
+    names = dict.fromkeys(name for finding in (costliest, *same) for name, _ in finding.evidence)
+    shown = dict(costliest.evidence)
+    rows = []
+    for name in names:
+        if name in sums:
+            rows.append((name, f"{sums[name]:,}"))
+        elif name in shown:
+            rows.append((f"{name}, in the costliest process", shown[name]))
+    return tuple(rows)
 
 
 Line = tuple[str, int, str]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from connprof.profile import ClientGroup, ContextGroup, Counts, Place, ProcessProfile
 
-__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "cost_of", "find", "not_judged_count"]
+__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "OF_ONE_PROCESS", "cost_of", "find", "not_judged_count"]
 
 CHURN_MADE_COUNT: Final = 3
 """From how many made at one line they count as made again and again."""
@@ -713,5 +713,8 @@ def _clients_of(group: ContextGroup, makers: Sequence[ClientGroup]) -> int:
         return min(group.alive_count, sum(maker.made_count for maker in makers))
     return group.alive_count
 
+
+OF_ONE_PROCESS: Final = frozenset({"at once", "requests at once", "keep-alive connections", "requests per client"})
+"""Evidence that looks like a count, and that several processes have each for itself."""
 
 CONTEXT_RULES: Final = (context_per_call, context_unused, bundle_reread, contexts_growing)

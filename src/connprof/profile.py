@@ -83,7 +83,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """TCP connects."""
     request_wall_ns: int = 0
     """In the client's method that sends a request and returns its response; a connect and handshake on the way count
-    here as well. 0 where the library has no such method that is known."""
+    here as well, and calls that end before their request is sent, but not those of clients that never met the network,
+    such as tests of an application in their own process. 0 where the library has no such method that is known."""
 
 
 class Frame(msgspec.Struct, frozen=True, order=True):

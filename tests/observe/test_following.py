@@ -487,6 +487,33 @@ def test_a_connection_that_a_long_call_ends_was_not_idle(target):
     assert only(process_of(seen).clients).expired_count == 0
 
 
+def test_calls_of_an_application_in_the_same_process_are_no_requests_and_take_none_of_their_time(target):
+    async def app(_scope, _receive, send):
+        async with httpx.AsyncClient() as client:
+            await client.get(target.url("/delay/50"))
+        await asyncio.sleep(0.2)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://app") as client:
+            await asyncio.gather(*(client.get("/") for _ in range(3)))
+
+    with observe() as seen:
+        asyncio.run(main())
+    process = process_of(seen)
+    assert process.counts.requests_count == 3
+    assert process.costs.request_wall_ns == only(process.origins).costs.request_wall_ns > 0
+
+
+def test_calls_that_fail_before_they_send_take_time_all_the_same(refused_port):
+    with observe() as seen, httpx.Client() as client, pytest.raises(httpx.ConnectError):
+        client.get(f"https://127.0.0.1:{refused_port}/")
+    process = process_of(seen)
+    assert not process.counts.requests_count
+    assert process.costs.request_wall_ns > 0
+
+
 # --- whose cookies ------------------------------------------------------------------------------------------
 
 SET = "/cookies/set?session=1"

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.codes import BY_CODE, CODES, DOCUMENTATION
-from connprof.profile import Counts, Price, Profile
+from connprof.profile import Costs, Counts, Price, Profile, SiteTally
 from connprof.report.profile import render
 from connprof.report.profile.text import MOST_BRIEF, MOST_FULL, MOST_ROWS
 from connprof.report.profile.view import build
@@ -52,6 +52,12 @@ def test_the_incident_is_told_by_line_with_its_cost_and_what_the_fix_leaves():
     assert [line for line in lines if line.startswith("CP001")] == ["CP001 client made per call"] * 5
     assert text.index("CP001") < text.index("Totals") < text.index("Origins") < text.index("Lines that pay")
     assert "Processes" not in text
+
+
+@pytest.mark.parametrize(("amount", "lines"), [(None, 0), (49_999, 0), (50_000, 1)])
+def test_lines_that_pay_nothing_are_not_listed(amount, lines):
+    line = SiteTally(site=samples.place(), counts=Counts(requests_count=0), costs=Costs(), ssl_bytes=amount)
+    assert len(viewed(samples.profile(sites=(line,))).lines) == lines
 
 
 def test_a_fix_is_told_once_for_each_code():

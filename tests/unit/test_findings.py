@@ -449,6 +449,26 @@ def test_the_same_finding_of_two_processes_is_one():
     assert profile.counts.contexts_count == 80
 
 
+def test_evidence_is_of_all_processes_as_the_cost_is():
+    profile = assemble(
+        [process(clients(40), pid=1), process(failing(1_000, failed=1_000), pid=2)],
+        command=(), started_at="", duration_ns=1, exit_code=0,
+    )  # fmt: skip
+    (finding,) = profile.findings
+    told = dict(finding.evidence)
+    assert (told["clients made"], told["SSL contexts"], told["TLS handshakes"]) == ("1,040", "1,040", "40")
+    assert (told["failed handshakes"], finding.cost.contexts_count) == ("1,000", 1_040)
+    assert told["median time between two, in the costliest process"] == "5 ms"
+    assert finding.what.endswith(", in the costliest of 2 processes")
+
+
+def test_what_each_process_has_for_itself_is_not_added_up():
+    pools = [process(clients(1, overflow_count=8, in_flight_peak_count=30), pid=pid) for pid in (1, 2)]
+    (finding,) = assemble(pools, command=(), started_at="", duration_ns=1, exit_code=0).findings
+    told = dict(finding.evidence)
+    assert (told["reopened"], told["requests at once, in the costliest process"]) == ("16", "30")
+
+
 def test_lines_that_belong_to_a_finding_are_those_of_all_processes():
     read = [Place(file="/app/api.py", line=line, function="read", certainty="stack") for line in (30, 40)]
     profile = assemble(

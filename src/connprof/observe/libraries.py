@@ -296,7 +296,8 @@ def _seconds_ns(seconds: Any) -> int | None:
 
 def _httpx_facts(owner: Any, client: Client) -> None:
     pool = getattr(owner._transport, "_pool", None)  # noqa: SLF001 - its settings have no public name
-    if pool is None:
+    if pool is None:  # a mock, or an application in this process
+        client.is_local = True
         return
     client.expiry_ns = _seconds_ns(getattr(pool, "_keepalive_expiry", None))
     client.keepalive_limit = _limit(getattr(pool, "_max_keepalive_connections", None))

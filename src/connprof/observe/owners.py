@@ -364,6 +364,7 @@ class Client:
         "cookie_names",
         "cookies_seen",
         "counted_plain",
+        "dialled",
         "died",
         "expired",
         "expiry_ns",
@@ -372,6 +373,7 @@ class Client:
         "in_flight",
         "in_flight_peak",
         "is_bound",
+        "is_local",
         "is_watched",
         "keepalive_limit",
         "kind",
@@ -418,6 +420,7 @@ class Client:
         self.keepalive_limit: int | None = None
         self.limit_is_per_origin = False
         self.http2 = False
+        self.dialled = self.is_local = False
         self.open_at: dict[str, int] = {}
         self.left_open: dict[str, int] = {}  # of those: the client is closed or gone, and somebody else holds them
         # Origins whose connections were closed, and why, until they are opened again.
@@ -591,6 +594,10 @@ class Client:
     def is_over(self) -> bool:
         """Whether nobody can use it any more, which the garbage collector may not have told yet."""
         return self.closed or self.died or self.owner is None or self.owner() is None
+
+    def may_wait(self) -> bool:
+        """Whether calls of its that have sent no request may have waited for the network all the same."""
+        return bool(self.wire_requests) or (self.dialled and not self.is_local)
 
     def needed_from(self, start_ns: int) -> int:
         """From when on a connection of its was needed: its making is a part of the call for which it was made."""

@@ -565,6 +565,8 @@ class Recorder:
         for lane in self._lanes:
             for tally in list(lane.tallies.values()):
                 requests_count, spent_ns = tally.news()
+                if tally.origin is None and not tally.requests and (lane.client is None or not lane.client.may_wait()):
+                    spent_ns = 0  # of calls that have met no network, but perhaps an application in this process
                 if requests_count or spent_ns:
                     self._tell(lane, tally.origin, requests_count, spent_ns)
             if lane.client is None or not lane.client.died:
@@ -1002,6 +1004,8 @@ class Recorder:
         connection = _Connection(fd, peer, origin_of(name, peer[1]), sites, start_ns)
         carried = CARRIED.get()
         connection.client = None if carried is None else carried.client
+        if connection.client is not None:
+            connection.client.dialled = True
         if isinstance(sock, socket_class):
             self._own(connection, sock)
         with self.lock:

@@ -187,7 +187,7 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
             if code.explanation and any(each.code == code.code for each in profile.findings)
         ),
         origins=tuple(map(writer.origin, profile.origins)),
-        lines=tuple(map(writer.line, merge_lines(profile.sites))),
+        lines=tuple(map(writer.line, filter(_pays, merge_lines(profile.sites)))),
         has_memory=any(site.ssl_bytes is not None for site in profile.sites),
         processes=tuple(map(_process, profile.processes)),
         blind_spots=_sentences(
@@ -195,6 +195,16 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
         ),
         notes=_notes(profile),
     )
+
+
+def _pays(tally: SiteTally) -> bool:
+    """Whether a line's row would have anything but zeros."""
+    paid = any(msgspec.structs.astuple(tally.counts)) or any(msgspec.structs.astuple(tally.costs))
+    return paid or (tally.ssl_bytes or 0) >= _SHOWN_BYTES
+
+
+_SHOWN_BYTES = 50_000
+"""From how many SSL bytes on a line that pays nothing else is listed: 0.1 MB, as it is written."""
 
 
 def code_title(code: str) -> str:
@@ -266,8 +276,7 @@ def _lead(profile: Profile, state: State) -> str:
     if state != "found":
         return ""
     lines = len({(each.place.file, each.place.line, each.place.function) for each in profile.findings})
-    where = "one line pays" if lines == 1 else f"{words.count(lines)} lines pay"
-    return f"{where[:1].upper()}{where[1:]}; costliest first, with what the fix would leave over."
+    return f"Findings at {words.plural(lines, 'line')}; costliest first, with what the fix would leave over."
 
 
 def _facts(profile: Profile) -> tuple[tuple[str, str], ...]:
