@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
@@ -34,7 +33,7 @@ def console_on_stdout() -> Iterator[Console]:
         raise FileError(f"standard output cannot be written: {output.failure}.")
 
 
-class _Output(io.TextIOBase):
+class _Output:
     """Writes to ``stream`` for as long as that can be written; why it no longer could is ``failure``."""
 
     def __init__(self, stream: IO[str] | None) -> None:
@@ -43,7 +42,7 @@ class _Output(io.TextIOBase):
         self.failure = "it is closed" if stream is None else None  # the shell's >&-
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]
+    def encoding(self) -> str:
         """That of the stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 

@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from bench import progress, reserve
+from bench.command import bench
 from bench.output import console_on_stdout
+from connprof.cli.exits import guarded
+from connprof.cli.printing import drop
 from connprof.errors import FileError
 
 FULL = Path("/dev/full")
@@ -70,7 +74,7 @@ def test_what_the_encoding_cannot_say_is_a_question_mark(monkeypatch, tmp_path):
 
 def test_where_nobody_watches_a_line_of_progress_is_printed_every_half_minute(monkeypatch):
     now_s = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     printed = io.StringIO()
     with progress.progress_on(Console(file=printed)) as listener:
         listener.planned(60)
@@ -107,6 +111,15 @@ def test_a_full_output_is_one_sentence_and_exit_code_two(suite, monkeypatch, mod
         _printed, complaints = process.communicate(timeout=60)
     assert process.returncode == 2
     assert complaints == "Error: standard output cannot be written: No space left on device.\n"
+
+
+@needs_full
+@pytest.mark.parametrize("wrong", ["--only=nothing", "--nothing"])
+def test_wrong_use_keeps_its_exit_code_where_nobody_can_be_told(monkeypatch, wrong):
+    with FULL.open("w", encoding="utf-8", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert guarded(bench, [wrong]) == 2
+        drop(stream)
 
 
 # --- signals --------------------------------------------------------------------------------------------------

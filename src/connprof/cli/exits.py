@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,8 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
         result = command.main(args=arguments, standalone_mode=False, **extra)
     except click.ClickException as error:
         error.message = words.plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
-        error.show()
+        with suppress(OSError):
+            error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         tell("Interrupted.")
