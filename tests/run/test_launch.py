@@ -487,21 +487,45 @@ def test_a_worker_is_ended_by_sigterm_at_once(runs, method):
     assert [each.is_told for each in done.profile.processes] == [False, True]
 
 
-def test_a_worker_that_is_killed_before_it_has_told_anything_of_late_is_named(runs):
-    """More messages than there is time to write before: what was kept back at the end may be missing."""
-    app = runs.program("""
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_a_worker_saw_is_written_before_it_tells_of_it_however_long_that_takes(runs, method):
+    app = runs.program(f"""
         import multiprocessing
+        def begin():
+            import connprof.observe.start as start
+            start._follower._spent_ns = 1 << 50
         def work(_): return get()
         if __name__ == "__main__":
-            with multiprocessing.get_context("fork").Pool(1) as pool:
-                pool.map(work, range(60), chunksize=1)
+            with multiprocessing.get_context("{method}").Pool(2, begin) as pool:
+                assert pool.map(work, range(20), chunksize=1) == [200] * 20
     """)
-    done = runs(app)
-    assert done.code == 0
-    (worker,) = [each for each in done.profile.processes if each.is_fork]
-    is_whole = worker.is_told or worker.ended == "os._exit"  # the pool lets it end by itself, if it is fast
-    assert is_whole == ("may be missing" not in done.notes)
-    assert worker.counts.requests_count == 60 or not is_whole
+    done = runs("--max-handshakes", "20", app)
+    assert (done.code, done.counts, done.profile.notes) == (0, (20, 20, 20, 20), ()), done.err
+
+
+@pytest.mark.parametrize(
+    ("unwritten", "code", "sentence"),
+    [
+        ("start._follower._due_ns = 1 << 60; get()", 1, "there: killed or crashed before that."),
+        (
+            "get(); start._follower._stop_later(); start._follower._due_ns = 1 << 60; get()",
+            1,
+            "before the last that was seen was written.",
+        ),
+        ("get(); start._follower.write('running', wait_s=9)", 0, "may be missing"),
+    ],
+)
+def test_what_a_killed_process_had_not_written_is_known_to_be_missing(runs, unwritten, code, sentence):
+    app = runs.program(f"""
+        from connprof.observe import start
+        if not os.fork():
+            {unwritten}
+            os.kill(os.getpid(), 9)
+        os.wait()
+    """)
+    done = runs("--max-handshakes", "5", app)
+    assert (done.code, "Limit: Limits could not be checked" in done.err) == (code, bool(code))
+    assert sentence in done.notes
 
 
 def test_process_pools(runs):
@@ -525,9 +549,7 @@ def test_a_terminated_child_has_its_say(runs):
             child.terminate(); child.join(); print(child.exitcode)
     """)
     done = runs(app)
-    # An event is no message: whether the last moment was still written is chance, and said where it may not have been.
-    assert (done.code, done.out) == (0, b"-15\n")
-    assert done.counts == (1, 1, 1, 1) or "may be missing" in done.notes
+    assert (done.code, done.out, done.counts, done.profile.notes) == (0, b"-15\n", (1, 1, 1, 1), ())
 
 
 def test_subprocesses_of_subprocesses(runs):
@@ -727,6 +749,37 @@ def test_the_disk_is_full(runs):
     done = runs(app, stdout=subprocess.PIPE)
     assert (done.code, done.out) == (0, b"well\n")
     assert done.counts[0] >= 1
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        ("", "not able to write what was seen there: File too large."),
+        ("os.symlink = None", "A process was not able to write what was seen there."),
+    ],
+)
+def test_a_disk_that_is_full_from_the_start_lets_no_limit_pass(runs, first, sentence):
+    app = runs.write(
+        "import os, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n" + first + "\n" + GET + "get()"
+    )
+    done = runs("--max-handshakes", "0", app)
+    assert (done.code, done.counts[:3]) == (1, (0, 0, 0))
+    assert sentence in done.notes
+    assert "Limit: Limits could not be checked: " in done.err
+
+
+def test_a_disk_that_was_full_for_a_while_loses_nothing(runs):
+    app = runs.program("""
+        import glob, resource
+        get()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        from connprof.observe import start
+        start._follower.write("running", wait_s=9)
+        print(len(glob.glob(os.environ["CONNPROF_RUN_FOLDER"] + "/unwritten-*")))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    """)
+    done = runs("--max-handshakes", "1", app)
+    assert (done.code, done.out, done.counts) == (0, b"1\n", (1, 1, 1, 1)), done.err
 
 
 def test_a_file_that_is_cut_off_loses_no_other(runs):

@@ -106,7 +106,7 @@ Exit codes; where several apply, the first in this list:
 PROFILE_EXIT_CODES_HELP = """\b
 Exit codes:
   the program's own, or the signal that killed it (128 + its number in a shell); where that is 0:
-  1    a limit is broken: --fail-on, --max-..., --min-...
+  1    a limit is broken, or could not be checked: --fail-on, --max-..., --min-...
   2    wrong use, a program that cannot be started, or a file that cannot be written
 """
 

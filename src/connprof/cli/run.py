@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connprof.launch.child import Ended
+    from connprof.launch.gathered import Gathered
     from connprof.launch.program import Program
     from connprof.lint import Outcome
     from connprof.profile import Profile
@@ -140,8 +141,8 @@ def run(  # noqa: PLR0917 - click passes them by name
     if with_memory:
         is_command = context.meta["is_command"]
         memory.check_memray(None if is_command else interpreter(python), os.environ)
-    profile, was_observed = _observe(request)
-    return _tell(profile, request, outcome, was_observed=was_observed)
+    profile, left = _observe(request)
+    return _tell(profile, request, outcome, left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +206,8 @@ def _check_outputs(files: dict[Kind, Path | None]) -> None:
         render(assemble((), command=(), started_at="", duration_ns=0, exit_code=0), "html")
 
 
-def _observe(request: _Request) -> tuple[Profile, bool]:
-    """Run the program, and make a profile of what its processes left; whether there was any Python process."""
+def _observe(request: _Request) -> tuple[Profile, Gathered]:
+    """Run the program, and make a profile of what its processes left."""
     with run_folder() as folder:
         variables = environment(folder, os.environ, live=request.live, memory=request.with_memory)
         if request.live:
@@ -218,7 +219,7 @@ def _observe(request: _Request) -> tuple[Profile, bool]:
         return _profile(folder, ended, request)
 
 
-def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, bool]:
+def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Gathered]:
     left = gather(folder, request.program.name)
     notes = list(left.notes)
     ssl_bytes: memory.LineBytes = {}
@@ -237,10 +238,10 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, bo
         ssl_bytes=ssl_bytes,
         quiet_processes_count=left.quiet_count,
     )
-    return profile, left.python_count > 0
+    return profile, left
 
 
-def _tell(profile: Profile, request: _Request, outcome: Outcome | None, *, was_observed: bool) -> int:
+def _tell(profile: Profile, request: _Request, outcome: Outcome | None, left: Gathered) -> int:
     """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
@@ -256,7 +257,7 @@ def _tell(profile: Profile, request: _Request, outcome: Outcome | None, *, was_o
             except ConnprofError as error:
                 failed = True
                 _print(f"Error: {error}\n")
-    sentences = broken(profile, request.limits, was_observed=was_observed)
+    sentences = broken(profile, request.limits, was_observed=left.python_count > 0, losses=left.losses)
     for sentence in sentences:
         _print(f"Limit: {sentence}\n")
     if profile.exit_code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,11 +31,13 @@ class Gathered:
         processes: those that used anything which was observed, in order of their start.
         python_count: Python processes that began and could be observed, whether or not anything was to be seen in them.
         notes: what a reader must know of them, in sentences.
+        losses: those of the notes that say that something was seen and is missing here.
     """
 
     processes: tuple[ProcessProfile, ...]
     python_count: int
     notes: tuple[str, ...]
+    losses: tuple[str, ...] = ()
 
     @property
     def quiet_count(self) -> int:
@@ -44,29 +47,37 @@ class Gathered:
 
 def process_profiles(folder: Path) -> tuple[tuple[ProcessProfile, ...], tuple[str, ...]]:
     """What can be read, and for each file that cannot a sentence."""
+    found, problems = _read(folder)
+    return tuple(process for process, _ in found), problems
+
+
+def _read(folder: Path) -> tuple[list[tuple[ProcessProfile, bool]], tuple[str, ...]]:
+    """As :func:`process_profiles`, and whether all that a process had seen was written by then."""
     found, problems = [], []
     for file in sorted(folder.glob("process-*.json")):
         try:
-            found.append(load_process_profile(file))
-        except FileError as error:
+            process = load_process_profile(file)
+            found.append((process, process.ended != "running" or not file.stat().st_mode & stat.S_IXUSR))
+        except (FileError, OSError) as error:
             problems.append(f"A process is left out: {str(error).replace(f'{folder}{os.sep}', '')}")
-    return tuple(sorted(found, key=lambda each: (each.started_at_ns, each.pid))), tuple(problems)
+    return sorted(found, key=lambda each: (each[0].started_at_ns, each[0].pid)), tuple(problems)
 
 
 def gather(folder: Path, name: str) -> Gathered:
     """Everything in the folder of a run of the program ``name``."""
-    processes, problems = process_profiles(folder)
+    found, problems = _read(folder)
+    processes = tuple(process for process, _ in found)
     began = [_words(file) for file in sorted(folder.glob("python-*"))]
+    losses = [*_about_failed(began), *_about_cut_off(found), *_about_unwritten(folder), *problems]
     notes = [
         *_about_none(name, began),
         *_about_old(began),
-        *_about_failed(began),
-        *_about_running(processes),
+        *_about_running(found),
         *_about_blind(folder),
-        *problems,
+        *losses,
     ]
     observed_count = sum(not each.is_too_old and not each.failure for each in began)
-    return Gathered(processes, observed_count, tuple(notes))
+    return Gathered(processes, observed_count, tuple(notes), tuple(losses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +136,44 @@ def _about_blind(folder: Path) -> list[str]:
     ]
 
 
-def _about_running(processes: tuple[ProcessProfile, ...]) -> list[str]:
-    alive = [each.pid for each in processes if each.ended == "running" and is_alive(each.pid)]
-    lost = (each for each in processes if each.ended == "running" and not each.is_told)
-    killed = [each.pid for each in lost if each.pid not in alive]
+def _about_running(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
+    running = [(process, is_whole) for process, is_whole in found if process.ended == "running"]
+    alive = [process.pid for process, _ in running if is_alive(process.pid)]
+    killed = [process.pid for process, is_whole in running if is_whole and not process.is_told]
     notes = []
     if alive:
         notes.append(f"{_named(alive)} still running when the program had ended, and counted up to then.")
-    if killed:
-        notes.append(f"{_named(killed)} killed or crashed: what happened in the last moment may be missing.")
+    if killed := [pid for pid in killed if pid not in alive]:
+        notes.append(
+            f"{_named(killed)} killed or crashed, or ended by the parent: what happened in the last moment"
+            " may be missing."
+        )
     return notes
+
+
+def _about_cut_off(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
+    cut_off = [process.pid for process, is_whole in found if not is_whole and not is_alive(process.pid)]
+    if not cut_off:
+        return []
+    return [f"{_named(cut_off)} killed or crashed, or ended by the parent, before the last that was seen was written."]
+
+
+def _about_unwritten(folder: Path) -> list[str]:
+    pids: dict[str, list[int]] = {}
+    for link in sorted(folder.glob("unwritten-*")):
+        with contextlib.suppress(OSError, ValueError):
+            pids.setdefault(str(link.readlink()), []).append(int(link.name.split("-")[1]))
+    sentences = [f"{_named(those)} not able to write what was seen there: {reason}." for reason, those in pids.items()]
+    if not sentences and _is_marked(folder):
+        sentences.append("A process was not able to write what was seen there.")
+    return sentences
+
+
+def _is_marked(folder: Path) -> bool:
+    """Whether a process has changed the hook's mode, as it could write no name either."""
+    with contextlib.suppress(OSError):
+        return bool((folder / "hook" / "sitecustomize.py").stat().st_mode & stat.S_IXUSR)
+    return False
 
 
 def _named(pids: list[int]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from connprof.profile import Profile
 
@@ -35,13 +35,23 @@ class Limits:
         return self != Limits()
 
 
-def broken(profile: Profile, limits: Limits, *, was_observed: bool) -> tuple[str, ...]:
-    """A sentence for each limit that does not hold, or of which nobody can tell."""
+def broken(profile: Profile, limits: Limits, *, was_observed: bool, losses: Sequence[str] = ()) -> tuple[str, ...]:
+    """A sentence for each limit that does not hold, or of which nobody can tell.
+
+    Args:
+        profile: the run's.
+        limits: what it is held to.
+        was_observed: whether there was any process to observe.
+        losses: what is known to be missing in the profile, in sentences.
+    """
     if not limits.are_set:
         return ()
     if not was_observed:
         return ("No limit could be checked, because no Python process was observed.",)
-    return (*_codes(profile, limits), *_counts(profile, limits), *_reuse(profile, limits))
+    sentences = (*_codes(profile, limits), *_counts(profile, limits), *_reuse(profile, limits))
+    if losses:
+        return (*sentences, f"{'Others' if sentences else 'Limits'} could not be checked: {' '.join(losses)}")
+    return sentences
 
 
 def _codes(profile: Profile, limits: Limits) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 What the window sees is written into the run's folder as ``process-{pid}-{started_at_ns}.json``: when the process
 ends by itself, in ``os._exit``, before ``exec``, on a signal that would kill it, and now and then in between, so that
-a process that is killed loses little. Nothing in here raises into the program or prints.
+a process that is killed loses little. The file's mode says whether something is unwritten, and a link beside it that
+writing failed: neither needs room on a disk or a file number. Nothing in here raises into the program or prints.
 """
 
 from __future__ import annotations
@@ -37,18 +38,22 @@ if TYPE_CHECKING:
 __all__ = ["begin", "end"]
 
 _SHARE: Final = 100
-"""One part in so many of a process's time may go into writing what is known so far."""
+"""One part in so many of a process's time may go into writing what is known so far, but for what must be written."""
 _GRACE_NS: Final = 20_000_000
 """Writing time that is granted at the start, when a share of the time is next to nothing."""
 _BUSY: Final = 10
 """One part in so many of the time that passes while something is written is counted, if no more was worked."""
 _APART_NS: Final = 5_000_000
 """Two writings are at least this far apart."""
+_chmod: Final = os.chmod
 _LIVE_S: Final = 0.5
 _LOCK_S: Final = 1.0
 _ERRORS_MAX: Final = 20
 _SPARE_NUMBER: Final = 200
 """From here on: the program's own files get the numbers that they would get without us."""
+_WHOLE_MODE: Final = 0o600
+_UNWRITTEN_MODE: Final = 0o700
+"""Of a process's file, while more is known than it says."""
 _FOLLOWED_SIGNALS: Final = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
@@ -76,12 +81,13 @@ class _Follower:
         self._lock = threading.RLock()  # reentrant: a signal may come while something is being written
         self._started_ns = now_ns()
         self._due_ns = 0
-        self._share_due_ns = 0
         self._spent_ns = 0
         self._is_told = False
         self._has_told = False
         self._is_unwritten = False
         self._written_count = 0
+        self._path = ""
+        self._failure = ""
         self._has_ended = False
         self._speaker = 0
         self._deferred_signal = 0
@@ -133,14 +139,26 @@ class _Follower:
 
     def _event(self) -> None:
         """Something was recorded. It runs for every request: it must cost nothing nearly every time."""
-        self._is_unwritten = True
+        if not self._is_unwritten:
+            self._is_unwritten = True
+            self._mark_unwritten()
         if now_ns() < self._due_ns:
             self._write_later()
             return
         if self._signals.are_pending:
             self._attempt("signals", self._signals.follow)
         self.write("running")
+        if self._is_unwritten:  # another thread was amid a write that had begun too early for this
+            self._write_later()
         self._tick()
+
+    def _mark_unwritten(self) -> None:
+        """Until it is written, a kill would lose something: so that it can be known."""
+        if self._path:
+            with contextlib.suppress(OSError):
+                _chmod(self._path, _UNWRITTEN_MODE)
+        else:
+            self._tell_failure("killed or crashed before that")
 
     def _write_later(self) -> None:
         """This may be the last event before a long wait, and a kill: until it is written nobody asks again."""
@@ -163,7 +181,7 @@ class _Follower:
         collects = gc.isenabled()
         gc.disable()  # what the program has dropped is finished in threads of its own
         try:
-            self.write("running")
+            self.write("running", wait_s=_LOCK_S)
         finally:
             if collects:
                 gc.enable()
@@ -179,22 +197,15 @@ class _Follower:
         """A worker is about to tell its parent something, which may end it thereupon: nothing may be unwritten then."""
         is_first, self._has_told = not self._has_told, True
         is_due = is_first or self._is_unwritten or self._is_later_due or self._later is not None
-        if not is_due or self._has_ended or not self._later_lock.acquire(blocking=False):
+        if not is_due or self._has_ended or not self._later_lock.acquire(timeout=_LOCK_S):
             return
-        is_kept_back = False
         try:
-            # A thread that has begun to write is waited for; what happened meanwhile is unwritten all the same.
-            if not (self._stop_later() or self._is_unwritten or is_first):
-                return
-            if now_ns() < self._share_due_ns and not is_first:
-                # It would take more than our share of the time: later, and if need be not at all, which must be said.
-                is_kept_back, self._is_told = not self._is_told, False
-            if not is_kept_back:
-                self.write("running")
+            # A thread that has begun to write is waited for; what happened meanwhile is unwritten all the same. No
+            # share of the time limits this: what is lost here is lost for good, as the parent has no use for us then.
+            if self._stop_later() or self._is_unwritten or is_first:
+                self.write("running", wait_s=_LOCK_S)
         finally:
             self._later_lock.release()
-        if is_kept_back:
-            self._write_later()
 
     def _stop_later(self) -> bool:
         """Let its thread be over; whether there is something left to write."""
@@ -206,23 +217,31 @@ class _Follower:
             RECORDER.on_event = self._event
         return was_due
 
-    def write(self, ended: str, signal: int | None = None) -> None:
-        """Put what is known by now in the place of what was written before."""
+    def write(self, ended: str, signal: int | None = None, *, wait_s: float = 0.0) -> None:
+        """Put what is known by now in the place of what was written before.
+
+        Where another thread is writing, the last word waits for it; any other for ``wait_s``.
+        """
         if self._has_ended and ended == "running":
             return
-        begun_ns, begun_cpu_ns = now_ns(), thread_time_ns()
-        if not self._lock.acquire(timeout=0 if ended == "running" else _LOCK_S):
+        if not self._lock.acquire(timeout=wait_s if ended == "running" else _LOCK_S):
             return
+        begun_ns, begun_cpu_ns = now_ns(), thread_time_ns()
         try:
             if not (self._has_ended and ended == "running"):
                 self._has_ended = ended != "running"
-                self._attempt("writing", functools.partial(self._write, ended, signal))
+                try:
+                    self._write(ended, signal)
+                except Exception as error:  # noqa: BLE001 - the observed program must not notice
+                    self._note(describe("writing", error))
+                    number = error.errno if isinstance(error, OSError) else None
+                    self._tell_failure(os.strerror(number) if number else type(error).__name__)
         finally:
             # On a busy machine most of the time is somebody else's; on a slow disk it is ours all the same.
             spent_ns = max(thread_time_ns() - begun_cpu_ns, (now_ns() - begun_ns) // _BUSY)
             self._spent_ns += spent_ns
-            self._share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
-            self._due_ns = max(self._share_due_ns, now_ns() + _APART_NS)
+            share_due_ns = self._started_ns + (self._spent_ns + spent_ns - _GRACE_NS) * _SHARE
+            self._due_ns = max(share_due_ns, now_ns() + _APART_NS)
             self._lock.release()
 
     def _write(self, ended: str, signal: int | None) -> None:
@@ -232,6 +251,7 @@ class _Follower:
         seen["errors"] = [*seen.get("errors", ()), *self._errors]
         seen["is_told"] = self._is_told and (self._has_told or _is_blank(seen))
         if self._is_fork and not self._written_count and _is_blank(seen):
+            self._withdraw_failure()
             return  # one of many workers, perhaps, that have nothing to tell
         name = f"process-{seen['pid']}-{seen['started_at_ns']}.json"
         self._written_count += 1
@@ -246,6 +266,32 @@ class _Follower:
             finally:
                 with contextlib.suppress(OSError):
                     self._keep_spare()
+        self._path = os.path.join(self._folder, name)  # noqa: PTH118 - this runs often
+        if self._is_unwritten:  # it came too late for this
+            self._mark_unwritten()
+        self._withdraw_failure()
+
+    def _tell_failure(self, reason: str) -> None:
+        """Leave word, in a name and a link, that what was seen is not written."""
+        if self._failure == reason:
+            return
+        self._withdraw_failure()
+        self._failure = reason
+        try:
+            os.symlink(reason, self._failure_path())  # noqa: PTH211 - a string is kept as one
+        except Exception:  # noqa: BLE001 - whatever it is: the hook's name is there already
+            with contextlib.suppress(OSError):
+                _chmod(os.path.join(self._folder, "hook", "sitecustomize.py"), _UNWRITTEN_MODE)  # noqa: PTH118
+
+    def _withdraw_failure(self) -> None:
+        if self._failure:
+            self._failure = ""
+            with contextlib.suppress(OSError):
+                os.unlink(self._failure_path())  # noqa: PTH108 - this runs often
+
+    def _failure_path(self) -> str:
+        assert self._observation is not None
+        return os.path.join(self._folder, f"unwritten-{os.getpid()}-{self._observation.started_at_ns}")  # noqa: PTH118
 
     def _tick(self) -> None:
         if self._live and self._ticker is None and not self._has_ended:
@@ -520,7 +566,7 @@ def _put(folder: str, name: str, content: bytes, serial: int) -> None:
     """A whole file or none."""
     path = os.path.join(folder, name)  # noqa: PTH118 - this runs often
     part = f"{path}.{serial}.part"
-    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), _WHOLE_MODE)
     try:
         try:
             left = memoryview(content)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["Workers"]
 
 _PROCESS, _CONNECTION = "multiprocessing.process", "multiprocessing.connection"
+_TELLING = {
+    # What every queue and pipe ends in; and before a queue's lock is taken, so that nobody waits for us with it.
+    _CONNECTION: (("Connection", "_send_bytes"),),
+    "multiprocessing.queues": (("SimpleQueue", "put"), ("Queue", "put"), ("JoinableQueue", "put")),
+    "multiprocessing.synchronize": (("Event", "set"), ("Condition", "notify")),
+}
+"""Ways to tell a parent something: by module, methods of classes."""
 
 
 class Workers:
@@ -43,7 +50,7 @@ class Workers:
 
     def follow(self) -> None:
         """From now on, in this process and in those that it forks."""
-        ImportHooks([_PROCESS, _CONNECTION], self._replace, self._note_error).install()
+        ImportHooks([_PROCESS, *_TELLING], self._replace, self._note_error).install()
         module: Any = sys.modules.get(_PROCESS)
         parent_process = getattr(module, "parent_process", None)
         if parent_process is not None and parent_process() is not None:
@@ -59,8 +66,10 @@ class Workers:
     def _replace(self, module: ModuleType, _late: bool) -> None:
         if module.__name__ == _PROCESS:
             self._replace_bootstrap(module)
-        else:
-            self._replace_send(module)
+        for name, method in _TELLING.get(module.__name__, ()):
+            owner = getattr(module, name, None)
+            if owner is not None:
+                self._replace_telling(owner, method)
 
     def _replace_bootstrap(self, module: Any) -> None:
         original = module.BaseProcess._bootstrap  # noqa: SLF001 - where every such child begins, however it was started
@@ -72,16 +81,13 @@ class Workers:
 
         module.BaseProcess._bootstrap = _bootstrap  # noqa: SLF001
 
-    def _replace_send(self, module: Any) -> None:
-        connection = getattr(module, "Connection", None)
-        if connection is None:
-            return
-        original = connection._send_bytes  # noqa: SLF001 - what every queue and pipe ends in
+    def _replace_telling(self, owner: Any, method: str) -> None:
+        original = getattr(owner, method)
 
         @functools.wraps(original)
-        def _send_bytes(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        def telling(told: Any, *args: Any, **kwargs: Any) -> Any:
             if self._is_one:
                 self._tells()
-            return original(connection, *args, **kwargs)
+            return original(told, *args, **kwargs)
 
-        connection._send_bytes = _send_bytes  # noqa: SLF001
+        setattr(owner, method, telling)

@@ -42,7 +42,8 @@ def _add(name, text):
         finally:
             os.close(number)
     except Exception:
-        return
+        return False
+    return True
 
 
 class Waiting(object):
@@ -63,7 +64,7 @@ class Waiting(object):
             # It puts its own sockets in the place of Python's, and wants to be there before ssl is.
             sys.meta_path.remove(self)
             self.has_tried = True
-            _add(self.words, "%s was imported, whose own sockets connprof cannot follow.\n" % name)
+            self.tell("%s was imported, whose own sockets connprof cannot follow." % name)
             return None
         if name.partition(".")[0] not in TRIGGERS:
             return None
@@ -89,7 +90,15 @@ class Waiting(object):
             self.started = connprof.observe.start  # the program may drop it from sys.modules
             self.started.begin(self.folder)
         except Exception:
-            _add(self.words, "%s\n" % sys.exc_info()[0].__name__)
+            self.tell(sys.exc_info()[0].__name__)
+
+    def tell(self, failure):
+        """Leave word that this process is not observed; where there is no room for it, in a link."""
+        if not _add(self.words, "%s\n" % failure):
+            try:
+                os.symlink(failure, os.path.join(self.folder, "unwritten-%d-0" % os.getpid()))
+            except Exception:
+                return
 
     def end(self):
         """The interpreter ends."""
@@ -98,7 +107,7 @@ class Waiting(object):
         elif not self.has_tried:
             unseen = sorted(TRIGGERS.intersection(sys.modules))
             if unseen:
-                _add(self.words, "sys.meta_path was changed, and %s imported unseen.\n" % ", ".join(unseen))
+                self.tell("sys.meta_path was changed, and %s imported unseen." % ", ".join(unseen))
 
 
 class Loaded(object):
