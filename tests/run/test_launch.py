@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipapp
 
 import pytest
 from msgspec.structs import replace
 
-from connprof.launch import child
+from connprof.launch import child, folder
 from connprof.launch.limits import Limits, broken
+from connprof.observe import start
 from connprof.profile import Counts
 from tests import run_samples
 from tests.run.conftest import GET
@@ -283,6 +285,18 @@ def test_what_waits_to_be_written_does_not_make_forks_warn(runs):
     assert "multi-threaded" not in done.err
 
 
+def test_what_waits_to_be_written_is_written_before_a_fork(runs):
+    app = runs.program("""
+        from connprof.observe import start
+        start._follower._due_ns = 1 << 60
+        get()
+        if not os.fork(): os._exit(0)
+        os.kill(os.getpid(), 9)
+    """)
+    done = runs(app)
+    assert (done.code, done.counts) == (-9, (1, 1, 1, 1))
+
+
 # --- signals ----------------------------------------------------------------------------------------------
 
 WAITING = """
@@ -328,13 +342,49 @@ def test_a_handler_of_the_program_decides(runs):
 
 
 def test_a_signal_to_all_is_not_sent_twice(runs):
-    handler = "def stop(number, frame): os.write(1, b'stopped 15\\n'); time.sleep(0.2); os._exit(4)"
-    app = runs.program(f"import signal, time\n{handler}\nsignal.signal(signal.SIGTERM, stop)\n{WAITING}")
-    process = runs.start(app)
-    runs.until("ready")
-    os.killpg(process.pid, signal.SIGTERM)
+    app = runs.program("""
+        import signal, time
+        def stop(number, frame):
+            os.write(1, b"stopped 15\\n")
+            open("got", "w").write("x")
+            while not os.path.exists("both"): time.sleep(0.02)
+            time.sleep(0.3)
+            os._exit(4)
+        signal.signal(signal.SIGTERM, stop)
+        open("ready", "w").write(str(os.getpid()))
+        while True: time.sleep(0.05)
+    """)
+    # However slow the machine is: its patience is longer.
+    code = (
+        "from connprof.launch import child; child._GRACE_S = 30\n"
+        f"from connprof.cli import main; raise SystemExit(main(['run', '--quiet', '{app}']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=runs.folder,
+        env=runs.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    runs.started.append(process)
+    os.kill(int(runs.until("ready")), signal.SIGTERM)
+    runs.until("got")
+    os.kill(process.pid, signal.SIGTERM)
+    runs.write("x", "both")
     done = runs.end(process)
     assert (done.code, done.out) == (4, b"stopped 15\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_that_we_were_told_to_ignore_reaches_a_program_that_handles_it(runs, number):
+    """A shell ignores both for what a script starts in the background; many servers handle them all the same."""
+    app = runs.program(f"import signal\nsignal.signal({int(number)}, lambda *_: sys.exit(4))\n{WAITING}")
+    process = runs.start(app, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    runs.until("ready")
+    os.kill(process.pid, number)
+    done = runs.end(process)
+    assert (done.code, done.counts) == (4, (1, 1, 1, 1))
 
 
 def test_stopped_and_continued_it_goes_on(runs):
@@ -395,15 +445,17 @@ def test_the_program_sees_no_handler_of_ours(runs):
 def test_an_ignored_signal_stays_ignored(runs):
     app = runs.program("""
         import signal
-        get(); print(*(signal.getsignal(each) == signal.SIG_IGN for each in (1, 2, 15)), flush=True)
+        get(); print(*(signal.getsignal(each) == signal.SIG_IGN for each in (1, 2, 15, signal.SIGCHLD)), flush=True)
     """)
     done = runs("--", "sh", "-c", f"trap '' HUP INT TERM; exec '{sys.executable}' {app}")
-    assert done.out == b"True True True\n"
-    process = subprocess.run(
-        ["sh", "-c", f"trap '' INT HUP TERM; exec '{sys.executable}' -m connprof run --quiet {app}"],
-        cwd=runs.folder, env=runs.variables, capture_output=True, check=False,
-    )  # fmt: skip
-    assert (process.stdout, process.stderr) == (b"True True True\n", b"")
+    assert done.out == b"True True True False\n"
+
+    def ignore():
+        for each in (1, 2, 15, signal.SIGCHLD):
+            signal.signal(each, signal.SIG_IGN)
+
+    done = runs("--quiet", app, preexec_fn=ignore)
+    assert (done.code, done.out, done.err) == (0, b"True True True True\n", "")
 
 
 def test_asyncio_handles_its_own_signals(runs):
@@ -424,6 +476,30 @@ def test_asyncio_handles_its_own_signals(runs):
     os.kill(process.pid, signal.SIGTERM)
     done = runs.end(process)
     assert (done.code, done.out, done.counts) == (0, b"gracefully\n", (1, 1, 1, 1))
+
+
+def test_only_the_program_leaves_a_core(runs):
+    code = (
+        "import os, resource; from connprof.launch.child import end_alike\n"
+        "resource.setrlimit = lambda which, limits: print(which == resource.RLIMIT_CORE, limits)\n"
+        "os.kill = lambda pid, number: print(pid == os.getpid(), number)\n"
+        "print(end_alike(-6))"
+    )
+    assert plain(runs, "-c", code).stdout == b"True (0, 0)\nTrue 6\n134\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="the system has none")
+def test_no_signal_finds_the_thread_that_writes_later():
+    masks, is_done = [], threading.Event()
+
+    def look():
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        is_done.set()
+
+    later = start._Later(look, 0.0)
+    assert is_done.wait(30)
+    later.stop()
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD} <= masks[0]
 
 
 # --- several processes ------------------------------------------------------------------------------------
@@ -829,6 +905,18 @@ def test_what_a_killed_run_has_left_goes_with_the_next(runs):
     os.kill(pid, signal.SIGKILL)
 
 
+def test_what_others_have_left_stays(tmp_path, monkeypatch):
+    left = tmp_path / "connprof-run-999999999-x"
+    left.mkdir()
+    own = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    folder._sweep(tmp_path)
+    assert left.exists()
+    monkeypatch.undo()
+    folder._sweep(tmp_path)
+    assert not left.exists()
+
+
 # --- limits -----------------------------------------------------------------------------------------------
 
 
@@ -869,6 +957,8 @@ def test_limits(runs, options, code, sentence):
         (Counts(connections_count=4, connections_unknown_count=4, requests_count=0), 1, "cannot be told"),
         (Counts(connections_count=4, requests_count=0), 1, "0.00 requests per connection (0 on 4), where"),
         (Counts(requests_count=0), 1, ""),
+        (Counts(requests_count=None), 1, "cannot be told, because no library was seen that sends them"),
+        (Counts(connections_count=1, requests_count=None), 1, "cannot be told, because no library was seen"),
     ],
 )
 def test_a_ratio_is_of_the_connections_whose_requests_are_known(counts, wanted, sentence):

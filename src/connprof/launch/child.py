@@ -73,11 +73,11 @@ def _start(program: Program, variables: dict[str, str], before: Callable[[], Non
 
 
 def _wait_with_signals(program: Program, variables: dict[str, str], on_tick: Callable[[], None]) -> tuple[int, int]:
-    with _blocked() as (watched, before, was_ignoring_children):
+    with _blocked() as (watched, before, ignored):
 
         def restore() -> None:
-            if was_ignoring_children:
-                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
         child = _start(program, variables, restore)
@@ -94,20 +94,25 @@ def _wait_with_signals(program: Program, variables: dict[str, str], on_tick: Cal
 
 
 @contextlib.contextmanager
-def _blocked() -> Iterator[tuple[set[int], set[signal.Signals | int], bool]]:
-    """Signals wait to be asked for. What has come when the block ends was meant for the program."""
-    forwarded = {int(getattr(signal, name)) for name in _FORWARDED if hasattr(signal, name)}
-    watched = {each for each in forwarded if signal.getsignal(each) is not signal.SIG_IGN}
-    watched.add(int(signal.SIGCHLD))
+def _blocked() -> Iterator[tuple[set[int], set[signal.Signals | int], set[int]]]:
+    """Signals wait to be asked for. What has come when the block ends was meant for the program.
+
+    Gives back which are watched, what was blocked before, and which of those watched were ignored, as the program must
+    find them. That we were started so says nothing of the program, which may want them all the same: a shell without
+    job control ignores SIGINT and SIGQUIT for all that it starts in the background, and many servers handle them.
+    """
+    watched = {int(getattr(signal, name)) for name in (*_FORWARDED, "SIGCHLD") if hasattr(signal, name)}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    # Where its default is in force, a system may forget it at once, blocked or not.
-    handler = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    ignored = {each for each in watched if signal.getsignal(each) is signal.SIG_IGN}
+    # Ignored, and SIGCHLD by its default too, a signal may be forgotten at once, blocked or not.
+    handlers = {each: signal.signal(each, lambda _number, _frame: None) for each in {*ignored, int(signal.SIGCHLD)}}
     try:
-        yield watched, before, handler is signal.SIG_IGN
+        yield watched, before, ignored
     finally:
         while _next(watched, 0) is not None:
             pass
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
