@@ -82,3 +82,10 @@ async def by_memory(view: str):
     async with httpx.AsyncClient() as client:  # expect: CP005 likely
         VIEWS[view] = (await client.get("https://api.example")).json()
     return VIEWS[view]
+
+
+@router.get("/fresh/{view}")
+async def remembered_after(view: str):
+    async with httpx.AsyncClient() as client:  # expect: CP005 certain
+        VIEWS[view] = (await client.get("https://api.example")).json()
+    return VIEWS[view]

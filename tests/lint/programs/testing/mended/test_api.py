@@ -39,3 +39,7 @@ class TestApi(unittest.TestCase):
 
     def test_index(self):
         assert httpx.get("https://api.example")
+
+    def test_one_that_is_left_open(self):
+        client = httpx.Client()
+        assert client.get("https://api.example")
