@@ -44,6 +44,11 @@ class Code:
         return f"{DOCUMENTATION}#{self.code.lower()}"
 
     @property
+    def command(self) -> str:
+        """What explains this code wherever connprof is installed."""
+        return f"connprof lint --explain {self.code}"
+
+    @property
     def explanation(self) -> str:
         """What stands below that anchor, in Markdown: the page is part of the package. Empty where it is missing."""
         return _sections().get(self.code, "")

@@ -81,7 +81,7 @@ def _rule(code: str) -> dict[str, Any]:
         "name": "".join(part.capitalize() for part in known.name.split("-")),
         "shortDescription": {"text": known.title[:1].upper() + known.title[1:] + "."},
         "fullDescription": {"text": known.fix},
-        "help": {"text": f"{known.fix} See {known.anchor}."},
+        "help": {"text": f"{known.fix} More: {known.command}."},
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["performance", "tls"]},
     }

@@ -56,5 +56,5 @@ def explain(code: str) -> str:
     """Everything that is known of a code: its section of the documentation, which is part of the package."""
     known = BY_CODE[code]
     who = " and ".join(f"connprof {source}" for source in sorted(known.sources))
-    said = known.explanation or f"{known.fix}\n{known.anchor}"
+    said = known.explanation or known.fix
     return f"{known.code} {known.name}: {known.title}\nFound by {who}.\n\n{said}\n"

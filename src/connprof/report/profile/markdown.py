@@ -51,8 +51,9 @@ def _finding(finding: FindingView) -> str:
         f"- cost here: {escape(finding.cost)}",
         f"- fix: {escape(_cut(finding.fix))}",
         f"- the fix leaves over: {escape(finding.leaves)}",
-        f"- explained in {_code(finding.link)}",
     ]
+    if finding.explained:
+        lines.append(f"- explained by {_code(finding.explained)}")
     return "\n".join(lines)
 
 

@@ -115,7 +115,9 @@ class _Writer:
         lines += self.labelled("cost here", finding.cost)
         lines += self.labelled("fix", f"as for the first {finding.code} above" if is_known else finding.fix)
         lines += self.labelled("leaves over", finding.leaves)
-        return lines if is_known else [*lines, *self.labelled("explained", finding.explained)]
+        if finding.explained and not is_known:
+            lines += self.labelled("explained", finding.explained)
+        return lines
 
     def _tallies(
         self, title: str, first: str, rows: Sequence[Tally], *, told: frozenset[str] | set[str] = frozenset()

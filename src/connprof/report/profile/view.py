@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from connprof.assemble import merge_lines
-from connprof.codes import BY_CODE, CODES, DOCUMENTATION
+from connprof.codes import BY_CODE, CODES
 from connprof.report import words
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "Tally",
     "build",
     "code_title",
-    "documentation",
     "path_below",
 ]
 
@@ -89,7 +88,10 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingView:
-    """One finding; ``ways`` are the lines that lead to its place."""
+    """One finding; ``ways`` are the lines that lead to its place.
+
+    ``explained`` is the command that explains its code; empty for a code that only a newer connprof knows.
+    """
 
     number: str
     code: str
@@ -104,7 +106,6 @@ class FindingView:
     ways: tuple[str, ...]
     related: tuple[str, ...]
     processes: str
-    link: str
     explained: str
 
 
@@ -210,11 +211,6 @@ _SHOWN_BYTES = 50_000
 def code_title(code: str) -> str:
     """What is wrong, in a few words; nothing for a code that only a newer connprof knows."""
     return BY_CODE[code].title if code in BY_CODE else ""
-
-
-def documentation(code: str) -> str:
-    """Where ``code`` is explained."""
-    return BY_CODE[code].anchor if code in BY_CODE else DOCUMENTATION
 
 
 def path_below(file: str, folder: Path) -> str | None:
@@ -516,10 +512,7 @@ class _Writer:
             processes=words.plural(finding.processes_count, "process", "processes")
             if finding.processes_count > 1
             else "",
-            link=documentation(finding.code),
-            explained=f"connprof lint --explain {finding.code}, or {documentation(finding.code)}"
-            if finding.code in BY_CODE
-            else documentation(finding.code),
+            explained=BY_CODE[finding.code].command if finding.code in BY_CODE else "",
         )
 
     # tables
