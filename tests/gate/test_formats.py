@@ -226,7 +226,9 @@ def test_a_figure_without_a_limit_that_reads_the_same_on_both_sides_is_not_liste
     assert [(line.case, line.baseline, line.candidate) for line in made(BASE, head)[0].lines] == [
         (samples.case("per-call-get").key, "38,400", "38,401")
     ]
-    assert made(BASE, candidate())[0].lines == ()
+    still = made(BASE, candidate())[0]
+    assert still.lines == ()
+    assert "There is no row to show. Not listed: 23 shown and 85 unchanged" in html.render(still)
 
 
 def test_allowed_rows_say_so_and_are_no_failures():

@@ -60,7 +60,7 @@ def render(view: CompareView) -> str:
                 )
                 if part
             ),
-            empty="There is no row to show.",
+            empty=" ".join(part for part in ("There is no row to show.", view.left_out) if part),
         ),
     )
 
