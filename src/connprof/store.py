@@ -173,8 +173,10 @@ def every_report_file(folder: Path) -> tuple[Path, ...]:
     """
     try:
         entries = sorted(folder.iterdir())
-        files = [entry for entry in entries if entry.suffix == ".json" and not entry.is_dir()]
-        files += [entry / "report.json" for entry in entries if (entry / "report.json").exists()]
+        inside = [entry for entry in entries if (entry / "report.json").exists()]
+        # A folder of such a name is no report, and whoever called it so is told.
+        files = [entry for entry in entries if entry.suffix == ".json" and entry not in inside]
+        files += [entry / "report.json" for entry in inside]
     except OSError as error:
         raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
     if not files:

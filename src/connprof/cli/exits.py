@@ -12,7 +12,7 @@ from connprof.cli.printing import tell
 from connprof.errors import ConnprofError, RunError
 from connprof.gate import Answer
 from connprof.model import Failed, HazardOutcome, Record, Report, SafetyCell, VerdictStatus
-from connprof.report import words
+from connprof.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -199,7 +199,7 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
     try:
         result = command.main(args=arguments, standalone_mode=False, **extra)
     except click.ClickException as error:
-        error.message = words.plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
+        error.message = plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
         with suppress(OSError):
             error.show()
         return ExitCode.USAGE

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from connprof.errors import FileError
-from connprof.report import words
+from connprof.plain import inert, plain
 
 __all__ = ["Held", "drop", "is_colored", "say", "tell"]
 
@@ -60,7 +60,7 @@ def tell(*sentences: str) -> None:
     """
     for sentence in sentences:
         with contextlib.suppress(OSError):  # where standard error is gone, nobody can be told
-            click.echo(words.plain(sentence), err=True)
+            click.echo(inert(plain(sentence)), err=True)
 
 
 def is_colored() -> bool:
