@@ -26,7 +26,7 @@ CHURN_MADE_COUNT: Final = 3
 _PER_CALL_CALLS: Final = 2.0
 """Up to how many calls per client, in the mean, a client is one per call; beyond, it is one per batch."""
 _PER_BATCH_CALLS: Final = 10.0
-"""Up to how many calls per client, in the mean, a session of requests per batch is worth a finding."""
+"""Up to how many calls per client, in the mean, a session of requests or aiohttp per batch is worth a finding."""
 _DEFAULT_EXPIRY_NS: Final = 5_000_000_000
 """How long most pools and servers keep an idle connection. For calls further apart a shared client saves none."""
 _SECOND_NS: Final = 1_000_000_000
@@ -236,13 +236,13 @@ def _seconds(nanoseconds: int) -> str:
 def client_per_call(group: ClientGroup) -> Iterator[Finding]:
     """CP001, CP002: many made one after another, for a call or two each, with contexts or handshakes to show for it.
 
-    Of requests also for some more: its sessions can share no context, so that CP008 has nothing to say of them.
+    Of requests and aiohttp also for some more: their sessions have no context to share, and CP008 nothing to say.
     """
     counts = group.counts
     used_count = group.made_count - group.unused_count
     if group.made_count < CHURN_MADE_COUNT or not used_count or not (counts.contexts_count or counts.handshakes_count):
         return
-    calls_max = _PER_BATCH_CALLS if group.library == "requests" else _PER_CALL_CALLS
+    calls_max = _PER_BATCH_CALLS if group.library in _BATCH_ADVICE else _PER_CALL_CALLS
     if not group.shortcut and _calls(group) > calls_max * used_count:
         return
     if group.alive_peak_count * 2 > group.made_count and not _is_burst(group):
@@ -325,15 +325,12 @@ def _kept(group: ClientGroup) -> tuple[int, int]:
 
 def _advice(code: str, group: ClientGroup) -> str:
     advice = _ADVICE.get(group.shortcut.partition(".request.")[0], BY_CODE[code].fix)
+    if code == "CP001" and not _is_per_call(group):
+        advice = _BATCH_ADVICE.get(group.library, advice)
     if _is_split(group):
         advice = (
             f"Keep one requests.Session for each of the {group.threads_count:,} threads, in a threading.local(): "
             "requests does not promise that threads may share one."
-        )
-    elif code == "CP001" and group.library == "requests" and not _is_per_call(group):
-        advice = (
-            "Keep one requests.Session for all batches; where these must not share cookies, call "
-            "session.cookies.clear() between them."
         )
     elif group.loops_count > 1:
         advice = (
@@ -353,6 +350,13 @@ _ADVICE: Final = {
     "the same.",
 }
 """The package of a function that makes clients -> what to do, where that is not what it is for the others."""
+_BATCH_ADVICE: Final = {
+    "requests": "Keep one requests.Session for all batches; where these must not share cookies, call "
+    "session.cookies.clear() between them.",
+    "aiohttp": "Keep one aiohttp.ClientSession for all batches; where these must not share cookies, call "
+    "session.cookie_jar.clear() between them.",
+}
+"""Libraries whose sessions have no SSL context of their own that they could share -> what to do about one per batch."""
 
 
 def _is_burst(group: ClientGroup) -> bool:

@@ -141,14 +141,17 @@ def test_a_shortcut_is_no_batch():
 
 
 @pytest.mark.parametrize(("calls", "codes"), [(80, {"CP001"}), (400, {"CP001"}), (401, set())])
-def test_sessions_of_requests_for_a_batch_each_can_share_nothing_else(calls, codes):
-    made = found(
-        clients(40, library="requests", kind="requests.Session", calls_count=calls, counts={"requests_count": calls})
-    )
+@pytest.mark.parametrize(
+    ("library", "contexts_count", "forgets"),
+    [("requests", 40, "session.cookies.clear()"), ("aiohttp", 0, "session.cookie_jar.clear()")],
+)
+def test_sessions_for_a_batch_each_may_have_nothing_else_to_share(calls, codes, library, contexts_count, forgets):
+    counts = {"requests_count": calls, "contexts_count": contexts_count, "ca_loads_count": contexts_count}
+    made = found(clients(40, library=library, kind=f"{library}.Session", calls_count=calls, counts=counts))
     assert set(made) == codes
     for finding in made.values():
-        assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (1, 1)
-        assert ("session.cookies.clear()" in finding.fix) == (calls > 80)
+        assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (min(contexts_count, 1), 1)
+        assert (forgets in finding.fix) == (calls > 80)
 
 
 def test_a_shortcut_has_its_own_code():
