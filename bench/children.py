@@ -10,14 +10,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from bench.worker import SCRATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["JobFailed", "Overdue", "Stopped", "Workers", "plain"]
@@ -61,14 +61,10 @@ class Workers:
         started is killed with it.
 
         Raises:
-            JobFailed: it raised, hung, died, or answered nothing.
+            JobFailed: it raised, hung, died, or answered nothing, or there is no room for what it would say.
             Stopped: :meth:`stop` was called before it had an outcome.
         """
-        with (
-            tempfile.TemporaryFile() as answers,
-            tempfile.TemporaryFile() as complaints,
-            _scratch() as scratch,
-        ):
+        with _places() as (answers, complaints, scratch):
             with self._lock:
                 if self._stopped:
                     raise Stopped
@@ -127,7 +123,7 @@ class Workers:
             JobFailed: it raised, died, or answered nothing.
             Stopped: :meth:`stop` was called before it had an outcome.
         """
-        with tempfile.TemporaryFile() as complaints, _scratch() as scratch:
+        with _places() as (_answers, complaints, scratch):
             with self._lock:
                 if self._stopped:
                     raise Stopped
@@ -182,9 +178,23 @@ class Workers:
             raise JobFailed(f"it had not ended after {self.limit_s:g} s and was stopped") from None
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """A worker's folder for temporary files: what it leaves there, because it is killed, is removed after it."""
-    return tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
+@contextmanager
+def _places() -> Iterator[tuple[IO[bytes], IO[bytes], str]]:
+    """Where a worker answers and complains, and its folder for temporary files.
+
+    What it leaves in the folder, because it is killed, is removed after it.
+
+    Raises:
+        JobFailed: they cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            answers = stack.enter_context(tempfile.TemporaryFile())
+            complaints = stack.enter_context(tempfile.TemporaryFile())
+            scratch = tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
+        except OSError as error:
+            raise JobFailed(f"{tempfile.gettempdir()} cannot be written: {error.strerror}") from None
+        yield answers, complaints, stack.enter_context(scratch)
 
 
 def plain(text: str) -> str:

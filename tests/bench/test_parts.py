@@ -457,6 +457,15 @@ def test_what_a_worker_started_ends_with_it(tmp_path, end, limit_s):
             os.kill(pid, signal.SIGKILL)
 
 
+def test_without_room_for_temporary_files_a_worker_has_failed_in_words(monkeypatch, tmp_path):
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(children.JobFailed, match=rf" cannot be written: {os.strerror(errno.ENOSPC)}$"):
+        run_worker(tmp_path, "")
+
+
 def test_a_worker_that_hangs_fails_at_the_limit(tmp_path):
     with pytest.raises(children.JobFailed, match=r"^it had not ended after 0\.5 s and was stopped$"):
         run_worker(tmp_path, "time.sleep(8); print(json.dumps({'outcome': {}}))", limit_s=0.5)
