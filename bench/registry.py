@@ -211,7 +211,10 @@ def load(name: str) -> Strategy:
         raise
     except ModuleNotFoundError as error:
         package = (error.name or "?").partition(".")[0]
-        raise StrategyError(f"the strategy {name!r} needs {package}, which is not installed here.") from error
+        raise StrategyError(
+            f"the strategy {name!r} needs {package}, which is not installed here: nox -s matrix installs all that "
+            "strategies need, and so does pip install '.[matrix]'."
+        ) from error
     except (Exception, SystemExit) as error:
         raise StrategyError(f"the strategy {name!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if name not in _registry:

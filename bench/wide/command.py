@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from bench.wide.interpreters import Interpreter
     from bench.wide.plan import Planned
-    from connprof.model import Report
 
 __all__ = ["main", "matrix"]
 
@@ -152,7 +151,6 @@ def matrix(  # noqa: PLR0917 - click passes them by name
                 report = run_wide(order, command=_command(order.seed), listener=listener, say=say)
             page = pages.write(report, order.out)
         pages.print_summary(report, console, page=page)
-        say(_came_from(report))
     return matrix_exit_code(report)
 
 
@@ -182,17 +180,6 @@ def _command(seed: int) -> str:
     if not any(argument.partition("=")[0] == "--seed" for argument in arguments):
         arguments = [*arguments, "--seed", str(seed)]
     return shlex.join(["nox", "-s", "matrix", "--", *arguments])
-
-
-def _came_from(report: Report) -> str:
-    cases = sum(record.cached_from is not None for record in report.records)
-    cells = sum(cell.cached_from is not None for cell in report.safety)
-    partly = [len(record.cached_passes) for record in report.records if record.cached_passes]
-    more = f", and {sum(partly)} passes of {len(partly)} more cases" if partly else ""
-    return (
-        f"From the cache: {cases} of {len(report.records)} cases, {cells} of {len(report.safety)} probes{more}. "
-        f"This run took {report.run.duration_s / 60:.1f} minutes."
-    )
 
 
 def _say(console: Console, sentence: str) -> None:

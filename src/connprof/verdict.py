@@ -168,7 +168,10 @@ def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
             status=VerdictStatus.INVALID, reason=f"{strategy} failed in the {outcome.stage} pass: {outcome.message}"
         )
     if outcome.problems:
-        return Half(status=VerdictStatus.INVALID, reason=f"{strategy} is invalid: {outcome.problems[0].sentence}")
+        sentence = outcome.problems[0].sentence
+        # What it is declared to do begins with its name.
+        subject = "The case" if sentence.startswith(f"{strategy} ") else strategy
+        return Half(status=VerdictStatus.INVALID, reason=f"{subject} is invalid: {sentence}")
     if outcome.counts is None or outcome.memory is None:
         return Half(status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not measured in both counts and memory.")
     return outcome

@@ -217,7 +217,7 @@ def test_what_the_page_and_its_pictures_are_of():
     )
     elsewhere = replace(samples.INCIDENT, reference="A talk")
     assert view.build(samples.with_halves(samples.report(), incident=elsewhere)).reference == "A talk, 5 March 2026"
-    assert made.order_count == "24 jobs"
+    assert made.order_count == "24 jobs, and the server's headroom"
     assert made.checks.rows[1].cells[0].text == "Full TLS handshakes"
 
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from connprof.model import HazardOutcome, Record
+from connprof.model import Half, HazardOutcome, Record, VerdictStatus
 from connprof.report import build, html, plots, print_summary, series, write
 from connprof.report.cases import seen
 from connprof.report.departures import axis_views
@@ -506,7 +506,7 @@ def test_the_summary_in_a_terminal(terminal):
 def test_without_any_recommendation_a_terminal_says_it_once():
     base = wide_samples.matrix()
     made = build(replace(base, safety=tuple(each for each in base.safety if each.hazard == "H7")))
-    assert [name for name, _ in made.wide] == ["Safety", "Unlike declared", "Recommendations", "From the cache"]
+    assert [name for name, _ in made.wide] == ["Other axes", "Safety", "Unlike declared", "Recommendations"]
 
 
 def test_many_interrupted_cases_are_one_problem():
@@ -547,3 +547,94 @@ def test_a_case_that_fails_as_its_strategy_declares_is_no_alarm():
     made = build(with_failure("PoolTimeout"))
     assert [row.cells[1].mark.word for row in made.problems.rows] == ["failed"]
     assert "1 of" in made.verdict.sentence
+
+
+# --- how much of it there is ----------------------------------------------------------------------------------------
+
+
+def mode_of(made):
+    return next(each for each in made.assurances if each.label in {"Full run", "Partial run", "Quick run"}).text
+
+
+def narrowed(*cases, **run):
+    """A run of one strategy on one axis, by the suite's own names."""
+    base = wide_samples.matrix()
+    half = Half(status=VerdictStatus.NOT_MEASURED, reason="per-call-async was not part of this run.")
+    left_out = tuple(name for name in wide_samples.STRATEGIES if name != "one-client")
+    kept = replace(
+        base,
+        run=samples.run(left_out=("floor", *left_out), **run),
+        records=cases,
+        strategies=tuple(wide_samples.note(name) for name in dict.fromkeys(each.case.strategy for each in cases)),
+        safety=(),
+        hazards=(),
+    )
+    return samples.with_halves(kept, regression=half, fix=half, answers=None)
+
+
+def one_client(rtt_ms):
+    case = replace(samples.case("one-client"), rtt_ms=rtt_ms)
+    return Record(case=case, outcome=wide_samples.light("one-client", rtt_ms=rtt_ms))
+
+
+def test_strategies_are_counted_in_one_way(made):
+    names = len(wide_samples.STRATEGIES) + 1  # and the floor
+    assert mode_of(build(narrowed(one_client(0.0)))).startswith(f"1 of {names} strategies; 1 of 1 cases")
+    assert "strategies" not in mode_of(made)
+    some = wide_samples.matrix()
+    records = tuple(each for each in some.records if each.case.strategy in {"per-call-async", "shared-client"})
+    records = tuple(each for each in records if each.case.client_library in {"httpx", "requests==2.31.0"})
+    cells = tuple(each for each in some.safety if each.strategy == "lazy-service")
+    partly = build(replace(some, records=records, safety=cells))
+    # Measured, and only probed; the other library's are no strategies of the suite's own.
+    assert mode_of(partly).startswith(f"2 of {names} strategies, and 1 other client library; ")
+    assert "lazy-service" not in {row.cells[0].text for row in partly.brief.rows}
+
+
+def test_the_cases_that_the_table_does_not_hold_are_said(made):
+    departing = len(wide_samples.departures())
+    said = f"{departing} cases more, on the page in the sections of their axes"
+    assert ("Other axes", said) in made.wide
+    assert made.strategies.note.startswith(f"{said}. ")
+
+
+def test_a_run_that_asked_for_no_verdict_opens_with_what_it_measured():
+    report = narrowed(one_client(0.0), one_client(50.0))
+    made = build(report)
+    assert made.verdict.lead == "2 cases measured"
+    assert made.verdict.mark.tone == "good"
+    assert re.fullmatch(
+        r"one-client: 1 context, 5 handshakes, 20\.0 MB of SSL bytes, p50 [\d.]+ ms; "
+        r"one-client \(50 ms modelled round trip\): 1 context, 5 handshakes, 20\.0 MB of SSL bytes, p50 [\d.]+ ms\.",
+        made.verdict.rest,
+    )
+    assert (made.figures, made.changes) == ((), ())
+    assert 'id="figures"' not in undrawn(made)
+    for is_terminal in (False, True):
+        out = io.StringIO()
+        print_summary(report, Console(file=out, force_terminal=is_terminal, width=200))
+        assert "2 cases measured: " in out.getvalue()
+        assert "SSL allocations" not in out.getvalue()
+
+
+def test_a_wider_run_without_a_verdict_opens_with_the_answers_of_its_axes():
+    made = build(narrowed(*(one_client(float(rtt_ms)) for rtt_ms in (0, 10, 20, 50, 100))))
+    assert made.verdict.lead == "5 cases measured"
+    assert made.verdict.rest == axis(made, "round-trip").sentence
+
+
+def test_cases_that_failed_are_said_where_no_verdict_was_asked_for():
+    broken = replace(one_client(50.0), outcome=samples.Failed(stage="counts", message="It hung."))
+    made = build(narrowed(one_client(0.0), broken))
+    assert (made.verdict.lead, made.verdict.mark.tone) == ("1 of 2 cases measured", "warn")
+    assert made.verdict.rest.endswith("1 of 2 cases failed.")
+    alone = build(narrowed(broken))
+    assert alone.verdict.rest == "1 of 1 cases failed."
+
+
+@pytest.mark.parametrize("name", ["per-call-async", "client-per-helper"])
+def test_a_run_of_either_strategy_of_the_incident_has_its_figures(name):
+    case = Record(case=samples.case(name), outcome=wide_samples.light(name))
+    made = build(narrowed(case))
+    assert len(made.figures) == 3
+    assert made.verdict.lead.startswith("No verdict")

@@ -243,3 +243,9 @@ def test_the_answers_are_this_runs_figures():
     assert verdict.answers.before == SslBytes(context_bytes=1, handshake_bytes=2, io_bytes=3)
     assert verdict.answers.after == outcome("client-per-helper").memory.ssl
     assert verdict.answers.shared_context == outcome("per-call-shared-context").memory.ssl
+
+
+def test_a_strategy_that_breaks_its_claim_is_named_once():
+    sentence = "per-call-async is declared to make 40 SSL contexts here, but made 1."
+    changed = replace(outcome("per-call-async"), problems=(Problem(code="claim", sentence=sentence),))
+    assert judged(per_call_async=changed).regression.reason == f"The case is invalid: {sentence}"

@@ -267,7 +267,8 @@ def seen(report: Report) -> tuple[Seen, ...]:
         axes = ", ".join(parts)
         note = notes.get((case.strategy, case.client_library)) or of_any_library.get(case.strategy)
         found.append(_seen(record, note, roles.get(case.strategy, ""), axes))
-    ran = {record.case.strategy for record in report.records}
+    # What was only probed stands in the safety matrix.
+    ran = {record.case.strategy for record in report.records} | {cell.strategy for cell in report.safety}
     found += [
         Seen(
             case=None,

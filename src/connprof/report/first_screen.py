@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from connprof import stats
 from connprof.model import VerdictStatus
 from connprof.report import series, words
 from connprof.report.cases import State
@@ -12,10 +13,12 @@ from connprof.report.marks import GOOD, bad_mark, figure_text, good_mark, part_o
 from connprof.report.shapes import Change, Figure, HalfView, VerdictView
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connprof.model import Half, Incident, Report
     from connprof.report.cases import Seen
 
-__all__ = ["change_views", "figure_views", "verdict_view"]
+__all__ = ["change_views", "figure_views", "is_asked_for", "measured_view", "verdict_view"]
 
 
 def _phrase(title: str) -> str:
@@ -118,13 +121,71 @@ def verdict_view(report: Report, all_seen: tuple[Seen, ...], before: Seen | None
         lead=lead,
         rest=rest,
         mark=marks.get(tone, bad_mark(lead)),
-        regression=_half("Regression", regression),
-        fix=_half("Fix", fix),
+        regression=_half("Regression", regression, said=rest),
+        fix=_half("Fix", fix, said=rest),
     )
 
 
-def _half(title: str, half: Half) -> HalfView:
-    return HalfView(title=title, mark=status_mark(half.status), reason=words.plain(half.reason))
+def is_asked_for(report: Report) -> bool:
+    """Whether the run had anything to do with the incident: a strategy that it is about, or no case at all."""
+    incident, verdict = report.verdict.incident, report.verdict
+    if {verdict.regression.status, verdict.fix.status} != {VerdictStatus.NOT_MEASURED} or not report.records:
+        return True
+    about = {incident.before, incident.after}
+    return any(record.case.strategy in about for record in report.records)
+
+
+_MOST_TOLD = 3
+
+
+def measured_view(report: Report, every: tuple[Seen, ...], answers: Sequence[str]) -> VerdictView:
+    """What was measured, in the place of a verdict that nobody asked for.
+
+    A few cases are told with their figures; of more, ``answers`` say what they show.
+    """
+    cases = [one for one in every if one.case is not None]
+    whole = [one for one in cases if one.state is State.MEASURED]
+    lead = f"{words.plural(len(cases), 'case')} measured" if len(whole) == len(cases) else (
+        f"{part_of(len(whole), len(cases), 'cases')} measured"
+    )  # fmt: skip
+    if len(whole) <= _MOST_TOLD or not answers:
+        more = len(whole) - _MOST_TOLD
+        told = [f"{one.place}: {_figures(one)}" for one in whole[:_MOST_TOLD]]
+        rest = "; ".join(told) + (f"; and {words.count(more)} more." if more > 0 else "." if told else "")
+    else:
+        rest = " ".join(answers[:_MOST_TOLD])
+    failures = _failures(every)
+    rest = " ".join(part for part in (rest, f"{failures}." if failures else "") if part) or "see the problems below."
+    verdict = report.verdict
+    return VerdictView(
+        lead=lead,
+        rest=rest,
+        mark=good_mark(lead) if len(whole) == len(cases) else warn_mark(lead),
+        regression=_half("Regression", verdict.regression),
+        fix=_half("Fix", verdict.fix),
+    )
+
+
+def _figures(one: Seen) -> str:
+    """``1 context, 5 handshakes, 16.7 MB of SSL bytes, p50 1.61 ms``."""
+    parts = [
+        words.plural(number, what)
+        for number, what in ((one.contexts, "context"), (one.handshakes, "handshake"))
+        if number is not None
+    ]
+    if one.ssl_bytes is not None:
+        parts.append(f"{words.bytes_text(one.ssl_bytes)} of SSL bytes")
+    if one.latency_ns:
+        parts.append(f"p50 {words.milliseconds(stats.percentile(one.latency_ns, 50))} ms")
+    return ", ".join(parts) or "no figures"
+
+
+def _half(title: str, half: Half, *, said: str = "") -> HalfView:
+    """A half verdict; a long reason that is part of what was ``said`` above is not said again."""
+    reason = words.plain(half.reason)
+    if half.status is VerdictStatus.INVALID and reason in said:
+        reason = "Why is said above."
+    return HalfView(title=title, mark=status_mark(half.status), reason=reason)
 
 
 def figure_views(report: Report, before: Seen | None, after: Seen | None) -> tuple[Figure, ...]:

@@ -87,8 +87,8 @@ def _strategy_row(one: Seen, all_seen: tuple[Seen, ...]) -> Row:
     )
 
 
-def strategy_table(all_seen: tuple[Seen, ...]) -> Table:
-    """All strategies with all of their figures."""
+def strategy_table(all_seen: tuple[Seen, ...], elsewhere: str = "") -> Table:
+    """All strategies with all of their figures; ``elsewhere`` says where the other cases are."""
     return Table(
         caption="All strategies, costliest first",
         groups=(
@@ -118,6 +118,7 @@ def strategy_table(all_seen: tuple[Seen, ...]) -> Table:
         ),
         rows=tuple(_strategy_row(one, all_seen) for one in all_seen),
         note=(
+            f"{f'{elsewhere}. ' if elsewhere else ''}"
             "Contexts and CA loads are the client's counts; handshakes, connections and requests per connection (the "
             "mean) are the server's. “Over the floor” divides by the strategy named floor: medians over processes of "
             f"each process's {'fastest round' if _rounds(all_seen) > 1 else 'session'}. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connprof import stats
+from connprof.advice import LIBRARY
 from connprof.model import HazardOutcome
 from connprof.report import words
 from connprof.report.cases import State
@@ -139,11 +140,9 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
     ran = sum(one.state is State.MEASURED for one in cases)
     seeds = f"{'seeds' if len(run.seeds) > 1 else 'seed'} {seeds_text(run)}"
     text = f"{part_of(ran, len(cases), 'cases')} measured in {words.duration(run.duration_s)}, {seeds}"
-    tried = {one.name for one in cases}
-    known = tried | {one.name for one in all_seen} | {words.plain(name) for name in run.left_out}
-    partial = len(tried) < len(known)
-    if partial:
-        text = f"{part_of(len(tried), len(known), 'strategies')}; {text}"
+    of_run, partial = _strategies_of(report)
+    if of_run:
+        text = f"{of_run}; {text}"
     if run.interrupted is not None:
         return Assurance(mark=warn_mark("interrupted"), label="Interrupted run", text=text)
     if run.quick:
@@ -159,6 +158,21 @@ def _mode_assurance(report: Report, all_seen: tuple[Seen, ...]) -> Assurance:
         return Assurance(mark=warn_mark("partial"), label="Partial run", text=text)
     mark = warn_mark("with problems") if failed or not ran else good_mark("full")
     return Assurance(mark=mark, label="Full run", text=text)
+
+
+def _strategies_of(report: Report) -> tuple[str, bool]:
+    """How many of the suite's own strategies had a part in the run, and whether some had none; nothing where all had.
+
+    Those of other client libraries share two names, and are told apart.
+    """
+    own = {record.case.strategy for record in report.records if record.case.client_library == LIBRARY}
+    own |= {cell.strategy for cell in report.safety if cell.client_library == LIBRARY}
+    known = own | {note.name for note in report.strategies if note.client_library == LIBRARY} | {*report.run.left_out}
+    if len(own) == len(known):
+        return "", False
+    others = len({record.case.client_library for record in report.records} - {LIBRARY})
+    more = f", and {words.plural(others, 'other client library', 'other client libraries')}" if others else ""
+    return f"{part_of(len(own), len(known), 'strategies')}{more}", True
 
 
 def _safety_assurance(report: Report) -> tuple[Assurance, ...]:

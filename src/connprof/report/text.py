@@ -62,9 +62,8 @@ def _show_rich(view: View, page: Path | None, console: Console) -> None:
         line = (f"{half.mark.symbol} {half.title} {half.mark.word}", _STYLES[half.mark.tone])
         console.print(Text.assemble(line, f"  {half.reason}"))
     console.print()
-    for name, value in _before_after(view):
-        console.print(Text.assemble((f"{name:<16}", "dim"), value))
-    console.print()
+    if view.figures:
+        _show_figures(view, console)
     console.print(_rich_table(view.brief))
     if view.wide:
         console.print()
@@ -82,6 +81,12 @@ def _show_rich(view: View, page: Path | None, console: Console) -> None:
     if page is not None:
         console.print()
         console.print(Text.assemble(("Page: ", "bold"), str(page)), soft_wrap=True)
+
+
+def _show_figures(view: View, console: Console) -> None:
+    for name, value in _before_after(view):
+        console.print(Text.assemble((f"{name:<16}", "dim"), value))
+    console.print()
 
 
 def _rich_table(table: Table) -> RichTable:
@@ -118,7 +123,9 @@ def _before_after(view: View) -> list[tuple[str, str]]:
     lines += [(change.label, f"{change.before} -> {change.after}") for change in view.changes]
     notes = [
         "",
-        after.note if after.unit else before.note if before.unit else "",
+        (after.note if after.unit else before.note if before.unit else "").replace(
+            "cumulative SSL allocations", "cumulative"
+        ),
         *(change.note for change in view.changes),
     ]
     return [(name, f"{value} ({note})" if note else value) for (name, value), note in zip(lines, notes, strict=True)]
@@ -148,8 +155,8 @@ def _plain_lines(view: View, page: Path | None) -> list[str]:
     lines += [*_wrapped(view.verdict.sentence), ""]
     for half in (view.verdict.regression, view.verdict.fix):
         lines += _wrapped(f"{half.title} {half.mark.word}: {half.reason}", indent="  ")
-    lines.append("")
-    lines += [f"{name + ':':<17}{value}" for name, value in _before_after(view)]
+    if view.figures:
+        lines += ["", *(f"{name + ':':<17}{value}" for name, value in _before_after(view))]
     lines += ["", *_plain_table(view.brief)]
     if view.wide:
         lines.append("")

@@ -13,7 +13,7 @@ from connprof.report.answers import answer_sentences, answer_table
 from connprof.report.cases import is_wide, on_base, primary, seen, shared_axes
 from connprof.report.checks import check_table
 from connprof.report.departures import axis_views
-from connprof.report.first_screen import change_views, figure_views, verdict_view
+from connprof.report.first_screen import change_views, figure_views, is_asked_for, measured_view, verdict_view
 from connprof.report.payers import origin_table, site_table, tls_table
 from connprof.report.pictures import plot_views, timeline_view
 from connprof.report.safety import safety_view
@@ -23,7 +23,6 @@ from connprof.report.strategies import brief_table, strategy_table
 from connprof.report.sureness import assurance_views, banner_views, problem_table
 from connprof.report.surroundings import (
     DEFINITIONS,
-    cache_text,
     command_lines,
     environment_facts,
     order_steps,
@@ -33,6 +32,7 @@ from connprof.report.surroundings import (
 
 if TYPE_CHECKING:
     from connprof.model import Report
+    from connprof.report.cases import Seen
     from connprof.report.shapes import SafetyView, SituationView
 
 __all__ = ["PLOTS", "View", "build"]
@@ -63,8 +63,10 @@ def build(report: Report) -> View:
         *shared_axes(report),
         words.moment(report.run.started_at),
     ]
+    asked = is_asked_for(report)
     meta = tuple(part for part in of_run if part)
     safety_of, advised = safety_view(report), situation_views(report)
+    elsewhere, axes = _elsewhere(every, all_seen), axis_views(report, every) if is_wide(report) else ()
     return View(
         title=f"connprof: {words.plain(incident.id)}",
         meta=meta,
@@ -72,19 +74,21 @@ def build(report: Report) -> View:
         incident=words.plain(incident.title),
         reference=reference_text(incident),
         banners=banner_views(report),
-        verdict=verdict_view(report, all_seen, before, after),
-        figures=figure_views(report, before, after),
-        changes=change_views(report, before, after),
+        verdict=verdict_view(report, all_seen, before, after)
+        if asked
+        else measured_view(report, every, [axis.sentence for axis in axes]),
+        figures=figure_views(report, before, after) if asked else (),
+        changes=change_views(report, before, after) if asked else (),
         assurances=assurance_views(report, every),
         problems=problem_table(every),
         situations=advised,
         safety=safety_of,
-        axes=axis_views(report, every) if is_wide(report) else (),
-        wide=_wide(report, safety_of, advised),
+        axes=axes,
+        wide=_wide(elsewhere, safety_of, advised),
         answers=answer_sentences(report.verdict.answers, before, shared, after),
         answers_table=answer_table(report.verdict.answers, ("Regression", "Only the context shared", "Fix")),
         checks=check_table(report),
-        strategies=strategy_table(all_seen),
+        strategies=strategy_table(all_seen, elsewhere),
         brief=brief_table(all_seen),
         plots=plot_views(report, all_seen, before, after),
         timeline=timeline_view(before, after),
@@ -96,19 +100,28 @@ def build(report: Report) -> View:
         commands=command_lines(report.run),
         provenance=provenance_facts(report),
         order=order_steps(report),
-        order_count=words.plural(len(report.run.order), "job"),
+        order_count=words.plural(len(report.run.order), "job")
+        + (", and the server's headroom" if report.headroom is not None else ""),
     )
 
 
 _MOST_NAMED = 12
 
 
+def _elsewhere(every: tuple[Seen, ...], shown: tuple[Seen, ...]) -> str:
+    """Where the cases are that the strategy table does not hold."""
+    more = len(every) - len(shown)
+    where = "section of its" if more == 1 else "sections of their"
+    return f"{words.plural(more, 'case')} more, on the page in the {where} axes" if more else ""
+
+
 def _wide(
-    report: Report, safety_of: SafetyView | None, advised: tuple[SituationView, ...]
+    elsewhere: str, safety_of: SafetyView | None, advised: tuple[SituationView, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """What a terminal says of hazards and cache; nothing where there are neither."""
-    cached = cache_text(report)
+    """What a terminal says of other axes and of hazards; nothing where there are neither."""
     lines = []
+    if elsewhere:
+        lines.append(("Other axes", elsewhere))
     if safety_of is not None:
         lines.append(("Safety", safety_of.tally))
         unlike = [f"{row.cells[0].text}/{row.cells[1].text} {row.cells[3].text}" for row in safety_of.unlike.rows]
@@ -120,6 +133,4 @@ def _wide(
         lines += [(each.title, each.lead) for each in advised]
     elif advised:
         lines.append(("Recommendations", "none: this run probed too few strategies for all hazards that decide"))
-    if cached or safety_of is not None:
-        lines.append(("From the cache", cached or "nothing"))
     return tuple(lines)

@@ -284,10 +284,10 @@ def _warnings(
 def _left_out(judgement: Judgement) -> str:
     rows = [row.pair for row in judgement.rows if row.status is Status.LEFT_OUT]
     names = dict.fromkeys(words.plain(pair.subject.strategy) for pair in rows if pair.metric is None)
-    parts = [words.joined(list(names))] if names else []
-    parts += dict.fromkeys(pair.metric.title for pair in rows if pair.metric is not None)
+    metrics = dict.fromkeys(pair.metric.title for pair in rows if pair.metric is not None)
+    parts = [words.joined(list(some)) for some in (names, metrics) if some]
     return (
-        f"The candidate is a quick run, which does not measure {words.joined(parts)}: what the baseline holds of them "
+        f"The candidate is a quick run, which does not measure {', nor '.join(parts)}: what the baseline holds of them "
         "was compared with nothing."
     )
 
