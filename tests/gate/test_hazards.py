@@ -269,6 +269,7 @@ def test_a_history_counts_probes_by_outcome():
     assert [step.row.status for step in courses["cells_broke"].steps] == [Status.REGRESSED, Status.IMPROVED]
     assert courses["cells_held"].steps == ()
     assert any("hazard probes: broke: 0 -> 1" in line for line in past.lines(found))
+    assert "hazard probes: held 2 -> 3, broke 0 +" in past.lines(found)
 
 
 def test_a_history_draws_them(tmp_path):

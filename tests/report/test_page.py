@@ -276,6 +276,19 @@ def test_an_interrupted_write_leaves_the_old_page(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+def test_a_disk_that_fills_up_leaves_no_part_of_a_page(tmp_path, monkeypatch):
+    calls = iter((False, False))
+
+    def full(_handle):
+        if next(calls, True):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        write(samples.report(samples.SKETCHES[:2]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
