@@ -13,7 +13,7 @@ __all__ = ["clients", "functions", "sites"]
 
 
 def clients(counts: Iterable[dict[str, int | None]]) -> dict[str, int | None]:
-    """The sums of equal fields; what nobody knows stays unknown."""
+    """The sums of equal fields: of what is known, where some know it; what nobody knows stays unknown."""
     sums: dict[str, int | None] = {}
     for each in counts:
         for name, amount in each.items():

@@ -89,6 +89,8 @@ offspring.leave()
 def test_sums_keep_what_nobody_knows_unknown():
     assert sums.clients([{"a": 1, "b": None}, {"a": 2, "b": None}]) == {"a": 3, "b": None}
     assert sums.clients([{"a": 1, "b": None}, {"a": 2, "b": 5}]) == {"a": 3, "b": 5}
+    assert sums.clients([{"a": 1, "b": 5}, {"a": 2, "b": None}, {"a": 0, "b": 1}]) == {"a": 3, "b": 6}
+    assert sums.clients([{"b": 5}, {"b": None}]) == {"b": 5}
 
 
 def call(origin, start_ns, end_ns, place=Place(1, 1, 1), batch=0):  # noqa: B008 - it is immutable

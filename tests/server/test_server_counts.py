@@ -302,3 +302,47 @@ def test_a_failure_that_openssl_did_not_see_is_a_disagreement(bench, trusting):
     assert "main: OpenSSL did not finish 0 handshakes, but 1 connections closed without one and 0 are in progress" in (
         bench.disagreements()
     )
+
+
+class Stats:
+    """A TLS context with these counters."""
+
+    def __init__(self, **stats):
+        self.stats = stats
+
+    def session_stats(self):
+        return self.stats
+
+
+class Underway:
+    """A socket whose handshake is not finished."""
+
+    is_connection = False
+
+
+def differing(**stats):
+    """What is wrong where OpenSSL counted so beside 3 connections, 1 of them resumed, 2 that failed, 1 in progress."""
+    counts = counting.OriginCounts(Stats(**{"accept_good": 3, "accept": 6, "hits": 1} | stats))
+    counts.accepts_count = 6
+    counts.connections = [counting.Connection() for _ in range(3)]
+    counts.resumed_count = counts.failed_count = counts.without_bytes_count = 1
+    counts.open_sockets = {7: Underway()}
+    return " ".join(counts.disagreements("main"))
+
+
+@pytest.mark.parametrize(("finished", "agrees"), [(2, False), (3, True), (4, False)])
+def test_openssls_handshakes_are_neither_more_nor_fewer_than_the_connections(finished, agrees):
+    said = f"main: OpenSSL finished {finished} handshakes, but 3 connections were opened"
+    assert (said not in differing(accept_good=finished, accept=finished + 3)) is agrees
+
+
+@pytest.mark.parametrize(("begun", "agrees"), [(4, False), (5, True), (6, True), (7, False)])
+def test_openssls_unfinished_handshakes_are_within_both_bounds(begun, agrees):
+    """Two did not finish, and one in progress may have reached OpenSSL or not."""
+    assert (f"OpenSSL did not finish {begun - 3} handshakes" not in differing(accept=begun)) is agrees
+
+
+@pytest.mark.parametrize(("hits", "agrees"), [(0, False), (1, True), (8, True), (9, False)])
+def test_openssls_hits_are_within_both_bounds(hits, agrees):
+    """At most two for each resumed handshake and for each that did not finish."""
+    assert (f"OpenSSL found {hits} sessions again" not in differing(hits=hits)) is agrees

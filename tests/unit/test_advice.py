@@ -206,6 +206,14 @@ def test_another_library_that_is_spared_is_named(report):
     assert fallen["module-client"].elsewhere == ()
 
 
+def test_a_library_where_the_hazard_was_not_probed_spares_nobody(report):
+    """That it held under another hazard says nothing of the one that decides."""
+    held = wide_samples.cell("one-client", "H1", client_library="aiohttp==3.13.2", expected=None)
+    more = replace(report, safety=(*report.safety, held))
+    fallen = {one.note.name: one for one in advice(more, "cancellations").fallen}
+    assert fallen["one-client"].elsewhere == ("httpx2==2.16.2",)
+
+
 def test_the_best_of_the_other_kind(report):
     found = advice(report, "sparse")
     assert (found.best.note.is_async, found.other_kind.note.is_async) == (True, False)

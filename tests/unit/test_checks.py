@@ -245,3 +245,10 @@ def test_a_warm_up_is_held_to_what_its_own_calls_amount_to(made):
         timing.append(replace(each, warmup_amounts=Amounts(handshakes={"threads": 2}), ledger=ledger))
     found = problems_of(claims, replace(measured, counts=counts, timing=tuple(timing)))
     assert {problem.code for problem in found} == ({"passes"} if made != 2 else set())
+
+
+@pytest.mark.parametrize(("full", "resumed", "agrees"), [(5, 0, True), (4, 1, True), (5, 1, False), (4, 0, False)])
+def test_the_servers_handshakes_are_full_and_resumed_ones_together(full, resumed, agrees):
+    both = {"handshakes_full_count": full, "handshakes_resumed_count": resumed}
+    measured = client(ledger_of(good(), "counts", connections_count=5, **both), **both)
+    assert ("ledger" not in codes(measured)) is agrees
