@@ -56,6 +56,14 @@ def test_nothing_overflows_and_nothing_is_cut(opened, name, size):
     assert page.evaluate(CUT) == []
 
 
+@pytest.mark.parametrize("size", [NARROW, SMALL], ids=str)
+def test_what_stands_below_a_row_can_be_read_without_scrolling_its_table(opened, size):
+    details = opened("incident", size).locator("#lines tr.detail td > *, #lines tr.detail td:not(:has(*))")
+    boxes = [details.nth(number).bounding_box() for number in range(details.count())]
+    assert boxes
+    assert max(box["x"] + box["width"] for box in boxes) <= size[0]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["incident", "clean", "hostile", "forked"])
 def test_contrast(opened, name, scheme):
