@@ -1037,7 +1037,7 @@ def test_memory_by_line(runs):
     amounts = {each.site.line: each.ssl_bytes for each in done.profile.sites}
     context = GET_LINE
     assert amounts[context] > 3 * 4_000_000
-    assert "Memory was recorded in this same run" in done.notes
+    assert "The SSL bytes were measured in the same run as the counts." in done.notes
     assert not list(runs.folder.glob("*.bin*"))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTE", "LineBytes", "SslBytes", "check_memray", "read_captures"]
 
-NOTE = "Memory was recorded in this same run, not in a second one."
+NOTE = "The SSL bytes were measured in the same run as the counts."
 
 LineBytes = dict[tuple[str, int, str], int]
 """By file, line and function; an empty file is a line that is not known."""

@@ -121,7 +121,8 @@ def _requests_sentence(limit: Limit, counts: Counts) -> str:
     ratio = f"{sent / opened:.2f}".rstrip("0").rstrip(".")
     beside = f", {unknown:,} left out that nothing known sent on" if unknown else ""
     figures = f"{_number(sent, 'request')} on {_number(opened, 'connection')}{beside}"
-    return f"{ratio} requests per connection ({figures}), at least {limit.value:g} required by {limit.written}"
+    what = "request" if ratio == "1" else "requests"
+    return f"{ratio} {what} per connection ({figures}), at least {limit.value:g} required by {limit.written}"
 
 
 def _bytes_sentence(limit: Limit, ssl_bytes: Mapping[str, int]) -> str:
