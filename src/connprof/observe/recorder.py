@@ -422,11 +422,13 @@ class Recorder:
         """The lane of the line that calls, which may be new."""
         lines = self._lines(frame, outer)
         certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
+        if len(self._lanes) > 2 * self._lanes_told_count + _LANES_MAX:
+            self.settle_dead()  # those of clients that are gone are in the way
+            with self.lock:
+                self._tell_requests()
         with self.lock:
             lane = lanes.get((lines, certainty))
             if lane is None:
-                if len(self._lanes) > 2 * self._lanes_told_count + _LANES_MAX:
-                    self._tell_requests()
                 lane = lanes[lines, certainty] = Lane(client, lines, certainty)
                 self._lanes.append(lane)
             if certainty == "stack" and lines and len(self._finders) == 1:
