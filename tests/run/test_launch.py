@@ -24,9 +24,8 @@ from tests.run.conftest import GET
 
 def plain(runs, *words, **options):
     """The same without us."""
-    return subprocess.run(
-        [sys.executable, *words], cwd=runs.folder, env=runs.variables, capture_output=True, check=False, **options
-    )
+    options = {"capture_output": True, **options}
+    return subprocess.run([sys.executable, *words], cwd=runs.folder, env=runs.variables, check=False, **options)
 
 
 # --- what is run ------------------------------------------------------------------------------------------
@@ -170,6 +169,34 @@ def test_wrong_use_is_one_sentence(runs, words, sentence):
     assert (done.code, done.out, runs.file.exists()) == (2, b"", False)
     assert sentence in " ".join(done.err.split())
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--json", "-", "app.py"), "standard output is the program's own: name a file instead of '-'."),
+        (("--json", "app.py", "app.py"), "app.py would be overwritten, and it is the program's"),
+        (("--json", "link.py", "app.py"), "link.py would be overwritten, and it is the program's"),
+        (("--json", "app.py", "link.py"), "app.py would be overwritten, and it is the program's"),
+        (("--json", "pkg/__main__.py", "pkg"), "pkg/__main__.py would be overwritten"),
+        (("--json", "pkg/__main__.py", "-m", "pkg"), "pkg/__main__.py would be overwritten"),
+        (("--json", "pkg/tool.py", "-m", "pkg.tool"), "pkg/tool.py would be overwritten"),
+        (("--json", "app.py", "--", sys.executable, "app.py"), "app.py would be overwritten, and it is the program's"),
+        (("--json", "pkg/tool.py", "--lint", "pkg", "app.py"), "pkg/tool.py would be overwritten, and --lint reads it"),
+        (("--json", "out", "app.py"), "out would be overwritten, and the program reads or writes it"),
+        (("--json", "/dev/stdout", "app.py"), "/dev/stdout would be overwritten"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(runs, words, sentence):
+    for name in ("app.py", "pkg/__main__.py", "pkg/tool.py"):
+        runs.write("print('it ran')", name)
+    (runs.folder / "link.py").symlink_to("app.py")
+    with (runs.folder / "out").open("w") as out:
+        done = plain(runs, "-m", "connprof", "run", *words, stdout=out, stderr=subprocess.PIPE, capture_output=False)
+    assert (done.returncode, (runs.folder / "out").read_text()) == (2, "")
+    assert sentence in done.stderr.decode()
+    assert {each.read_text() for each in runs.folder.rglob("*.py")} == {"print('it ran')"}
+    assert not (runs.folder / "-").exists()
 
 
 def test_no_place_for_temporary_files(runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -137,7 +138,7 @@ def run(  # noqa: PLR0917 - click passes them by name
     if min_requests_per_connection is not None and not math.isfinite(min_requests_per_connection):
         raise UsageError("--min-requests-per-connection takes a number.")
     outcome = None if lint_path is None else _linted(lint_path)
-    _check_outputs(request.files)
+    _check_outputs(request)
     if with_memory:
         is_command = context.meta["is_command"]
         memory.check_memray(None if is_command else interpreter(python), os.environ)
@@ -190,20 +191,40 @@ def _linted(path: Path) -> Outcome:
     return lint([path], load_lint_settings(None))
 
 
-def _check_outputs(files: dict[Kind, Path | None]) -> None:
-    """Say before a long run what would keep its result from being written."""
+def _check_outputs(request: _Request) -> None:
+    """Say before a long run what would keep its result from being written, or what that would overwrite."""
+    files = request.files
     paths = [path for path in files.values() if path is not None]
     for path in paths:
         folder = path.parent
+        if str(path) == "-":
+            raise UsageError("standard output is the program's own: name a file instead of '-'.")
         if path.is_dir():
             raise UsageError(f"{path} is a folder.")
         if (folder.exists() and not folder.is_dir()) or (folder.is_dir() and not os.access(folder, os.W_OK)):
             raise UsageError(f"{path} cannot be written.")
+        if path.is_file():
+            _check_overwritten(path, request)
     regular = [os.path.realpath(path) for path in paths if not path.exists() or path.is_file()]
     if len(set(regular)) < len(regular):
         raise UsageError("two outputs would be written into one file.")
     if files["html"] is not None:
         render(assemble((), command=(), started_at="", duration_ns=0, exit_code=0), "html")
+
+
+def _check_overwritten(path: Path, request: _Request) -> None:
+    """Refuse an output in the place of a file that is the program's, or that is read for it."""
+    real = Path(os.path.realpath(path))
+    if any(real == Path(os.path.realpath(file)) for file in request.program.files):
+        raise UsageError(f"{path} would be overwritten, and it is the program's: name another file.")
+    if request.lint_path is not None:
+        source = Path(os.path.realpath(request.lint_path))
+        if real == source or (real.suffix in {".py", ".pyi", ".ipynb"} and source in real.parents):
+            raise UsageError(f"{path} would be overwritten, and --lint reads it: name another file.")
+    for number in range(3):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(number), path.stat()):
+                raise UsageError(f"{path} would be overwritten, and the program reads or writes it: name another file.")
 
 
 def _observe(request: _Request) -> tuple[Profile, Gathered]:

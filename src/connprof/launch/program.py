@@ -25,11 +25,13 @@ class Program:
         arguments: the command line of the process.
         shown: what a profile says of it: the program and the number of its arguments, which may hold secrets.
         name: the program, for sentences.
+        files: what it may consist of, or be asked to read: itself, and each of its words.
     """
 
     arguments: tuple[str, ...]
     shown: tuple[str, ...]
     name: str
+    files: tuple[str, ...] = ()
 
 
 def interpreter(name: str | None) -> str:
@@ -63,12 +65,14 @@ def script(target: str, arguments: Sequence[str], python: str) -> Program:
             raise UsageError(f"{target} is no Python program; a command is observed with: connprof run -- {target}")
     except (OSError, ValueError) as error:
         raise UsageError(f"{target!r} cannot be run: {getattr(error, 'strerror', None) or error}.") from None
-    return Program((python, target, *arguments), (target, *_counted(arguments)), target)
+    return Program((python, target, *arguments), (target, *_counted(arguments)), target, _files(target, arguments))
 
 
 def module(name: str, arguments: Sequence[str], python: str) -> Program:
     """A module or package, as ``python -m name`` would run it."""
-    return Program((python, "-m", name, *arguments), ("-m", name, *_counted(arguments)), name)
+    return Program(
+        (python, "-m", name, *arguments), ("-m", name, *_counted(arguments)), name, _files(_place(name), arguments)
+    )
 
 
 def command(name: str, arguments: Sequence[str]) -> Program:
@@ -77,9 +81,19 @@ def command(name: str, arguments: Sequence[str]) -> Program:
     Raises:
         UsageError: there is no such command.
     """
-    if shutil.which(name) is None:
+    found = shutil.which(name)
+    if found is None:
         raise UsageError(f"there is no command {name!r}.")
-    return Program((name, *arguments), (name, *_counted(arguments)), name)
+    return Program((name, *arguments), (name, *_counted(arguments)), name, _files(found, arguments))
+
+
+def _files(target: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    main = str(Path(target) / "__main__.py")
+    return (target, main, f"{target}.py", *(word for word in arguments if "\0" not in word))
+
+
+def _place(module: str) -> str:
+    return module.replace(".", "/")
 
 
 def _counted(arguments: Sequence[str]) -> tuple[str, ...]:
