@@ -56,6 +56,26 @@ def test_nothing_private_is_written(runs):
     assert all(re.fullmatch(r"[\w.]+:\d+", each) for each in origins), origins
 
 
+def test_no_argument_is_written_with_memory(runs):
+    pytest.importorskip("memray")
+    runs.program("""
+        import subprocess
+        get(); print(sys.argv[1:])
+        if sys.argv[1] == "SECRETone":
+            if not os.fork(): get(); os._exit(0)
+            os.wait()
+            subprocess.run([sys.executable, "app.py", "SECRETtwo"], check=True)
+    """)
+    done = runs("--memory", "--", "sh", "-c", KEEP.replace("app.py", "app.py SECRETone"))
+    assert (done.code, done.counts) == (0, (3, 3, 3, 3)), done.err
+    assert sorted(done.out.splitlines()) == [b"['SECRETone']", b"['SECRETtwo']"]
+    captures = list((runs.folder / "kept").glob("memory-*.bin*"))
+    assert len(captures) == 3
+    assert [
+        each.name for each in (runs.folder / "kept").iterdir() if each.is_file() and b"SECRET" in each.read_bytes()
+    ] == []
+
+
 @pytest.mark.once
 def test_what_processes_leave_is_nobody_elses(runs):
     runs.program("get()")
