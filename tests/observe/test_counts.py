@@ -514,6 +514,7 @@ def test_a_handshake_that_nobody_makes_is_none_and_one_that_fails_is_one(server,
             tls.sendall(REQUEST)
     counts = observation.counts
     assert (counts.handshakes_full_count, counts.handshakes_failed_count) == (0, 1)
+    assert (counts.connections_count, counts.connections_unknown_count) == (2, 1)
     assert observation.errors.errors_count == 0, observation.errors.first
 
 

@@ -176,9 +176,10 @@ class _Unshaken:
     ``inside`` is the object that :mod:`ssl` keeps within: it can tell of a handshake when the other is closed or gone.
     """
 
-    __slots__ = ("inside", "made", "owner")
+    __slots__ = ("connection", "inside", "made", "owner")
 
-    def __init__(self, made: _Handshake, inside: Any) -> None:
+    def __init__(self, connection: _Connection | None, made: _Handshake, inside: Any) -> None:
+        self.connection = connection
         self.made = made
         self.inside = inside
         self.owner: ref[Any] | None = None
@@ -1307,8 +1308,8 @@ class Recorder:
         inside = tls._sslobj  # noqa: SLF001 - it outlives the close of the socket
         if inside is None or tls.server_side:
             return
-        _connection, handshake = self._follow(tls, frame, done=False)
-        unshaken = _Unshaken(handshake, inside)
+        connection, handshake = self._follow(tls, frame, done=False)
+        unshaken = _Unshaken(connection, handshake, inside)
         identity, waiting, dead = id(tls), self._unshaken, self._dead
 
         def died(reference: ref[Any]) -> None:
@@ -1332,6 +1333,8 @@ class Recorder:
             self._handshake_done(handshake, Field.RESUMED if resumed else Field.FULL, outcome, handshake.start_ns)
         elif inside.cipher() is not None:  # the peer had answered
             self._handshake_failed(handshake, "given up before it was done", handshake.start_ns)
+            if unshaken.connection is not None:
+                unshaken.connection.handshake = handshake
         handshake.done = True
 
     @guarded
