@@ -1,7 +1,9 @@
+import io
 from dataclasses import fields, is_dataclass
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from connprof.model import (
     CallSite,
@@ -18,7 +20,7 @@ from connprof.model import (
     TimingPass,
     VerdictStatus,
 )
-from connprof.report import first_screen, series, view, words
+from connprof.report import first_screen, print_summary, series, view, words
 from tests import samples
 
 
@@ -631,3 +633,21 @@ def test_a_report_of_empty_passes_builds():
     made = view.build(samples.with_outcome(base, "per-call-async", Measured()))
     assert texts(made.strategies.rows[0])[1:-1] == [words.ABSENT] * 13
     assert view.build(samples.with_outcome(base, "per-call-async", Failed(stage="server", message="It died.")))
+
+
+def test_a_long_reason_is_said_once_on_the_first_screen():
+    sentence = "The case is invalid: per-call-async is declared to make 40 SSL contexts here, but made 1."
+    half = Half(status=VerdictStatus.INVALID, reason=sentence)
+    made = view.build(samples.with_halves(samples.report(), regression=half, fix=half))
+    assert made.verdict.rest.count(sentence) == 1
+    assert {made.verdict.regression.reason, made.verdict.fix.reason} == {"Why is said above."}
+    other = Half(status=VerdictStatus.INVALID, reason="Something else.")
+    assert (
+        view.build(samples.with_halves(samples.report(), regression=half, fix=other)).verdict.fix.reason == other.reason
+    )
+
+
+def test_the_terminal_says_once_that_bytes_are_cumulative():
+    out = io.StringIO()
+    print_summary(samples.not_measured(), Console(file=out, width=100))
+    assert "-> \u2013 (cumulative, freed or not)" in out.getvalue()

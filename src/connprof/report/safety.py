@@ -426,10 +426,11 @@ def _takeaway(
     cheaper = sorted((amount, name) for name, amount in others.items() if amount is not None and amount < cheapest[0])
     among = ""
     if cheaper:
-        told = words.joined([f"{words.plain(name)} ({cost(amount)})" for amount, name in cheaper[:_MOST_CHEAPER]])
-        more = f" and {len(cheaper) - _MOST_CHEAPER} more" if len(cheaper) > _MOST_CHEAPER else ""
+        told = [f"{words.plain(name)} ({cost(amount)})" for amount, name in cheaper[:_MOST_CHEAPER]]
+        if len(cheaper) > _MOST_CHEAPER:
+            told.append(f"{len(cheaper) - _MOST_CHEAPER} more")
         verb = "costs" if len(cheaper) == 1 else "cost"
-        among = f" {told}{more} {verb} less than all that are drawn, but no hazard was probed there."
+        among = f" {words.joined(told)} {verb} less than all that are drawn, but no hazard was probed there."
     safer = min((weight(cells.values()) for name, cells in by_strategy.items() if name not in names), default=safest[1])
     of_those = " of those drawn" if safer < safest[1] else ""
     if safest == cheapest:
