@@ -200,6 +200,14 @@ def _needed(group: ClientGroup) -> int:
     )
 
 
+def _opened(group: ClientGroup) -> int:
+    """Handshakes that one shared client would have made too: over HTTP/2 unread responses cost none."""
+    known = [share.needed_count for share in group.origins]
+    if not known or None in known:
+        return group.counts.handshakes_count
+    return _needed(group)
+
+
 def _spent(group: ClientGroup) -> int:
     """Connections that no client could have kept."""
     return sum(min(share.spent_count, share.handshakes_count) for share in group.origins)
@@ -494,7 +502,7 @@ def gaps_exceed_expiry(group: ClientGroup) -> Iterator[Finding]:
 def response_not_closed(group: ClientGroup) -> Iterator[Finding]:
     """CP011: responses were dropped, left open, or closed, without having been read."""
     if group.unread_count:
-        kept = min(group.unread_count, max(group.counts.handshakes_count - _origins_count(group), 0))
+        kept = min(group.unread_count, max(_opened(group) - _origins_count(group), 0))
         fix = BY_CODE["CP011"].fix
         if _is_per_call(group):
             fix = f"{fix} And keep the client: that of one call has no next one to which the connection could go."

@@ -478,6 +478,38 @@ def test_connections_that_are_ended_can_be_kept_by_nobody(target, call):
     assert needed(seen) == (4, 4, 4)
 
 
+@pytest.mark.parametrize(("call", "count"), [(timed_out, 3), (half_read, 1), (left_unread, 1)])
+def test_over_http2_a_response_that_is_left_ends_no_connection_and_a_timeout_does(monkeypatch, call, count):
+    with serve(http_version="2") as server:
+        monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
+        with observe() as seen:
+            for _ in range(3):
+                with httpx.Client(http2=True) as client:
+                    call(client, server.target)
+        assert needed(seen)[:2] == (3, count)
+        with observe() as seen, httpx.Client(http2=True) as client:
+            for _ in range(3):
+                call(client, server.target)
+        assert process_of(seen).counts.handshakes_count == count
+
+
+def fail():
+    raise httpx.ReadTimeout("of another call")
+
+
+def test_an_error_that_a_caller_handles_ends_no_connection(monkeypatch):
+    with serve(http_version="2") as server:
+        monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
+        with observe() as seen:
+            for _ in range(3):
+                try:
+                    fail()
+                except httpx.ReadTimeout:
+                    with httpx.Client(http2=True) as client:
+                        client.get(server.target.url(OK))
+    assert needed(seen) == (3, 1, 0)
+
+
 def test_a_connection_that_a_long_call_ends_was_not_idle(target):
     limits = httpx.Limits(keepalive_expiry=0.05)
     with observe() as seen, httpx.Client(limits=limits) as client:

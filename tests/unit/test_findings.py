@@ -199,6 +199,13 @@ def test_connections_that_were_ended_are_left_over_and_told():
     assert "cannot be kept" in finding.fix
 
 
+@pytest.mark.parametrize(("needed", "saved"), [(None, 8), (1, 0), (9, 8)])
+def test_unread_responses_cost_what_one_client_would_have_to_open_anew(needed, saved):
+    finding = found(clients(40, unread_count=8, origins=(of_origin(40, needed_count=needed),)))["CP011"]
+    assert (finding.cost.handshakes_count, finding.leaves.handshakes_count) == (saved, 0)
+    assert "keep the client" in finding.fix
+
+
 def test_nothing_is_saved_where_each_connection_has_a_context_and_is_ended():
     kind = {"library": "requests", "kind": "requests.Session", "shortcut": "requests.get"}
     assert not found(clients(40, **kind, origins=(of_origin(40, needed_count=40, spent_count=40),)))

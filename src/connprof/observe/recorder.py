@@ -448,6 +448,8 @@ class Recorder:
                 tally.spent_ns += end_ns - call.start_ns
             if connection is not None:
                 connection.last_ns = end_ns
+                if client is not None and client.http2 and _fails_on_its_way(_frame(1)):
+                    connection.is_left = True  # over HTTP/2 it is not closed at once, and carries nothing more
             if client is not None:
                 client.in_flight -= 1
                 client.last_ns = end_ns
@@ -1574,9 +1576,20 @@ def _file_number(candidate: Any, depth: int) -> int | None:
 
 
 def _leave(connection: _Connection | None) -> None:
-    """A response that came over it was given up unread."""
-    if connection is not None:
+    """A response that came over it was given up unread: over HTTP/2 the others go on."""
+    if connection is not None and not (connection.handshake is not None and connection.handshake.alpn == "h2"):
         connection.is_left = True
+
+
+def _fails_on_its_way(frame: FrameType) -> bool:
+    """Whether an error of the transport is about to leave ``frame``, and not one that a caller of its handles."""
+    kind, _, traceback = sys.exc_info()
+    return (
+        kind is not None
+        and traceback is not None
+        and traceback.tb_frame is frame
+        and any(each.__name__ == "TransportError" for each in kind.__mro__)
+    )
 
 
 def _is_used(connection: _Connection) -> bool:
