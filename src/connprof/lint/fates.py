@@ -151,10 +151,12 @@ class _Walk:
         guard = ""
         while True:
             parent = self.parents.get(node)
-            if parent is not None and (isinstance(parent, _TRANSPARENT) or _is_element(parent, node)):
+            joined = held and isinstance(parent, ast.BinOp)
+            if parent is not None and (joined or isinstance(parent, _TRANSPARENT) or _is_element(parent, node)):
                 by_loop = by_loop or isinstance(parent, _COLLECTING)
                 held = isinstance(parent, _COLLECTING) or (held and not isinstance(parent, ast.Subscript))
-                collection = parent if isinstance(parent, _COMPREHENSIONS) else collection
+                if isinstance(parent, _COMPREHENSIONS) or _is_unpacked(self.parents, parent):
+                    collection = parent
                 if isinstance(parent, ast.BoolOp | ast.IfExp):
                     guard = guard or self._guard_in(parent, node)
                     if guard == _NOT_THE_VALUE:
@@ -195,6 +197,9 @@ class _Walk:
 
     def _assigned(self, statement: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> Fate:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        joined = self.held and isinstance(statement.value, ast.BinOp) and isinstance(targets[0], ast.Name)
+        if joined and _reads(statement.value, targets[0]):
+            return self._collected(last_name(targets[0]))
         fates = [self._target(target) for target in targets]
         if self._is_asked_for(targets[0], statement):
             fates = [replace(fate, collection=self._first_place(targets[0])) for fate in fates]
@@ -281,7 +286,9 @@ class _Walk:
         made = [
             binding.target
             for binding in self.scope.bindings[name]
-            if binding.target is not None and not isinstance(self.parents.get(binding.target), ast.AugAssign)
+            if binding.target is not None
+            and not isinstance(self.parents.get(binding.target), ast.AugAssign)
+            and not _reads(binding.value, binding.target)
         ]
         # Where it is made again in some loop, that is where it ends.
         where = max(made, key=lambda each: _loops_around(self.parents, each), default=None)
@@ -458,6 +465,18 @@ _TRANSPARENT = (*_COLLECTING, ast.Await, ast.Starred, ast.BoolOp, ast.IfExp)
 
 def _is_element(parent: ast.AST | None, node: ast.AST) -> bool:
     return isinstance(parent, ast.Subscript) and parent.value is node and isinstance(parent.ctx, ast.Load)
+
+
+def _is_unpacked(parents: dict[ast.AST, ast.AST], node: ast.AST) -> bool:
+    """Whether ``node`` is a generator that is run to its end: ``a, b = (make() for _ in range(2))``."""
+    outer = parents.get(node) if isinstance(node, ast.GeneratorExp) else None
+    return isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Tuple | ast.List)
+
+
+def _reads(value: ast.expr | None, target: ast.expr) -> bool:
+    """Whether a name gets a new value that is made of its old one."""
+    nodes = ast.walk(value) if value is not None else ()
+    return any(isinstance(each, ast.Name) and each.id == last_name(target) for each in nodes)
 
 
 def _root(node: ast.expr) -> str:

@@ -35,6 +35,13 @@ def main():
         waiting.put(httpx.Client(proxy=proxy, verify=CONTEXT))
     for tenant in tenants:
         tenant.client = httpx.Client(verify=CONTEXT)
+    joined = []
+    for proxy in PROXIES:
+        joined = joined + [httpx.Client(proxy=proxy, verify=CONTEXT)]
+        joined.append(httpx.Client(proxy=proxy, verify=CONTEXT))
+    first, second = (httpx.Client(proxy=proxy, verify=CONTEXT) for proxy in PROXIES)
+    for client in (first, second, *joined):
+        client.close()
     for tenant in tenants:
         context = ssl.create_default_context()
         context.load_cert_chain(tenant)
