@@ -165,8 +165,8 @@ class _Follower:
         if self._ticker is not None or self._has_ended or not self._later_lock.acquire(blocking=False):
             return
         try:
+            RECORDER.on_event = None
             if not self._is_later_due:
-                RECORDER.on_event = None
                 self._is_later_due = True
                 self._later = _Later(self._write_now, (self._due_ns - now_ns()) / 1e9)
         except RuntimeError:  # no more threads
@@ -178,6 +178,8 @@ class _Follower:
     def _write_now(self) -> None:
         self._is_later_due = False
         RECORDER.on_event = self._event
+        if not self._is_unwritten:
+            return
         collects = gc.isenabled()
         gc.disable()  # what the program has dropped is finished in threads of its own
         try:
@@ -196,16 +198,11 @@ class _Follower:
     def _before_telling(self) -> None:
         """A worker is about to tell its parent something, which may end it thereupon: nothing may be unwritten then."""
         is_first, self._has_told = not self._has_told, True
-        is_due = is_first or self._is_unwritten or self._is_later_due or self._later is not None
-        if not is_due or self._has_ended or not self._later_lock.acquire(timeout=_LOCK_S):
+        if self._has_ended or not (is_first or self._is_unwritten):
             return
-        try:
-            # A thread that has begun to write is waited for; what happened meanwhile is unwritten all the same. No
-            # share of the time limits this: what is lost here is lost for good, as the parent has no use for us then.
-            if self._stop_later() or self._is_unwritten or is_first:
-                self.write("running", wait_s=_LOCK_S)
-        finally:
-            self._later_lock.release()
+        # A thread that is to write later stays, and may find nothing to write: to stop it takes longer than to write.
+        # No share of the time limits this: what is lost here is lost for good, as the parent has no use for us then.
+        self.write("running", wait_s=_LOCK_S)
 
     def _stop_later(self) -> bool:
         """Let its thread be over; whether there is something left to write."""
@@ -247,6 +244,8 @@ class _Follower:
     def _write(self, ended: str, signal: int | None) -> None:
         assert self._observation is not None
         self._is_unwritten = False
+        if self._is_later_due:  # what happens from now on is new
+            RECORDER.on_event = self._event
         seen = snapshot(self._observation, ended=ended, signal=signal)
         seen["errors"] = [*seen.get("errors", ()), *self._errors]
         seen["is_told"] = self._is_told and (self._has_told or _is_blank(seen))
