@@ -5,7 +5,9 @@ A call is usual once its client has made as many as are counted one by one, from
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import contextlib
 import contextvars
 import gc
 import http.client
@@ -170,6 +172,28 @@ def test_a_users_function_on_the_way_is_the_line(server):
             call(client.get)
         call(outer)
     assert requests_by_function(seen) == {"call": USUAL, "inner": 1}
+
+
+def test_a_stack_that_ends_early_is_no_failure():
+    """As in a thread that the system has started; the calls before it came through more of a library."""
+    called = threading.Semaphore(0)
+
+    def answer(_request):
+        called.release()
+        return httpx.Response(200)
+
+    with observe() as seen, httpx.Client(transport=httpx.MockTransport(answer)) as client:
+
+        def call():
+            with contextlib.ExitStack() as stack:
+                stack.callback(client.get, "https://host/")
+
+        for _ in range(USUAL):
+            call()
+            assert called.acquire(timeout=5)
+        _thread.start_new_thread(client.get, ("https://host/",))
+        assert called.acquire(timeout=5)
+        assert seen.errors.errors_count == 0, seen.errors.first
 
 
 @pytest.mark.parametrize("count", [2, 4])

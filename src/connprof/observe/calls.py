@@ -131,6 +131,12 @@ _IN_ITS_LOOP: Final = "(_o_known.loop is not None and _o_known.loop() is _o_loop
 _IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
 
 
+def _note(place: str, error: Exception) -> None:
+    """A failure; but that a stack ends within the way that was known is none, and the long way looks at it."""
+    if not (isinstance(error, AttributeError) and error.obj is None and error.name == "f_code"):
+        RECORDER.note_error(place, error)
+
+
 def sender(particular: Sender) -> Callable[[Any], Any]:
     """A hook for a method in which a request begins, sync or async."""
     before, after, after_unless = particular
@@ -163,7 +169,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_after": after,
             "_o_exception": Exception,
             "_o_value_error": ValueError,
-            "_o_note": RECORDER.note_error,
+            "_o_note": _note,
         }
         return shaped(original, [line for line in source.splitlines() if line], names)
 
