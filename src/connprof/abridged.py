@@ -14,6 +14,7 @@ import msgspec
 
 # Read by msgspec at run time, when the first file is decoded.
 from connprof.model import (
+    Amounts,
     Case,
     Environment,
     HazardNote,
@@ -94,7 +95,7 @@ class CountsFigures(_Strict, frozen=True, kw_only=True, gc=False):
     ledger: LedgerFigures
     events: AnythingListed = _NO_LIST
     blind_spots: AnythingListed = _NO_LIST
-    amounts: Anything = _NO_OBJECT
+    amounts: Amounts = Amounts()
     http_version: str = "1.1"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from connprof.abridged import CountsFigures, LedgerFigures, MemoryFigures
 
-__all__ = ["at_odds", "problems_of"]
+__all__ = ["at_odds", "broken_claim", "problems_of"]
 
 _LEAST_BYTES = 100
 """Less than any CA load, handshake or request allocates, by two orders of magnitude or more."""
@@ -33,6 +33,13 @@ def at_odds(counts: CountsPass | CountsFigures | None, memory: MemoryPass | Memo
         return ()
     found = [*_client_against_ledger(counts), *_handshakes_against_connections("counts", counts.ledger)]
     return tuple(problem.sentence for problem in (*found, *_memory_against_counts(memory, counts)))
+
+
+def broken_claim(note: StrategyNote | None, counts: CountsPass | CountsFigures | None) -> str:
+    """What a strategy made otherwise than it declares, in a sentence; mostly empty."""
+    if note is None or counts is None:
+        return ""
+    return next((problem.sentence for problem in _claims(note, counts)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ def _spoken(counts: CountsPass) -> Iterator[Problem]:
         )
 
 
-def _most(note: StrategyNote, counts: CountsPass) -> int | None:
+def _most(note: StrategyNote, counts: CountsPass | CountsFigures) -> int | None:
     """The most handshakes that the claim allows, where it is a bound."""
     return counts.amounts.at_most.get(note.handshakes) if isinstance(note.handshakes, str) else None
 
@@ -170,7 +177,7 @@ def _memory_against_counts(
             )
 
 
-def _claims(note: StrategyNote, counts: CountsPass) -> Iterator[Problem]:
+def _claims(note: StrategyNote, counts: CountsPass | CountsFigures) -> Iterator[Problem]:
     for what, claim, known, measured, most in (
         ("SSL contexts", note.contexts, counts.amounts.contexts, counts.client.contexts_count, None),
         (

@@ -15,7 +15,7 @@ import msgspec
 from connprof import stats
 from connprof.abridged import FailedFigures, MeasuredFigures
 from connprof.axes import AXES
-from connprof.checks import at_odds
+from connprof.checks import at_odds, broken_claim
 from connprof.model import PEAK_PACKAGES, Case, HazardOutcome
 
 if TYPE_CHECKING:
@@ -469,9 +469,9 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
                 continue
             found = list(_figures(subject, case, note, (base, head), hindrances.of(ours, theirs)))
             yield from found
-            broken_claim = _trouble(theirs)
-            if broken_claim is not None and not any(_is_worse_count(one) for one in found):
-                yield Pair(subject, None, None, None, None, *broken_claim)
+            broken = _trouble(theirs) or _claim_trouble(theirs, head.note(case))
+            if broken is not None and not any(_is_worse_count(one) for one in found):
+                yield Pair(subject, None, None, None, None, *broken)
     for case, record in head.records.items():
         if case not in base.records:
             note = head.note(case)
@@ -548,6 +548,13 @@ def _trouble(record: OneRecord) -> tuple[State, str] | None:
     if outcome.problems:
         return State.INVALID, f"Invalid: {outcome.problems[0].sentence}"
     return None
+
+
+def _claim_trouble(record: OneRecord, note: StrategyNote | None) -> tuple[State, str] | None:
+    """What ``note`` declares and the figures break, where the file itself does not say so."""
+    outcome = record.outcome
+    sentence = broken_claim(note, outcome.counts) if isinstance(outcome, MeasuredFigures) else ""
+    return (State.INVALID, f"Invalid: {sentence}") if sentence else None
 
 
 def _state(record: OneRecord) -> tuple[State, str] | None:

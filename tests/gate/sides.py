@@ -70,6 +70,12 @@ def with_changed(report, strategy, part, **changes):
     return samples.with_outcome(report, strategy, replace(outcome, **{part: changed}))
 
 
+def declaring(report, strategy, **claims):
+    """The report of a suite in which one strategy's file declares something else."""
+    notes = (replace(note, **claims) if note.name == strategy else note for note in report.strategies)
+    return replace(report, strategies=tuple(notes))
+
+
 def without(report, strategy):
     return replace(report, records=tuple(r for r in report.records if r.case.strategy != strategy))
 

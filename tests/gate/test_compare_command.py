@@ -16,7 +16,7 @@ from connprof.gate import Status
 from connprof.model import Failed
 from connprof.store import abridge, encode, load_abridged, save_report
 from tests import samples
-from tests.gate.sides import POOLED, candidate, key, with_changed, with_identity, without
+from tests.gate.sides import POOLED, candidate, declaring, key, with_changed, with_identity, without
 
 BASE = samples.report()
 FULL = Path("/dev/full")
@@ -45,11 +45,17 @@ def regressed():
     return with_changed(candidate(), POOLED, "counts", client__contexts_count=40)
 
 
+def improved():
+    fewer = with_changed(candidate(), POOLED, "counts", client__contexts_count=4)
+    return declaring(fewer, POOLED, contexts=4)
+
+
 @pytest.mark.parametrize(
     ("head", "code", "headline"),
     [
         (candidate(), 0, "PASS: 85 figures compared, none regressed."),
-        (with_changed(candidate(), POOLED, "counts", client__contexts_count=4), 0, "none regressed, 1 improved."),
+        (improved(), 0, "none regressed, 1 improved."),
+        (with_changed(candidate(), POOLED, "counts", client__contexts_count=4), 3, "cannot be trusted: 1 row invalid."),
         (regressed(), 1, "FAIL: 1 of 85 figures regressed."),
         (failed(candidate(), POOLED), 3, "FAIL: The candidate cannot be trusted: 1 row failed."),
         (failed(regressed(), "floor"), 3, "1 row failed, and 1 figure regressed."),

@@ -18,6 +18,7 @@ from tests.gate.sides import (
     PER_CALL,
     POOLED,
     candidate,
+    declaring,
     judged,
     outcome_of,
     status,
@@ -133,6 +134,17 @@ def test_a_comparison_believes_no_figures_that_a_report_is_refused_for(tmp_path,
     save_report(head, tmp_path / "head.json")
     assert guarded(cli, ["compare", "base.json", "head.json"]) == 3
     assert "PASS" not in capsys.readouterr().out
+
+
+def test_fewer_than_a_strategy_declares_is_no_improvement_whatever_the_file_says():
+    """Client and server were edited alike: only the claim is left to tell."""
+    head = with_changed(candidate(), "one-client", "counts", ledger__handshakes_full_count=1)
+    head = with_changed(head, "one-client", "counts", ledger__tcp_accepted_count=1)
+    assert contradiction(head)
+    assert status(BASE, head, "one-client", None) == "invalid"
+    assert status(BASE, head, "one-client", "handshakes_full") == "improved"
+    assert judged(BASE, head).answer.value == "untrusted"
+    assert judged(BASE, declaring(head, "one-client", handshakes=1)).answer.value == "passed"
 
 
 @pytest.mark.parametrize(("context_bytes", "found"), [(99, "invalid"), (100, "improved"), (101, "improved")])

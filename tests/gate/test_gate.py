@@ -12,6 +12,7 @@ from tests.gate.sides import (
     PER_CALL,
     POOLED,
     candidate,
+    declaring,
     judged,
     key,
     outcome_of,
@@ -69,6 +70,7 @@ def test_resuming_a_handshake_instead_of_a_full_one_is_an_improvement():
     head = with_changed(
         candidate(), PER_CALL, "counts", ledger__handshakes_full_count=5, ledger__handshakes_resumed_count=35
     )
+    head = declaring(head, PER_CALL, handshakes=5)
     assert status(BASE, head, PER_CALL, "handshakes") == "unchanged"
     assert status(BASE, head, PER_CALL, "handshakes_full") == "improved"
     assert judged(BASE, head).answer is Answer.PASSED
