@@ -871,6 +871,21 @@ def test_a_disk_that_is_full_from_the_start_lets_no_limit_pass(runs, first, sent
     assert "Limit: Limits could not be checked: " in done.err
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become another user")
+def test_a_worker_that_becomes_another_user_lets_no_limit_pass(runs):
+    app = runs.program("""
+        get()
+        if not os.fork():
+            context = ssl.create_default_context()
+            os.setuid(65534)
+            http.client.HTTPSConnection(URL.netloc, context=context).request("GET", URL.path)
+            os._exit(0)
+        os.wait()
+    """)
+    done = runs("--max-handshakes", "5", app)
+    assert (done.code, "A process was not able to write what was seen there." in done.notes) == (1, True), done.err
+
+
 def test_a_disk_that_was_full_for_a_while_loses_nothing(runs):
     app = runs.program("""
         import glob, resource

@@ -242,6 +242,7 @@ def test_the_last_words_are_said(runs, trouble, files_count):
 
 
 def test_a_spare_number_that_is_somebody_elses_stays_open(tmp_path):
+    (tmp_path / "trouble").touch()
     spare = start._Spare(str(tmp_path))
     number = os.open(os.devnull, os.O_RDONLY)
     os.dup2(number, spare._number)  # as if the program had closed ours, and opened its own

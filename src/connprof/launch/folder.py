@@ -40,6 +40,7 @@ def run_folder() -> Iterator[Path]:
         try:
             (folder / "hook").mkdir()
             shutil.copyfile(_HOOK, folder / "hook" / _HOOK.name)
+            (folder / "trouble").touch(0o600)
         except OSError as error:
             raise FileError(f"{folder} cannot be written to: {error.strerror or error}.") from None
         yield folder

@@ -170,9 +170,10 @@ def _about_unwritten(folder: Path) -> list[str]:
 
 
 def _is_marked(folder: Path) -> bool:
-    """Whether a process has changed the hook's mode, as it could write no name either."""
+    """Whether a process could leave no name either, and has changed the file that is there for that."""
     with contextlib.suppress(OSError):
-        return bool((folder / "hook" / "sitecustomize.py").stat().st_mode & stat.S_IXUSR)
+        status = (folder / "trouble").stat()
+        return bool(status.st_mode & stat.S_IXUSR or status.st_size)
     return False
 
 

@@ -51,6 +51,8 @@ _LOCK_S: Final = 1.0
 _ERRORS_MAX: Final = 20
 _SPARE_NUMBER: Final = 200
 """From here on: the program's own files get the numbers that they would get without us."""
+_TROUBLE: Final = "trouble"
+"""An empty file in the folder: its mode or a byte in it says that a process could leave no word of its own."""
 _WHOLE_MODE: Final = 0o600
 _UNWRITTEN_MODE: Final = 0o700
 """Of a process's file, while more is known than it says."""
@@ -278,9 +280,12 @@ class _Follower:
         self._failure = reason
         try:
             os.symlink(reason, self._failure_path())  # noqa: PTH211 - a string is kept as one
-        except Exception:  # noqa: BLE001 - whatever it is: the hook's name is there already
-            with contextlib.suppress(OSError):
-                _chmod(os.path.join(self._folder, "hook", "sitecustomize.py"), _UNWRITTEN_MODE)  # noqa: PTH118
+        except Exception:  # noqa: BLE001 - whatever it is: one file is there already, and may be open since before it was
+            try:
+                _chmod(os.path.join(self._folder, _TROUBLE), _UNWRITTEN_MODE)  # noqa: PTH118
+            except OSError:
+                if self._spare is not None:
+                    self._spare.write()
 
     def _withdraw_failure(self) -> None:
         if self._failure:
@@ -522,13 +527,15 @@ class _Later:
 class _Spare:
     """A file number to give up when the program has used up all of its own.
 
-    It is that of our own folder: should the program have closed it, another file will be no match.
+    It is that of a file of ours: should the program have closed it, another will be no match. A process that has become
+    another user's may not write into the folder, but still into this.
     """
 
     def __init__(self, folder: str) -> None:
         import fcntl
 
-        self._number = number = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        path = os.path.join(folder, _TROUBLE)  # noqa: PTH118 - a string is kept as one
+        self._number = number = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
         with contextlib.suppress(OSError):  # few are allowed here, or this was the last one
             self._number = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SPARE_NUMBER)
             os.close(number)
@@ -537,6 +544,12 @@ class _Spare:
     def _look(self) -> tuple[int, int]:
         status = os.fstat(self._number)
         return status.st_dev, status.st_ino
+
+    def write(self) -> None:
+        """Say that there was trouble."""
+        with contextlib.suppress(OSError):
+            if self._look() == self._identity:
+                os.write(self._number, b"x")
 
     def give(self) -> bool:
         """Give it up; whether that was of any use."""
