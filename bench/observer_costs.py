@@ -108,7 +108,7 @@ def cost_of(work: str, tool: str, outcome: dict[str, Any]) -> Cost:
     "--rounds",
     "rounds_count",
     type=click.IntRange(_FEWEST_ROUNDS_COUNT, 100_000),
-    default=300,
+    default=100,
     show_default=True,
     help="Rounds with the observer; a tenth of them with other tools.",
 )
