@@ -60,7 +60,7 @@ def merge(reports: Sequence[tuple[str, Report]], *, command: str = "connprof mer
         safety=_safety(reports),
         headroom=min(
             (report.headroom for _, report in reports if report.headroom is not None),
-            key=lambda headroom: headroom.server_requests_per_s,
+            key=lambda headroom: (headroom.ratio, headroom.server_requests_per_s, headroom.fastest_strategy),
             default=None,
         ),
     )
@@ -213,16 +213,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def _verdict(report: Report) -> Verdict:
-    """Judged over the cases that have the axes of the first one of the regression's strategy."""
-    incident = report.verdict.incident
-    cases = [record.case for record in report.records]
-    first = next((case for case in cases if case.strategy == incident.before), cases[0] if cases else None)
-    chosen = [
-        record
-        for record in report.records
-        if first is not None and replace(record.case, strategy=first.strategy) == first
-    ]
     count = report.environment.identity.get("ca_bundle_certificates_count", "")
     if not count.isdecimal() or len(count) > MOST_DIGITS or int(count) == 0:
         raise FileError(f"The merged reports do not say how many certificates their CA bundle has, but {count[:40]!r}.")
-    return judge(incident, chosen, certificates_count=int(count))
+    return judge(report.verdict.incident, report.records, certificates_count=int(count))

@@ -62,14 +62,23 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
 
     Args:
         incident: the published figures, and which strategies stand for before and after.
-        records: the cases of one run. Where they differ by more than their strategies, those with the published number
-            of calls and every axis at its default are meant.
+        records: the cases of one report, in any order. Where they differ by more than their strategies, those with the
+            published number of calls and every axis at its default are meant.
         certificates_count: certificates in the CA bundle that the clients loaded.
     """
-    records = _of_one_setting(records, incident)
-    before = _usable(records, incident.before)
-    after = _usable(records, incident.after)
-    shared = _usable(records, incident.shared_context)
+    judged = _of_one_setting(records, incident)
+
+    def usable(strategy: str) -> Measured | Half:
+        found = _usable(judged, strategy)
+        if found is None and any(record.case.strategy == strategy for record in records):
+            reason = (
+                f"No case of {strategy} has {incident.calls_count} calls of {_WORKLOAD} and the default of every axis."
+            )
+        else:
+            reason = f"{strategy} was not part of this run."
+        return found or Half(status=VerdictStatus.NOT_MEASURED, reason=reason)
+
+    before, after, shared = usable(incident.before), usable(incident.after), usable(incident.shared_context)
     regression = _regression(incident, before, certificates_count) if isinstance(before, Measured) else before
     if not isinstance(after, Measured):
         fix = after
@@ -158,11 +167,15 @@ def _of_one_setting(records: Sequence[Record], incident: Incident) -> Sequence[R
     ]
 
 
-def _usable(records: Sequence[Record], strategy: str) -> Measured | Half:
-    """The strategy's figures, or the half verdict that their lack makes."""
+def _usable(records: Sequence[Record], strategy: str) -> Measured | Half | None:
+    """The strategy's figures, or the half verdict that their lack makes; nothing where it has no case."""
     outcome = next((record.outcome for record in records if record.case.strategy == strategy), None)
     if outcome is None:
-        return Half(status=VerdictStatus.NOT_MEASURED, reason=f"{strategy} was not part of this run.")
+        return None
+    if isinstance(outcome, Failed) and outcome.stage == "interrupted":
+        return Half(
+            status=VerdictStatus.NOT_MEASURED, reason=f"The run was interrupted before {strategy} was complete."
+        )
     if isinstance(outcome, Failed):
         return Half(
             status=VerdictStatus.INVALID, reason=f"{strategy} failed in the {outcome.stage} pass: {outcome.message}"

@@ -8,6 +8,7 @@ from connprof.merge import merge
 from connprof.model import VerdictStatus
 from connprof.report import build, words
 from connprof.store import load_report, save_report
+from connprof.verdict import contradiction
 from tests import samples
 from tests.gate.sides import POOLED, judged, outcome_of, with_changed, with_identity
 
@@ -253,3 +254,39 @@ def test_of_several_headrooms_the_smallest_is_kept():
     parts = [("a", shard(0)), ("b", shard(6, headroom=least)), ("c", shard(7, headroom=None))]
     assert merge(parts).headroom == least
     assert merge(parts[::-1]).headroom == least
+
+
+def test_the_lowest_headroom_is_that_of_the_least_ratio():
+    assert WHOLE.headroom is not None
+    wide = replace(WHOLE.headroom, server_requests_per_s=3_000.0, fastest_requests_per_s=500.0)
+    narrow = replace(WHOLE.headroom, server_requests_per_s=4_000.0, fastest_requests_per_s=2_000.0)
+    parts = [("a", shard(0, headroom=wide)), ("b", shard(6, headroom=narrow))]
+    assert merge(parts).headroom == narrow
+    assert merge(parts[::-1]).headroom == narrow
+
+
+def elsewhere(**axes):
+    """The sample's cases at another setting."""
+    records = tuple(replace(record, case=replace(record.case, **axes)) for record in WHOLE.records)
+    return replace(WHOLE, records=records)
+
+
+def test_a_merged_report_does_not_contradict_itself_in_any_order():
+    here, there, further = ("a", WHOLE), ("b", elsewhere(workload="x")), ("c", elsewhere(workload="y"))
+    wanted = merge([here, here]).verdict
+    for parts in ([there, further], [further, there], [here, there], [there, here]):
+        joined = merge(parts)
+        assert contradiction(joined) is None
+        if here in parts:
+            assert joined.verdict == wanted
+        else:
+            assert joined.verdict.regression.status is VerdictStatus.NOT_MEASURED
+            assert joined.verdict.regression.reason == (
+                "No case of per-call-async has 40 calls of llm-session and the default of every axis."
+            )
+
+
+def test_shards_of_one_setting_are_judged_at_it():
+    whole = elsewhere(workload="x")
+    parts = [("a", replace(whole, records=whole.records[:4])), ("b", replace(whole, records=whole.records[4:]))]
+    assert merge(parts).verdict.regression.status is VerdictStatus.REPRODUCED
