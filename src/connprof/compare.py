@@ -543,6 +543,8 @@ def _subject(case: Case, note: StrategyNote | None, record: OneRecord) -> Subjec
 def _trouble(record: OneRecord) -> tuple[State, str] | None:
     """What is wrong with this record."""
     outcome = record.outcome
+    if isinstance(outcome, FailedFigures) and outcome.stage == "interrupted":
+        return State.FAILED, "The run was interrupted before this case was complete."
     if isinstance(outcome, FailedFigures):
         return State.FAILED, f"Failed in the {outcome.stage} pass: {outcome.message}"
     if outcome.problems:

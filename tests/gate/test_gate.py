@@ -594,3 +594,12 @@ def test_a_new_strategy_may_fail_as_it_declares():
     assert row(judged(without(BASE, POOLED), head), POOLED, None).status is Status.NEW
     other = samples.with_outcome(declared(candidate()), POOLED, Failed(stage="counts", message="OSError: refused"))
     assert row(judged(without(BASE, POOLED), other), POOLED, None).status is Status.FAILED
+
+
+def test_of_a_case_that_was_interrupted_it_is_not_said_that_it_failed_in_a_pass():
+    head = samples.with_outcome(candidate(), POOLED, Failed(stage="interrupted", message="Stopped."))
+    found = row(judged(BASE, head), POOLED, None)
+    assert (found.status, found.pair.reason) == (
+        Status.FAILED,
+        "The run was interrupted before this case was complete.",
+    )

@@ -21,6 +21,7 @@ from connprof.model import (
     VerdictStatus,
 )
 from connprof.report import first_screen, print_summary, series, view, words
+from connprof.verdict import judge
 from tests import samples
 
 
@@ -207,6 +208,33 @@ def test_failed_cases_are_in_the_headline():
     for status in (VerdictStatus.NOT_MEASURED, VerdictStatus.INVALID):
         made = view.build(samples.with_halves(base, Half(status=status, reason="It died."), answers=None))
         assert made.verdict.lead == "No verdict, 1 of 1 cases failed"
+
+
+def judged_anew(report):
+    verdict = judge(
+        report.verdict.incident, report.records, certificates_count=samples.INCIDENT.reference_certificates_count
+    )
+    return samples.with_halves(report, verdict.regression, verdict.fix, answers=verdict.answers)
+
+
+def test_an_interrupted_run_has_no_verdict_and_nothing_of_it_failed():
+    stopped = Failed(stage="interrupted", message="the run was interrupted before this case was complete")
+    base = samples.with_outcome(samples.report(), "per-call-async", stopped)
+    report = judged_anew(replace(base, run=samples.run(interrupted="Interrupted after 3 of 12 jobs.")))
+    assert report.verdict.regression.status is report.verdict.fix.status is VerdictStatus.NOT_MEASURED
+    made = view.build(report).verdict
+    assert made.sentence == "No verdict: the run was interrupted before per-call-async was complete."
+    assert made.mark.tone == "warn"
+    said = f"{made.regression.reason} {made.fix.reason}"
+    assert "failed" not in said
+    assert "invalid" not in said
+
+
+def test_checks_that_were_not_made_are_not_green():
+    base = samples.with_outcome(samples.report(), "client-per-helper", Failed(stage="counts", message="It died."))
+    found = sure(view.build(judged_anew(base)))["Checks"]
+    assert found == ("warn", "4 of 4 passed; none of the fix's could be made")
+    assert sure(view.build(samples.report()))["Checks"][0] == "good"
 
 
 def test_what_the_page_and_its_pictures_are_of():

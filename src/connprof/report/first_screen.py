@@ -105,6 +105,8 @@ def verdict_view(report: Report, all_seen: tuple[Seen, ...], before: Seen | None
         if before is not None and before.state is State.FAILED:
             lead, failures = f"No verdict, {failures}", ""
         rest = reason
+    elif before is not None and before.state is State.INTERRUPTED:
+        lead, rest = "No verdict", reason[:1].lower() + reason[1:]
     elif regression.status is VerdictStatus.NOT_MEASURED:
         lead = f"No verdict, {failures or 'not everything was measured'}"
         failures = ""

@@ -45,8 +45,17 @@ def _checks_assurance(report: Report) -> Assurance:
     label = "Checks"
     if not checks:
         return Assurance(mark=unknown_mark("none"), label=label, text="no check could be made")
-    mark = good_mark("passed") if passed == len(checks) else bad_mark("failed")
-    return Assurance(mark=mark, label=label, text=f"{passed} of {len(checks)} passed")
+    text = f"{passed} of {len(checks)} passed"
+    unmade = [
+        name
+        for name, half in (("regression", report.verdict.regression), ("fix", report.verdict.fix))
+        if not half.checks
+    ]
+    if unmade:
+        text += f"; none of the {unmade[0]}'s could be made"
+    if passed < len(checks):
+        return Assurance(mark=bad_mark("failed"), label=label, text=text)
+    return Assurance(mark=warn_mark("in part") if unmade else good_mark("passed"), label=label, text=text)
 
 
 # What the codes of problems mean. Only the first of them is about passes that do not agree.
