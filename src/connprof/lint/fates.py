@@ -197,8 +197,8 @@ class _Walk:
 
     def _assigned(self, statement: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> Fate:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        joined = self.held and isinstance(statement.value, ast.BinOp) and isinstance(targets[0], ast.Name)
-        if joined and _reads(statement.value, targets[0]):
+        joined = self.held and isinstance(targets[0], ast.Name)
+        if joined and any(_reads(each, targets[0]) for each in _joined(statement.value)):
             return self._collected(last_name(targets[0]))
         fates = [self._target(target) for target in targets]
         if self._is_asked_for(targets[0], statement):
@@ -477,6 +477,17 @@ def _reads(value: ast.expr | None, target: ast.expr) -> bool:
     """Whether a name gets a new value that is made of its old one."""
     nodes = ast.walk(value) if value is not None else ()
     return any(isinstance(each, ast.Name) and each.id == last_name(target) for each in nodes)
+
+
+def _joined(value: ast.expr | None) -> list[ast.expr]:
+    """What goes whole into a new collection: ``a`` of ``a + [b]``, ``[*a, b]`` and ``{**a, b: c}``."""
+    if isinstance(value, ast.BinOp):
+        return [value]
+    if isinstance(value, ast.Dict):
+        return [each for key, each in zip(value.keys, value.values, strict=True) if key is None]
+    if isinstance(value, ast.List | ast.Tuple | ast.Set):
+        return [each.value for each in value.elts if isinstance(each, ast.Starred)]
+    return []
 
 
 def _root(node: ast.expr) -> str:

@@ -8,11 +8,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from connprof.lint.fates import is_given
+from connprof.lint.fates import is_given, last_name
 from connprof.lint.finding import Sureness
 from connprof.lint.frameworks import Role, is_cached, is_called_by, is_fixture, role_of, way_of_passing
 from connprof.lint.libraries import MADE_BY
 from connprof.lint.project import PARTIAL, External
+from connprof.lint.rounds import is_last_round
 from connprof.lint.source import Class, Function
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = ["Callers", "Handed", "Often", "Site", "in_loop"]
 
 _MANY_PLACES: Final = 3
 _DEEPEST: Final = 10
+_TASKS: Final = frozenset({"create_task", "ensure_future", "start_soon"})
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
@@ -36,6 +38,8 @@ class Often:
     sureness: Sureness | None
     why: str
     handler: bool = False
+    started: bool = False
+    """Whether each is a thread, process or task, which may go on for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,18 @@ class Handed:
 def in_loop(scope: Scope, node: ast.AST) -> ast.AST | None:
     """The loop of the same function in which ``node`` runs in each round, if there is one.
 
-    A loop that a ``return`` or ``break`` ends as soon as ``node`` is done is a retry, and none.
+    A loop that ends as soon as ``node`` is done is a retry, and none.
     """
     parents = scope.module.parents
     inner: ast.AST = node
+    done: ast.AST = node
     around = parents.get(inner)
     while around is not None and not isinstance(around, _SCOPES):
-        if isinstance(around, _LOOPS) and not _is_head(around, inner) and not _leaves(inner):
-            return around
+        if isinstance(around, _LOOPS):
+            if not (_is_head(around, inner) or is_last_round(parents, around, done)):
+                return around
+            # What leaves this loop does not leave those around it.
+            done = around
         if isinstance(around, _COMPREHENSIONS) and not _is_first_source(around, inner):
             return around
         if isinstance(around, ast.Lambda):
@@ -93,17 +101,13 @@ def _is_first_source(node: ast.AST, inner: ast.AST) -> bool:
     return isinstance(inner, ast.comprehension) and inner is getattr(node, "generators", [None])[0]
 
 
-def _leaves(statement: ast.AST) -> bool:
-    """Whether a statement of the loop's body ends in leaving the loop, by way of ``with``, ``try`` and the like."""
-    while True:
-        if isinstance(statement, ast.Return | ast.Break):
-            return True
-        body = getattr(statement, "body", None)
-        if isinstance(statement, ast.Try) and statement.orelse:
-            body = statement.orelse
-        if not isinstance(statement, ast.With | ast.AsyncWith | ast.Try) or not body:
-            return False
-        statement = body[-1]
+def _is_started(site: Site) -> bool:
+    """Whether the function is started as a thread, process or task, which may be a worker that lives long."""
+    parents = site.scope.module.parents
+    around = parents.get(site.node)
+    if isinstance(around, ast.keyword):
+        return around.arg == "target"
+    return isinstance(around, ast.Call) and site.way is None and last_name(around.func) in _TASKS
 
 
 class Callers:
@@ -229,7 +233,7 @@ class Callers:
         if way is not None and way.role is Role.ONCE:
             return Often(None, way.why)
         if in_loop(site.scope, site.node) is not None:
-            return Often(Sureness.CERTAIN, f"called in a loop at {site.shown}")
+            return _in_rounds(site)
         outer = self.often(site.scope, depth + 1)
         if outer.sureness is None:
             return outer
@@ -263,6 +267,13 @@ class Callers:
 def _handled(function: Function, way: Way) -> Often:
     sureness = Sureness.CERTAIN if way.sure else Sureness.LIKELY
     return Often(sureness, f"{function.title} runs for every request or task ({way.why})", handler=True)
+
+
+def _in_rounds(site: Site) -> Often:
+    """How often a place in a loop calls."""
+    if _is_started(site):
+        return Often(Sureness.GUESS, f"started in a loop at {site.shown}, maybe as a worker", started=True)
+    return Often(Sureness.CERTAIN, f"called in a loop at {site.shown}")
 
 
 def _order(sureness: Sureness) -> int:

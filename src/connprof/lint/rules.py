@@ -111,7 +111,7 @@ def _not_kept(rules: _Rules, made: Made, fate: Fate) -> Iterator[Finding]:
     if in_loop(made.scope, made.node) is not None and (often is None or often.sureness is Sureness.GUESS):
         # One of many that are kept beside each other, in a function that may well run once.
         yield from _kept(made, fate)
-    elif often is not None:
+    elif often is not None and not (often.started and _is_used_in_loop(made)):
         assert often.sureness is not None
         sureness, why = _weighed(made, fate, often)
         yield _finding(_code(made, often), made, sureness, why, _what(made, often))
@@ -134,7 +134,30 @@ def _weighed(made: Made, fate: Fate, often: Often) -> tuple[Sureness, str]:
         return Sureness.GUESS, f"{often.why}; whoever it is passed to may keep it"
     if made.maker.kind == "context" and not fate.connects and often.sureness is not Sureness.CERTAIN:
         return Sureness.GUESS, f"{often.why}; what it is used for is not seen"
+    if often.why == _IN_A_LOOP and _is_per_host(made):
+        return Sureness.GUESS, f"{often.why}; where each has another host, only its handshakes are paid"
     return often.sureness, often.why
+
+
+def _is_used_in_loop(made: Made) -> bool:
+    """Whether a loop uses what a function makes before it: a worker's client."""
+    parents = made.scope.module.parents
+    around = parents.get(made.node)
+    target = around.optional_vars if isinstance(around, ast.withitem) else getattr(around, "target", None)
+    if isinstance(around, ast.Assign):
+        target = around.targets[0]
+    loads = made.scope.loads.get(target.id, ()) if isinstance(target, ast.Name) else ()
+    return any(in_loop(made.scope, load) is not None for load in loads)
+
+
+def _is_per_host(made: Made) -> bool:
+    """Whether a loop's clients may each have a host of their own, and share their context."""
+    loop = in_loop(made.scope, made.node)
+    given = next((each.value for each in _keywords(made) if each.arg == "base_url"), None)
+    if given is None or not isinstance(loop, ast.For | ast.AsyncFor) or "context" in _costs(made):
+        return False
+    names = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
+    return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(given))
 
 
 def _code(made: Made, often: Often) -> str:
