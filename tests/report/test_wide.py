@@ -365,7 +365,7 @@ def test_each_section_answers_from_its_figures(made):
     assert " and 1.0 ms to that of " in said["round-trip"]
     assert re.match(r"Each further call costs 7\.\d\d MB with per-call-async \(and .* MB once\) and ", said["calls"])
     assert said["rhythm"] == (
-        "What a kept connection saves depends on the rhythm: one-client makes 5 handshakes for 40 calls (llm-session), "
+        "What a kept connection saves depends on the rhythm: one-client makes 1 handshake for 6 calls (gaps-short), "
         "but 6 handshakes for 6 calls (gaps-long)."
     )
     assert said["concurrency"].endswith(
@@ -379,7 +379,46 @@ def test_each_section_answers_from_its_figures(made):
     )
     assert said["protocol"] == "HTTP/2 was asked for in 3 cases and spoken in 2; it saved no handshake in any of them."
     assert said["python"].startswith("Over Python 3.11, Python 3.13 and the suite's Python the SSL bytes")
-    assert said["other"] == "1 case on several axes at once."
+    assert said["other"] == "1 case with more than one difference from the default."
+
+
+def test_only_the_same_calls_in_another_rhythm_are_held_against_each_other():
+    base = wide_samples.matrix()
+    kept = tuple(each for each in base.records if not each.case.workload.startswith("gaps"))
+
+    def of(*workloads):
+        more = tuple(
+            Record(
+                case=replace(samples.case("one-client"), workload=workload, calls_count=calls),
+                outcome=wide_samples.light("one-client", calls, handshakes=handshakes),
+            )
+            for workload, calls, handshakes in workloads
+        )
+        return {each.key: each for each in build(replace(base, records=(*kept, *more))).axes}
+
+    # It calls other origins than the default, and makes no pauses.
+    made = of(("single-origin", 10, 1))
+    assert "rhythm" not in made
+    assert made["other"].sentence == "2 cases with more than one difference from the default."
+    # The burst of one at once, which others are held against as well, has as many calls.
+    made = of(("single-origin", 40, 1))
+    assert made["rhythm"].sentence.endswith(
+        "1 handshake for 40 calls (single-origin), but 5 handshakes for 40 calls (burst)."
+    )
+    # As many calls to the same origin, or no comparison.
+    made = of(("single-origin", 10, 1), ("gaps-long", 6, 6))
+    assert made["rhythm"].sentence == "The cases measured here do not answer the question; see the table."
+    assert made["rhythm"].plots == ()
+    assert [row.cells[1].text for row in made["rhythm"].tables[0].rows] == ["gaps-long"]
+    made = of(("single-origin", 6, 1), ("gaps-long", 6, 6))
+    assert made["rhythm"].sentence.endswith(
+        ": one-client makes 1 handshake for 6 calls (single-origin), but 6 handshakes for 6 calls (gaps-long)."
+    )
+    assert [(row.cells[1].text, row.cells[1].note) for row in made["rhythm"].tables[0].rows] == [
+        ("single-origin", "for comparison"),
+        ("gaps-long", ""),
+    ]
+    assert made["other"].sentence.startswith("1 case ")
 
 
 def test_http_2_that_was_not_spoken_is_loud(made):
@@ -421,9 +460,7 @@ def test_only_the_base_has_detail_and_every_case_is_somewhere(made):
     departing = sum(not row.cells[1].note for each in made.axes for table in each.tables[:1] for row in table.rows)
     # One of them is what the others of the same burst are held against.
     assert departing == len(wide_samples.departures()) - 1
-    assert [row.cells[1].text for row in axis(made, "rhythm").tables[0].rows] == [
-        "llm-session", "gaps-long", "gaps-short",
-    ]  # fmt: skip
+    assert [row.cells[1].text for row in axis(made, "rhythm").tables[0].rows] == ["gaps-long", "gaps-short"]
     assert len(axis(made, "concurrency").tables[0].rows) == 6
     assert "calls" in made.meta[3]
     assert made.meta[3] == "40 calls"

@@ -34,6 +34,10 @@ _MOST_BARS = 18
 _TWO_POINTS = 2
 _LIBRARY = Case(strategy="", workload="", calls_count=1).client_library
 
+_PAUSING = ("burst", "gaps-short", "gaps-long")
+_RHYTHMS = ("single-origin", *_PAUSING)
+"""Workloads that make the same calls to the same origin, each in a rhythm of its own."""
+
 _TRUST = {
     "bundle": "the real CA bundle and ours",
     "system-file": "the system's CA file and ours",
@@ -68,6 +72,7 @@ class _Section:
     answer: Callable[[Sequence[_Point]], str]
     plots: Callable[[Sequence[_Point]], tuple[Plot, ...]]
     with_protocol: bool = False
+    base_note: str = "the default"
 
 
 def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ...]:
@@ -78,24 +83,28 @@ def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ..
     for case, one in cases.items():
         departs = frozenset(varied(case, base))
         if departs:
-            section = _section_of(departs)
+            section = _section_of(departs, case)
             place = one.axes if section is _OTHER else section.place(case)
             by_section.setdefault(section.key, []).append(_Point(one, case, place, is_base=False))
     incident = report.verdict.incident
     beside: dict[str, dict[Case, Seen]] = {}
+    in_rhythm: set[Case] = set()
     for section in _SECTIONS:
-        wanted = [_counterpart(point.case, section, base) for point in by_section.get(section.key, [])]
+        own = {point.case: _counterparts(point.case, section, base) for point in by_section.get(section.key, [])}
+        wanted = [other for others in own.values() for other in others if other not in own]
+        if section.key == "rhythm":
+            in_rhythm = {case for case, others in own.items() if not cases.keys().isdisjoint(others)}
         if section.key == "library":
             # Another library has strategies of its own: what they are held against is the incident's.
             names = {incident.before, incident.after, "one-client"}
             wanted += [case for case in cases if case.strategy in names and not varied(case, base)]
         beside[section.key] = {case: cases[case] for case in wanted if case in cases}
-    # A case that another section is held against is no departure of its own.
-    counterparts = {case for found in beside.values() for case in found}
+    # A case that another section is held against is no departure of its own, unless its own holds it against others.
+    counterparts = {case for found in beside.values() for case in found} - in_rhythm
     found = []
     for section in (*_SECTIONS, _OTHER):
         points = [point for point in by_section.get(section.key, []) if point.case not in counterparts]
-        held_against = {_counterpart(point.case, section, base) for point in points if section is not _OTHER}
+        held_against = {other for point in points for other in _counterparts(point.case, section, base)}
         points += [
             _Point(one, case, section.place(case), is_base=True)
             for case, one in beside.get(section.key, {}).items()
@@ -107,14 +116,19 @@ def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ..
     return tuple(found)
 
 
-def _counterpart(case: Case, section: _Section, base: Mapping[str, object]) -> Case:
-    """The same case with the section's axis where the base has it."""
-    axes = section.needed | ({"calls_count"} if "workload" in section.needed else set())
-    return structs.replace(case, **{axis: base[axis] for axis in axes})
+def _counterparts(case: Case, section: _Section, base: Mapping[str, object]) -> tuple[Case, ...]:
+    """The same case with the section's axis where the base has it; in another rhythm of the same calls."""
+    if section is _OTHER:
+        return ()
+    if section.key == "rhythm":
+        return tuple(structs.replace(case, workload=name) for name in _RHYTHMS if name != case.workload)
+    return (structs.replace(case, **{axis: base[axis] for axis in section.needed}),)
 
 
-def _section_of(departs: frozenset[str]) -> _Section:
-    return next((each for each in _SECTIONS if departs & each.needed and departs <= each.axes), _OTHER)
+def _section_of(departs: frozenset[str], case: Case) -> _Section:
+    """Where a case belongs. One of a workload that has no pauses differs in whom it calls, not in its rhythm."""
+    found = next((each for each in _SECTIONS if departs & each.needed and departs <= each.axes), _OTHER)
+    return _OTHER if found.key == "rhythm" and case.workload not in _PAUSING else found
 
 
 def _view(section: _Section, points: list[_Point], hazards: Table | None) -> AxisView:
@@ -159,7 +173,7 @@ def _table(section: _Section, points: Sequence[_Point]) -> Table:
         latency = words.milliseconds(stats.percentile(one.latency_ns, 50)) if one.latency_ns else words.ABSENT
         cells = [
             Cell(text=one.name, note=one.role),
-            Cell(text=point.place, note="the default" if point.is_base else ""),
+            Cell(text=point.place, note=section.base_note if point.is_base else ""),
             Cell(text=words.count(point.case.calls_count)),
             Cell(text=figure_text(one.contexts)),
             Cell(text=figure_text(one.handshakes)),
@@ -438,10 +452,18 @@ def _per_call(one: Seen, case: Case) -> float | None:
     return None if one.handshakes is None else one.handshakes / case.calls_count
 
 
-def _spread(points: Sequence[_Point]) -> tuple[_Point, _Point] | None:
-    """Of the strategy whose handshakes per call differ most over the section: where they are fewest, and most."""
+def _alike(points: Sequence[_Point]) -> list[list[_Point]]:
+    """Those of one strategy and number of calls, where there are several: they differ on the section's axis alone."""
+    found: dict[tuple[str, int], list[_Point]] = {}
+    for point in points:
+        found.setdefault((point.one.name, point.case.calls_count), []).append(point)
+    return [own for own in found.values() if len(own) >= _TWO_POINTS]
+
+
+def _spread(groups: Iterable[Sequence[_Point]]) -> tuple[_Point, _Point] | None:
+    """Of the group whose handshakes per call differ most over the section: where they are fewest, and most."""
     widest: tuple[float, _Point, _Point] | None = None
-    for own in _by_strategy(points).values():
+    for own in groups:
         rated = [(value, point) for point in own if (value := _per_call(point.one, point.case)) is not None]
         if len(rated) < _TWO_POINTS:
             continue
@@ -456,8 +478,8 @@ def _handshakes(point: _Point) -> str:
     return f"{words.plural(point.one.handshakes or 0, 'handshake')} for {words.plural(point.case.calls_count, 'call')}"
 
 
-def _spread_answer(points: Sequence[_Point], lead: str, same: str) -> str:
-    found = _spread(points)
+def _spread_answer(groups: Iterable[Sequence[_Point]], lead: str, same: str) -> str:
+    found = _spread(groups)
     if found is None:
         return ""
     low, high = found
@@ -468,7 +490,7 @@ def _spread_answer(points: Sequence[_Point], lead: str, same: str) -> str:
 
 def _rhythm_answer(points: Sequence[_Point]) -> str:
     return _spread_answer(
-        points,
+        _alike(points),
         "What a kept connection saves depends on the rhythm",
         "No strategy measured here makes more or fewer handshakes per call under another rhythm.",
     )
@@ -479,14 +501,14 @@ def _rhythm_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
         "axis-rhythm",
         "Handshakes by rhythm",
         "Where the pauses are longer than a connection is kept, keeping it saves nothing but the context.",
-        points,
+        [point for own in _alike(points) for point in own],
         _events,
     )
 
 
 def _concurrency_answer(points: Sequence[_Point]) -> str:
     return _spread_answer(
-        points,
+        _by_strategy(points).values(),
         "More calls at once need more connections",
         "No strategy measured here makes more or fewer handshakes per call at another concurrency.",
     )
@@ -711,6 +733,7 @@ _SECTIONS = (
         place=lambda case: words.plain(case.workload),
         answer=_rhythm_answer,
         plots=_rhythm_plots,
+        base_note="for comparison",
     ),
     _Section(
         key="concurrency",
@@ -767,7 +790,7 @@ _OTHER = _Section(
     needed=frozenset(),
     axes=frozenset(),
     place=lambda _case: "the default",
-    answer=lambda points: f"{words.plural(len(points), 'case')} on several axes at once.",
+    answer=lambda points: f"{words.plural(len(points), 'case')} with more than one difference from the default.",
     plots=_nothing,
     with_protocol=True,
 )
