@@ -158,6 +158,13 @@ def clean():
     )
 
 
+def partial():
+    """As clean, but a worker could not write what was seen in it."""
+    return replace(
+        clean(), is_incomplete=True, notes=("Process 4712 was not able to write what was seen there: File too large.",)
+    )
+
+
 def silent():
     """A program that speaks to nobody."""
     return profile(counts=Counts(), costs=Costs(), processes=(process(counts=Counts(), costs=Costs()),))
@@ -292,6 +299,7 @@ def many():
 STATES = {
     "incident": incident,
     "clean": clean,
+    "partial": partial,
     "silent": silent,
     "unobserved": unobserved,
     "every_code": every_code,

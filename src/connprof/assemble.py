@@ -47,6 +47,7 @@ def assemble(
     memory: bool = False,
     ssl_bytes: Mapping[tuple[str, int, str], int] | None = None,
     quiet_processes_count: int = 0,
+    is_incomplete: bool = False,
     is_current: bool = False,
 ) -> Profile:
     """One profile of all processes of a run.
@@ -61,6 +62,8 @@ def assemble(
         memory: whether memory was recorded.
         ssl_bytes: file, line and function -> cumulative SSL bytes.
         quiet_processes_count: how many more there were that had nothing to leave.
+        is_incomplete: whether something is known to be missing in what the processes left; that the observer failed in
+            one of them is known here.
         is_current: whether processes that are running were asked just now.
     """
     by_line = dict(ssl_bytes or {}) if memory else None
@@ -80,6 +83,7 @@ def assemble(
         notes=(*notes, *_about_unknown(processes)),
         memory=memory,
         quiet_processes_count=quiet_processes_count,
+        is_incomplete=is_incomplete or any(process.errors for process in processes),
     )
 
 

@@ -64,6 +64,12 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.requests_count is None or known_count < 1 else self.requests_count / known_count
 
     @property
+    def told_requests_count(self) -> int | None:
+        """``None`` as well for 0 on connections of which nobody can tell what any of them carried."""
+        is_blind = 0 < self.connections_count <= self.connections_unknown_count
+        return None if is_blind and not self.requests_count else self.requests_count
+
+    @property
     def handshakes_count(self) -> int:
         """Handshakes that succeeded, full and resumed."""
         return self.handshakes_full_count + self.handshakes_resumed_count
@@ -364,3 +370,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Whether memory was recorded: then times are those of a slowed-down program, and are not shown."""
     quiet_processes_count: int = 0
     """Python processes that could have been observed, and imported nothing that does TLS or HTTP: they left nothing."""
+    is_incomplete: bool = False
+    """Whether something is known to be missing: a process was killed before all was written that it had seen, could not
+    write or be observed, goes on, or left a file that cannot be read. Counts are then the least that happened, and
+    ratios those of what was recorded. ``notes`` say which process it was."""

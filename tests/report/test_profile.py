@@ -99,6 +99,60 @@ def test_a_clean_run_is_one_calm_sentence():
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (
+            "partial",
+            "which is not all. At least 1 SSL context, 1 TLS handshake, 1 connection, 1,240 requests (1,240.0 per",
+        ),
+        ("incident", "5 findings in what was recorded, which is not all: at least 40 SSL contexts, 40 TLS handshakes,"),
+        ("silent", "No TLS and no HTTP is in what was recorded, which is not all."),
+        ("partial", "connection recorded)."),
+        ("unobserved", "Nothing was recorded."),
+    ],
+)
+def test_what_is_known_to_be_incomplete_is_said_to_be_in_the_first_line(state, said):
+    made = replace(samples.STATES[state](), is_incomplete=True)
+    for kind in ("text", "html", "markdown"):
+        page = rendered(made, kind)
+        assert said in " ".join(html.unescape(page).split()), kind
+        assert "No TLS and no HTTP was seen" not in page
+    assert json.loads(rendered(made, "json"))["is_incomplete"] is True
+    assert json.loads(rendered(state if state != "partial" else "clean", "json"))["is_incomplete"] is False
+
+
+def test_nothing_is_green_where_not_all_was_recorded():
+    assert "\x1b[32m" in rendered("clean", color=True)
+    assert "\x1b[32m" not in rendered("partial", color=True)
+    assert 'class="verdict good"' in rendered("clean", "html")
+    assert 'class="verdict warn"' in rendered("partial", "html")
+    assert rendered("partial", "markdown").startswith("## ⚠️")
+    assert [each.value for each in viewed(samples.partial()).bigs] == ["≥ 1", "≥ 1", "≥ 1", "1,240.0"]
+    assert viewed(samples.partial()).bigs[3].note.startswith("in what was recorded: ")
+    assert viewed(samples.partial()).totals[0][0] == "recorded"
+
+
+def test_other_connections_of_an_incomplete_record_are_the_least_that_there_were():
+    made = replace(samples.silent(), counts=Counts(connections_count=3), is_incomplete=True)
+    said = "No TLS and no HTTP, but at least 3 other connections, is in what was recorded, which is not all."
+    assert rendered(made, width=120) == f"connprof: {said}\n"
+
+
+def test_no_request_is_claimed_not_to_have_been_where_nobody_could_see_one():
+    counts = Counts(
+        contexts_count=1, handshakes_full_count=3, connections_count=3, connections_unknown_count=3, requests_count=0
+    )
+    made = replace(samples.clean(), counts=counts)
+    assert "3 connections; requests could not be counted." in " ".join(rendered(made).split())
+    assert dict(viewed(made).totals)["requests"] == "could not be counted"
+    assert viewed(made).bigs[3].note == "requests could not be counted"
+    known = replace(made, counts=replace(counts, connections_unknown_count=2))
+    assert "3 connections, 0 requests (0.0 per connection, 2 connections left out)." in " ".join(
+        rendered(known).split()
+    )
+
+
 def test_handshakes_that_failed_are_in_the_headline():
     made = replace(samples.clean(), counts=Counts(contexts_count=4, handshakes_failed_count=3, requests_count=0))
     assert "Nothing found. 4 SSL contexts, 0 TLS handshakes, 3 failed handshakes, 0 connections" in rendered(made)

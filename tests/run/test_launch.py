@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import zipapp
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -628,7 +629,7 @@ def test_what_a_killed_process_had_not_written_is_known_to_be_missing(runs, unwr
     """)
     done = runs("--max-handshakes", "5", app)
     assert (done.code, "Limit: Limits could not be checked" in done.err) == (code, bool(code))
-    assert sentence in done.notes
+    assert (sentence in done.notes, done.profile.is_incomplete) == (True, bool(code))
 
 
 def test_process_pools(runs):
@@ -708,7 +709,7 @@ def test_a_child_that_lives_on_is_counted_up_to_then(runs):
     profile = load_profile(runs.file)
     os.kill(pid, signal.SIGKILL)
     assert (process.returncode, profile.counts.contexts_count) == (0, 2)
-    assert f"Process {pid} was still running" in " ".join(profile.notes)
+    assert (f"Process {pid} was still running" in " ".join(profile.notes), profile.is_incomplete) == (True, True)
 
 
 def test_threads_that_end_after_the_main_one(runs):
@@ -852,6 +853,7 @@ def test_the_disk_is_full(runs):
     done = runs(app, stdout=subprocess.PIPE)
     assert (done.code, done.out) == (0, b"well\n")
     assert done.counts[0] >= 1
+    assert ("not able to write" in done.notes, "killed" in done.notes) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -867,8 +869,20 @@ def test_a_disk_that_is_full_from_the_start_lets_no_limit_pass(runs, first, sent
     )
     done = runs("--max-handshakes", "0", app)
     assert (done.code, done.counts[:3]) == (1, (0, 0, 0))
-    assert sentence in done.notes
+    assert (sentence in done.notes, done.profile.is_incomplete) == (True, True)
+    assert "was seen." not in done.err.splitlines()[0]
     assert "Limit: Limits could not be checked: " in done.err
+
+
+def test_a_process_that_could_not_write_is_not_said_to_have_had_nothing_to_write(runs):
+    runs.write("print('quiet')", "quiet.py")
+    app = runs.write(
+        "import os, resource, subprocess, sys; subprocess.run([sys.executable, 'quiet.py'])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n" + GET + "get()"
+    )
+    done = runs(app)
+    assert (done.code, done.profile.processes, done.profile.quiet_processes_count) == (0, (), 1)
+    assert done.err.startswith("connprof: No TLS and no HTTP is in what was recorded, which is not all.\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become another user")
@@ -914,6 +928,7 @@ def test_a_file_that_is_cut_off_loses_no_other(runs):
     for sentence in ("process-1-1.json is damaged", "process-2-1.json was written by a newer connprof",
                      "process-3-1.json is not a connprof process profile", "process-4-1.json is empty"):  # fmt: skip
         assert f"A process is left out: {sentence}" in done.notes
+    assert "which is not all. At least 1 SSL" in done.err
 
 
 def test_the_place_for_the_file_is_gone_at_the_end(runs):
@@ -945,6 +960,15 @@ def test_what_a_killed_run_has_left_goes_with_the_next(runs):
     runs.write("print()", "other.py")
     assert runs("other.py").code == 0
     os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_process_that_has_ended_is_not_alive_though_nobody_has_taken_notice():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    assert folder.is_alive(child.pid)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not folder.is_alive(child.pid)
+    child.wait()
 
 
 def test_what_others_have_left_stays(tmp_path, monkeypatch):
@@ -1009,6 +1033,14 @@ def test_a_ratio_is_of_the_connections_whose_requests_are_known(counts, wanted, 
     assert (sentence in said) if sentence else not said
 
 
+def test_no_ratio_is_held_to_a_limit_where_something_is_missing():
+    profile = replace(run_samples.partial(), counts=Counts(connections_count=1, requests_count=1))
+    limits = Limits(requests_per_connection_min=2)
+    assert broken(profile, limits, was_observed=True, losses=("One is lost.",)) == (
+        "Limits could not be checked: One is lost.",
+    )
+
+
 def test_a_broken_limit_does_not_hide_the_programs_own_code(runs):
     done = runs("--max-handshakes", "0", runs.program("get(); sys.exit(7)"))
     assert (done.code, "1 handshake, where 0 are allowed" in done.err) == (7, True)
@@ -1050,10 +1082,10 @@ def test_lint_findings_that_ran_are_marked(runs):
     """)
     done = runs("--quiet", "--lint", ".", app)
     assert done.code == 0
-    assert "connprof lint has 2 findings there, of which 1 ran in this program." in done.err
+    assert "connprof lint has 2 findings there, of which 1 was seen to run." in done.err
     assert "Ran: app.py:5 (CP001" in done.err
     assert "3 clients, 3 SSL contexts" in done.err
-    assert "Did not run: app.py:9 (CP001)." in done.err
+    assert "Not seen to run: app.py:9 (CP001)." in done.err
 
 
 def test_what_lint_could_not_check_is_said(runs):

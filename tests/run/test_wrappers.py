@@ -97,6 +97,7 @@ def test_children_that_cannot_be_seen_are_told(runs, options):
     assert (done.code, done.out, done.counts) == (0, b"b'200\\n'\n", (1, 1, 1, 1))
     letter = next(each for each in "IES" if each in "".join(options))
     assert f"1 Python process was started with -{letter}, and not observed" in done.notes
+    assert done.profile.is_incomplete
 
 
 @pytest.mark.once

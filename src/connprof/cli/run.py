@@ -258,6 +258,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
         memory=request.with_memory,
         ssl_bytes=ssl_bytes,
         quiet_processes_count=left.quiet_count,
+        is_incomplete=left.is_incomplete,
     )
     return profile, left
 

@@ -86,11 +86,15 @@ def _sweep(place: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of that number exists, whoever's it is."""
+    """Whether a process of that number runs, whoever's it is: not one that has ended and waits for its parent."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
+        pass
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # macOS has none
         return True
-    return True
+    return not status.rpartition(b")")[2].lstrip().startswith((b"Z", b"X"))

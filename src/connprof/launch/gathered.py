@@ -32,17 +32,16 @@ class Gathered:
         python_count: Python processes that began and could be observed, whether or not anything was to be seen in them.
         notes: what a reader must know of them, in sentences.
         losses: those of the notes that say that something was seen and is missing here.
+        is_incomplete: whether there are losses, or processes that were not observed, or not to their end.
+        quiet_count: Python processes in which nothing was to be seen.
     """
 
     processes: tuple[ProcessProfile, ...]
     python_count: int
     notes: tuple[str, ...]
     losses: tuple[str, ...] = ()
-
-    @property
-    def quiet_count(self) -> int:
-        """Those in which nothing was to be seen."""
-        return max(self.python_count - sum(not each.is_fork for each in self.processes), 0)
+    is_incomplete: bool = False
+    quiet_count: int = 0
 
 
 def process_profiles(folder: Path) -> tuple[tuple[ProcessProfile, ...], tuple[str, ...]]:
@@ -68,22 +67,39 @@ def gather(folder: Path, name: str) -> Gathered:
     found, problems = _read(folder)
     processes = tuple(process for process, _ in found)
     began = [_words(file) for file in sorted(folder.glob("python-*"))]
-    losses = [*_about_failed(began), *_about_cut_off(found), *_about_unwritten(folder), *problems]
-    notes = [
-        *_about_none(name, began),
-        *_about_old(began),
-        *_about_running(found),
-        *_about_blind(folder),
-        *losses,
+    unwritten = _unwritten(folder)
+    losses = [
+        *_about_failed(began),
+        *_about_cut_off(found, unwritten),
+        *_about_unwritten(folder, unwritten),
+        *problems,
     ]
-    observed_count = sum(not each.is_too_old and not each.failure for each in began)
-    return Gathered(processes, observed_count, tuple(notes), tuple(losses))
+    missing = [*_about_old(began), *_about_alive(found), *_about_blind(folder), *losses]
+    notes = [*_about_none(name, began), *_about_killed(found), *missing]
+    observed = [each for each in began if not each.is_too_old and not each.failure]
+    return Gathered(
+        processes,
+        python_count=len(observed),
+        notes=tuple(notes),
+        losses=tuple(losses),
+        is_incomplete=bool(missing),
+        quiet_count=_quiet_count(folder, observed, processes),
+    )
+
+
+def _quiet_count(folder: Path, observed: list[_Words], processes: tuple[ProcessProfile, ...]) -> int:
+    """Those that have left nothing, and no word that they had something to leave."""
+    known = Counter(process.pid for process in processes if not process.is_fork)
+    left = (*folder.glob("process-*.json"), *folder.glob("unwritten-*"))
+    lost = {each.name.split("-")[1] for each in left}.difference(map(str, known))
+    return max(sum(each.pid not in lost for each in observed) - known.total(), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
     """What a process said when it began: its version, its interpreter, and what went wrong, if anything did."""
 
+    pid: str
     version: str
     executable: str
     failure: str
@@ -101,7 +117,7 @@ def _words(file: Path) -> _Words:
     except OSError:
         lines = []
     version, executable, failure = (*lines[:3], "", "", "")[:3]
-    return _Words(version, executable, failure)
+    return _Words(file.name.split("-")[1], version, executable, failure)
 
 
 def _about_none(name: str, began: list[_Words]) -> list[str]:
@@ -136,33 +152,46 @@ def _about_blind(folder: Path) -> list[str]:
     ]
 
 
-def _about_running(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
-    running = [(process, is_whole) for process, is_whole in found if process.ended == "running"]
-    alive = [process.pid for process, _ in running if is_alive(process.pid)]
-    killed = [process.pid for process, is_whole in running if is_whole and not process.is_told]
-    notes = []
-    if alive:
-        notes.append(f"{_named(alive)} still running when the program had ended, and counted up to then.")
-    if killed := [pid for pid in killed if pid not in alive]:
-        notes.append(
-            f"{_named(killed)} killed or crashed, or ended by the parent: what happened in the last moment"
-            " may be missing."
-        )
-    return notes
+def _about_alive(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
+    alive = [process.pid for process, _ in found if process.ended == "running" and is_alive(process.pid)]
+    return [f"{_named(alive)} still running when the program had ended, and counted up to then."] if alive else []
 
 
-def _about_cut_off(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
-    cut_off = [process.pid for process, is_whole in found if not is_whole and not is_alive(process.pid)]
+def _about_killed(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
+    killed = [
+        process.pid
+        for process, is_whole in found
+        if process.ended == "running" and is_whole and not process.is_told and not is_alive(process.pid)
+    ]
+    if not killed:
+        return []
+    return [
+        f"{_named(killed)} killed or crashed, or ended by the parent: what happened in the last moment may be missing."
+    ]
+
+
+def _about_cut_off(found: list[tuple[ProcessProfile, bool]], unwritten: dict[str, list[int]]) -> list[str]:
+    told = {pid for pids in unwritten.values() for pid in pids}
+    cut_off = [
+        process.pid
+        for process, is_whole in found
+        if not is_whole and process.pid not in told and not is_alive(process.pid)
+    ]
     if not cut_off:
         return []
     return [f"{_named(cut_off)} killed or crashed, or ended by the parent, before the last that was seen was written."]
 
 
-def _about_unwritten(folder: Path) -> list[str]:
+def _unwritten(folder: Path) -> dict[str, list[int]]:
+    """Processes that could not write what they saw, by the reason."""
     pids: dict[str, list[int]] = {}
     for link in sorted(folder.glob("unwritten-*")):
         with contextlib.suppress(OSError, ValueError):
             pids.setdefault(str(link.readlink()), []).append(int(link.name.split("-")[1]))
+    return pids
+
+
+def _about_unwritten(folder: Path, pids: dict[str, list[int]]) -> list[str]:
     sentences = [f"{_named(those)} not able to write what was seen there: {reason}." for reason, those in pids.items()]
     if not sentences and _is_marked(folder):
         sentences.append("A process was not able to write what was seen there.")

@@ -83,10 +83,10 @@ def _on_marks(marks: Sequence[Mark], outcome: Outcome) -> tuple[str, ...]:
     hot = [each for each in marks if each.ran]
     cold = [each for each in marks if not each.ran]
     total = f"{len(marks)} finding{'' if len(marks) == 1 else 's'}"
-    lines = [f"connprof lint has {total} there, of which {len(hot)} ran in this program."]
+    lines = [f"connprof lint has {total} there, of which {len(hot)} {'was' if len(hot) == 1 else 'were'} seen to run."]
     lines += [f"Ran: {_place(each)} ({each.finding.code}, {each.finding.sureness}): {_figures(each)}." for each in hot]
     if cold:
-        lines.append(f"Did not run: {', '.join(f'{_place(each)} ({each.finding.code})' for each in cold)}.")
+        lines.append(f"Not seen to run: {', '.join(f'{_place(each)} ({each.finding.code})' for each in cold)}.")
     return tuple(lines)
 
 

@@ -48,10 +48,10 @@ def broken(profile: Profile, limits: Limits, *, was_observed: bool, losses: Sequ
         return ()
     if not was_observed:
         return ("No limit could be checked, because no Python process was observed.",)
-    sentences = (*_codes(profile, limits), *_counts(profile, limits), *_reuse(profile, limits))
-    if losses:
+    sentences = (*_codes(profile, limits), *_counts(profile, limits))
+    if losses:  # a ratio could be anything
         return (*sentences, f"{'Others' if sentences else 'Limits'} could not be checked: {' '.join(losses)}")
-    return sentences
+    return (*sentences, *_reuse(profile, limits))
 
 
 def _codes(profile: Profile, limits: Limits) -> Iterator[str]:

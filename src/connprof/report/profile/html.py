@@ -19,8 +19,8 @@ MOST_FINDINGS = 200
 MOST_ROWS = 500
 """A browser can show more, but nobody reads them; the JSON file has all."""
 
-_TONES = {"found": "bad", "clean": "good", "silent": "warn", "unobserved": "warn"}
-_SIGNS = {"found": "!", "clean": "✓", "silent": "○", "unobserved": "✕"}
+_TONES = {"found": "bad", "clean": "good", "partial": "warn", "silent": "warn", "unobserved": "warn"}
+_SIGNS = {"found": "!", "clean": "✓", "partial": "!", "silent": "○", "unobserved": "✕"}
 
 
 def render(view: ProfileView) -> str:

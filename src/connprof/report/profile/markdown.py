@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_MARKS = {"found": "⚠️", "clean": "✅", "silent": "💤", "unobserved": "❌"}
+_MARKS = {"found": "⚠️", "clean": "✅", "partial": "⚠️", "silent": "💤", "unobserved": "❌"}
 _ROOM = {"findings": 0.4, "origins": 0.15, "lines": 0.25, "sentences": 0.06}
 """What share of the letters each part may take."""
 

@@ -26,7 +26,7 @@ MOST_ROWS = 12
 NARROWEST = 60
 _NARROWEST_NAME = 12
 
-_COLORS = {"found": "yellow", "clean": "green", "silent": None, "unobserved": "red"}
+_COLORS = {"found": "yellow", "clean": "green", "partial": "yellow", "silent": None, "unobserved": "red"}
 _LABEL = 11
 
 

@@ -46,8 +46,9 @@ __all__ = [
     "path_below",
 ]
 
-State: TypeAlias = Literal["found", "clean", "silent", "unobserved"]
-"""Whether something was found, nothing was, nothing happened that could be, or nobody looked."""
+State: TypeAlias = Literal["found", "clean", "partial", "silent", "unobserved"]
+"""Whether something was found, nothing was (``partial``: in what was recorded, which is not all), nothing happened that
+could be, or nobody looked."""
 
 UNKNOWN = "-"
 """What stands in place of a figure that is not known."""
@@ -234,38 +235,50 @@ def _state(profile: Profile) -> State:
         counts.handshakes_failed_count,
         counts.requests_count or 0,
     )
-    return "clean" if any(seen) else "silent"
+    if not any(seen):
+        return "silent"
+    return "partial" if profile.is_incomplete else "clean"
+
+
+_IN_PART = "in what was recorded, which is not all"
 
 
 def _headline(profile: Profile, state: State) -> str:
     if state == "unobserved":
-        return "Nothing was observed: no Python process reported."
+        return "Nothing was recorded." if profile.is_incomplete else "Nothing was observed: no Python process reported."
     if state == "silent":
         plain, failed = profile.counts.connections_count, profile.counts.connections_failed_count
         parts = [
             *([words.plural(plain, "other connection")] if plain else []),
             *([words.plural(failed, "failed connection")] if failed else []),
         ]
-        return f"No TLS and no HTTP was seen{', but ' if parts else ''}{' and '.join(parts)}."
-    paid = _paid(profile.counts)
+        others = " and ".join(parts)
+        if profile.is_incomplete:
+            return f"No TLS and no HTTP{f', but at least {others},' if others else ''} is {_IN_PART}."
+        return f"No TLS and no HTTP was seen{', but ' if others else ''}{others}."
+    paid = _paid(profile.counts, is_incomplete=profile.is_incomplete)
     if state == "clean":
         return f"Nothing found. {paid}."
-    number = len(profile.findings)
-    return f"{words.plural(number, 'finding')}: {paid}."
+    if state == "partial":
+        return f"Nothing found {_IN_PART}. At least {paid}."
+    number = words.plural(len(profile.findings), "finding")
+    return f"{number} {_IN_PART}: at least {paid}." if profile.is_incomplete else f"{number}: {paid}."
 
 
-def _paid(counts: Counts) -> str:
+def _paid(counts: Counts, *, is_incomplete: bool = False) -> str:
     parts = [
         words.plural(counts.contexts_count, "SSL context"),
         words.plural(counts.handshakes_count, "TLS handshake"),
         *([words.plural(failed, "failed handshake")] if (failed := counts.handshakes_failed_count) else []),
         words.plural(counts.connections_count, "connection"),
     ]
-    if counts.requests_count is None:
+    requests = counts.told_requests_count
+    if requests is None:
         return f"{', '.join(parts)}; requests could not be counted"
     each = _per_connection(counts)
-    share = f" ({each} per connection{_left_out(counts)})" if each != UNKNOWN else ""
-    return f"{', '.join(parts)}, {words.plural(counts.requests_count, 'request')}{share}"
+    recorded = " recorded" if is_incomplete else ""
+    share = f" ({each} per connection{recorded}{_left_out(counts)})" if each != UNKNOWN else ""
+    return f"{', '.join(parts)}, {words.plural(requests, 'request')}{share}"
 
 
 def _lead(profile: Profile, state: State) -> str:
@@ -367,7 +380,7 @@ def _counts(counts: Counts) -> tuple[str, ...]:
         words.count(counts.handshakes_resumed_count),
         words.count(counts.handshakes_failed_count),
         words.count(counts.connections_count),
-        UNKNOWN if counts.requests_count is None else words.count(counts.requests_count),
+        UNKNOWN if (requests := counts.told_requests_count) is None else words.count(requests),
         _per_connection(counts),
     )
 
@@ -567,7 +580,8 @@ class _Writer:
     def totals(self, profile: Profile) -> tuple[tuple[str, str], ...]:
         counts = profile.counts
         each = _per_connection(counts)
-        requests = "could not be counted" if counts.requests_count is None else words.count(counts.requests_count)
+        told = counts.told_requests_count
+        requests = "could not be counted" if told is None else words.count(told)
         if each != UNKNOWN:
             requests += f", {each} per connection{_left_out(counts)}"
         failed = counts.connections_failed_count
@@ -576,6 +590,7 @@ class _Writer:
             (counts.handshakes_full_count, counts.handshakes_resumed_count, counts.handshakes_failed_count),
         )
         rows = [
+            *([("recorded", "not all: counts are the least that happened")] if profile.is_incomplete else []),
             (
                 "contexts",
                 f"{words.count(counts.contexts_count)} made, {words.plural(counts.ca_loads_count, 'CA load')}",
@@ -601,23 +616,27 @@ class _Writer:
         def spent(cpu_ns: int) -> str:
             return f", {words.milliseconds(cpu_ns)} ms CPU" if self._has_times else ""
 
+        least = "≥ " if profile.is_incomplete else ""
         measured = [site.ssl_bytes for site in profile.sites if site.ssl_bytes is not None]
+        requests = counts.told_requests_count
         third = Big(
             label="Connections",
-            value=words.count(counts.connections_count),
+            value=least + words.count(counts.connections_count),
             note=f"{words.count(counts.connections_failed_count)} failed",
         )
         if measured:
-            third = Big(label="SSL bytes", value=words.bytes_text(sum(measured)), note="allocated, freed or not")
+            third = Big(
+                label="SSL bytes", value=least + words.bytes_text(sum(measured)), note="allocated, freed or not"
+            )
         return (
             Big(
                 label="SSL contexts",
-                value=words.count(counts.contexts_count),
+                value=least + words.count(counts.contexts_count),
                 note=words.plural(counts.ca_loads_count, "CA load") + spent(costs.context_cpu_ns),
             ),
             Big(
                 label="TLS handshakes",
-                value=words.count(counts.handshakes_count),
+                value=least + words.count(counts.handshakes_count),
                 note=f"{words.count(counts.handshakes_resumed_count)} resumed, "
                 f"{words.count(counts.handshakes_failed_count)} failed" + spent(costs.handshake_cpu_ns),
             ),
@@ -626,8 +645,8 @@ class _Writer:
                 label="Requests per connection",
                 value=_per_connection(counts),
                 note="requests could not be counted"
-                if counts.requests_count is None
-                else f"{words.plural(counts.requests_count, 'request')}, "
+                if requests is None
+                else f"{'in what was recorded: ' if least else ''}{words.plural(requests, 'request')}, "
                 f"{words.plural(counts.connections_count, 'connection')}{_left_out(counts)}",
             ),
         )
