@@ -15,15 +15,19 @@ import msgspec
 # Read by msgspec at run time, when the first file is decoded.
 from connprof.model import (
     Amounts,
+    AtLeastOne,
     Case,
     Environment,
     HazardNote,
+    Headroom,
+    NotNegative,
     Problem,
     Run,
     SafetyCell,
     SiteCounts,
     SslBytes,
     StrategyNote,
+    Verdict,
 )
 
 __all__ = [
@@ -58,26 +62,26 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class _Client(_Strict, frozen=True, kw_only=True, gc=False):
-    contexts_count: int
-    ca_loads_count: int
-    handshakes_full_count: int
-    handshakes_resumed_count: int
-    handshakes_failed_count: int
-    connections_count: int
-    connections_failed_count: int
-    requests_count: int | None
+    contexts_count: NotNegative
+    ca_loads_count: NotNegative
+    handshakes_full_count: NotNegative
+    handshakes_resumed_count: NotNegative
+    handshakes_failed_count: NotNegative
+    connections_count: NotNegative
+    connections_failed_count: NotNegative
+    requests_count: NotNegative | None
 
 
 class LedgerFigures(_Strict, frozen=True, kw_only=True, gc=False):
     """What the server saw: see :class:`connprof.model.LedgerCounts`."""
 
-    tcp_accepted_count: int
-    handshakes_full_count: int
-    handshakes_resumed_count: int
-    handshakes_failed_count: int
-    connections_count: int
-    connections_open_count: int
-    requests_count: int
+    tcp_accepted_count: NotNegative
+    handshakes_full_count: NotNegative
+    handshakes_resumed_count: NotNegative
+    handshakes_failed_count: NotNegative
+    connections_count: NotNegative
+    connections_open_count: NotNegative
+    requests_count: NotNegative
     requests_per_connection: AnythingListed = _NO_LIST
     tls_versions: Anything = _NO_OBJECT
     ciphers: Anything = _NO_OBJECT
@@ -88,8 +92,8 @@ class LedgerFigures(_Strict, frozen=True, kw_only=True, gc=False):
 class CountsFigures(_Strict, frozen=True, kw_only=True, gc=False):
     """The counts pass."""
 
-    calls_count: int
-    origins_count: int
+    calls_count: AtLeastOne
+    origins_count: AtLeastOne
     client: _Client
     sites: tuple[SiteCounts, ...]
     ledger: LedgerFigures
@@ -102,33 +106,33 @@ class CountsFigures(_Strict, frozen=True, kw_only=True, gc=False):
 class MemoryFigures(_Strict, frozen=True, kw_only=True, gc=False):
     """The memory pass."""
 
-    calls_count: int
+    calls_count: NotNegative
     ssl: SslBytes
-    ssl_allocations_count: int
+    ssl_allocations_count: NotNegative
     functions: AnythingListed
-    total_bytes: int
-    allocations_count: int
-    peak_bytes: int
+    total_bytes: NotNegative
+    allocations_count: NotNegative
+    peak_bytes: NotNegative
     ledger: Anything
 
 
 class RetainedFigures(_Strict, frozen=True, kw_only=True, gc=False):
     """The retained pass."""
 
-    calls_count: int
-    peak_bytes: int
-    retained_bytes: int
+    calls_count: NotNegative
+    peak_bytes: NotNegative
+    retained_bytes: NotNegative
     ledger: Anything
 
 
 class TimingFigures(_Strict, frozen=True, kw_only=True, gc=False):
     """One process of the timing pass."""
 
-    calls_count: int
-    warmup_calls_count: int
-    warmup_origins_count: int
-    wall_ns: tuple[int, ...]
-    thread_time_ns: tuple[int, ...]
+    calls_count: AtLeastOne
+    warmup_calls_count: NotNegative
+    warmup_origins_count: NotNegative
+    wall_ns: tuple[NotNegative, ...]
+    thread_time_ns: tuple[NotNegative, ...]
     latency_ns: AnythingListed
     ledger: Anything
     warmup_amounts: Anything = _NO_OBJECT
@@ -168,10 +172,10 @@ class CellFigures(SafetyCell, frozen=True, kw_only=True):
     """One hazard probe on one strategy; what :class:`connprof.model.SafetyCell` lets be absent must be there."""
 
     client_library: str
-    attempts_count: int
-    failed_count: int
-    harmed_count: int
-    errors: dict[str, int]
+    attempts_count: NotNegative
+    failed_count: NotNegative
+    harmed_count: NotNegative
+    errors: dict[str, NotNegative]
 
 
 class AbridgedReport(_Strict, frozen=True, kw_only=True, gc=False):
@@ -182,7 +186,7 @@ class AbridgedReport(_Strict, frozen=True, kw_only=True, gc=False):
     environment: Environment
     strategies: tuple[StrategyNote, ...]
     records: tuple[OneRecord, ...]
-    verdict: Anything
-    headroom: Anything | None = None
+    verdict: Verdict
+    headroom: Headroom | None = None
     hazards: tuple[HazardNote, ...] = ()
     safety: tuple[CellFigures, ...] = ()

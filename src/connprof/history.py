@@ -8,7 +8,6 @@ was measured before it, so that a failed run in between hides nothing.
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,9 +15,11 @@ import msgspec
 from connprof.compare import PEAK, MetricClass, barred, behind_the_peak, figures, pair, unlike
 from connprof.errors import FileError
 from connprof.gate import Row, Status, judge_pair
+from connprof.store import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from connprof.abridged import AbridgedReport
     from connprof.compare import Difference, Metric, Subject
@@ -95,11 +96,10 @@ def history(reports: Sequence[tuple[str, AbridgedReport]], policy: Policy) -> Hi
 
 
 def _when(name: str, report: AbridgedReport) -> datetime:
-    try:
-        when = datetime.fromisoformat(report.run.started_at)
-        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise FileError(f"{name} does not say when it was made, but {report.run.started_at[:40]!r}.") from None
+    found = moment(report.run.started_at)
+    if found is None:
+        raise FileError(f"{name} does not say when it was made, but {report.run.started_at[:40]!r}.")
+    return found
 
 
 class _Judge:

@@ -18,6 +18,7 @@ __all__ = [
     "SCHEMA",
     "Amounts",
     "Answers",
+    "AtLeastOne",
     "CallSite",
     "Case",
     "Check",
@@ -37,13 +38,19 @@ __all__ = [
     "LedgerCounts",
     "Measured",
     "MemoryPass",
+    "Milliseconds",
+    "NotNegative",
     "Outcome",
+    "PerSecond",
     "Problem",
+    "Quantity",
     "Record",
     "Report",
     "RetainedPass",
     "Run",
     "SafetyCell",
+    "Seconds",
+    "Signed",
     "SiteCounts",
     "SslBytes",
     "StrategyNote",
@@ -60,8 +67,23 @@ PEAK_PACKAGES = ("h2",)
 incomparable between an environment that has one of them and one that has not."""
 
 
-AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
-"""What others are divided by: a file in which it is 0 is refused when it is read."""
+_LARGEST = 2**63 - 1
+
+# What no run can measure is refused when a file is read. Values that are made, not read, are not checked.
+NotNegative: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+"""A number of events, bytes or nanoseconds."""
+AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+"""What others are divided by."""
+Signed: TypeAlias = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+"""A whole number that may be below 0."""
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""At most thirty years."""
+Milliseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""At most twelve days."""
+PerSecond: TypeAlias = Annotated[float, msgspec.Meta(ge=1e-6, le=1e9)]
+"""A rate: one in twelve days at least."""
+Quantity: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
+"""A count, bytes or a ratio of such."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,12 +111,12 @@ class Case(Frozen, frozen=True, kw_only=True):
 
     strategy: str
     workload: str
-    calls_count: int
+    calls_count: AtLeastOne
     client_library: str = "httpx"
     http_version: str = "1.1"
     trust_store: str = "bundle"
-    rtt_ms: float = 0.0
-    concurrency_count: int = 1
+    rtt_ms: Milliseconds = 0.0
+    concurrency_count: AtLeastOne = 1
     limits: str = "default"
     python: str = ""
 
@@ -142,8 +164,8 @@ class StrategyNote(Frozen, frozen=True, kw_only=True):
     source: str
     is_async: bool
     fixes: str | None
-    contexts: Literal["calls", "origins", "one", "batches", "tasks", "threads", "loops", "processes"] | int
-    handshakes: Literal["calls", "origins", "tasks", "threads", "loops"] | int
+    contexts: Literal["calls", "origins", "one", "batches", "tasks", "threads", "loops", "processes"] | NotNegative
+    handshakes: Literal["calls", "origins", "tasks", "threads", "loops"] | NotNegative
     scope: str = "batch"
     world: str = "script"
     fails: str = ""
@@ -163,14 +185,14 @@ class ClientCounts(Frozen, frozen=True, kw_only=True):
     ``requests_count`` is ``None`` where no library was seen that sends requests (a raw socket).
     """
 
-    contexts_count: int = 0
-    ca_loads_count: int = 0
-    handshakes_full_count: int = 0
-    handshakes_resumed_count: int = 0
-    handshakes_failed_count: int = 0
-    connections_count: int = 0
-    connections_failed_count: int = 0
-    requests_count: int | None = None
+    contexts_count: NotNegative = 0
+    ca_loads_count: NotNegative = 0
+    handshakes_full_count: NotNegative = 0
+    handshakes_resumed_count: NotNegative = 0
+    handshakes_failed_count: NotNegative = 0
+    connections_count: NotNegative = 0
+    connections_failed_count: NotNegative = 0
+    requests_count: NotNegative | None = None
 
 
 class LedgerCounts(Frozen, frozen=True, kw_only=True):
@@ -179,17 +201,17 @@ class LedgerCounts(Frozen, frozen=True, kw_only=True):
     ``requests_per_connection`` has one entry for each connection, in order of opening.
     """
 
-    tcp_accepted_count: int = 0
-    handshakes_full_count: int = 0
-    handshakes_resumed_count: int = 0
-    handshakes_failed_count: int = 0
-    connections_count: int = 0
-    connections_open_count: int = 0
-    requests_count: int = 0
-    requests_per_connection: tuple[int, ...] = ()
-    tls_versions: dict[str, int] = {}
-    ciphers: dict[str, int] = {}
-    alpn: dict[str, int] = {}
+    tcp_accepted_count: NotNegative = 0
+    handshakes_full_count: NotNegative = 0
+    handshakes_resumed_count: NotNegative = 0
+    handshakes_failed_count: NotNegative = 0
+    connections_count: NotNegative = 0
+    connections_open_count: NotNegative = 0
+    requests_count: NotNegative = 0
+    requests_per_connection: tuple[NotNegative, ...] = ()
+    tls_versions: dict[str, NotNegative] = {}
+    ciphers: dict[str, NotNegative] = {}
+    alpn: dict[str, NotNegative] = {}
     disagreements: tuple[str, ...] = ()
 
 
@@ -201,7 +223,7 @@ class CallSite(Frozen, frozen=True, kw_only=True):
     """
 
     file: str
-    line: int
+    line: NotNegative
     function: str
     certainty: Literal["stack", "context", "creation", "unknown"] = "stack"
 
@@ -231,8 +253,8 @@ class Event(Frozen, frozen=True, kw_only=True):
 
     kind: EventKind
     origin: str
-    start_ns: int
-    end_ns: int
+    start_ns: Signed
+    end_ns: Signed
     ok: bool = True
 
 
@@ -247,9 +269,9 @@ class Amounts(Frozen, frozen=True, kw_only=True):
             connection: the most there can be.
     """
 
-    contexts: dict[str, int] = {}
-    handshakes: dict[str, int] = {}
-    at_most: dict[str, int] = {}
+    contexts: dict[str, NotNegative] = {}
+    handshakes: dict[str, NotNegative] = {}
+    at_most: dict[str, NotNegative] = {}
 
 
 class CountsPass(Frozen, frozen=True, kw_only=True):
@@ -284,9 +306,9 @@ class SslBytes(Frozen, frozen=True, kw_only=True):
     Or in one of the few files of other libraries that call OpenSSL's loaders in its place.
     """
 
-    context_bytes: int
-    handshake_bytes: int
-    io_bytes: int
+    context_bytes: NotNegative
+    handshake_bytes: NotNegative
+    io_bytes: NotNegative
 
     @property
     def total_bytes(self) -> int:
@@ -299,8 +321,8 @@ class FunctionBytes(Frozen, frozen=True, kw_only=True):
 
     function: str
     category: Literal["context", "handshake", "io"]
-    cumulative_bytes: int
-    allocations_count: int
+    cumulative_bytes: NotNegative
+    allocations_count: NotNegative
 
 
 class MemoryPass(Frozen, frozen=True, kw_only=True):
@@ -310,13 +332,13 @@ class MemoryPass(Frozen, frozen=True, kw_only=True):
     ``total_bytes`` is cumulative over the whole process, SSL or not.
     """
 
-    calls_count: int
+    calls_count: NotNegative
     ssl: SslBytes
-    ssl_allocations_count: int
+    ssl_allocations_count: NotNegative
     functions: tuple[FunctionBytes, ...]
-    total_bytes: int
-    allocations_count: int
-    peak_bytes: int
+    total_bytes: NotNegative
+    allocations_count: NotNegative
+    peak_bytes: NotNegative
     ledger: LedgerCounts
 
 
@@ -327,9 +349,9 @@ class RetainedPass(Frozen, frozen=True, kw_only=True):
     the high-water mark of this process.
     """
 
-    calls_count: int
-    peak_bytes: int
-    retained_bytes: int
+    calls_count: NotNegative
+    peak_bytes: NotNegative
+    retained_bytes: NotNegative
     ledger: LedgerCounts
 
 
@@ -351,11 +373,11 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
     """
 
     calls_count: AtLeastOne
-    warmup_calls_count: int
-    warmup_origins_count: int
-    wall_ns: tuple[int, ...]
-    thread_time_ns: tuple[int, ...]
-    latency_ns: tuple[tuple[int, ...], ...]
+    warmup_calls_count: NotNegative
+    warmup_origins_count: NotNegative
+    wall_ns: tuple[NotNegative, ...]
+    thread_time_ns: tuple[NotNegative, ...]
+    latency_ns: tuple[tuple[NotNegative, ...], ...]
     ledger: LedgerCounts
     warmup_amounts: Amounts = Amounts()
 
@@ -485,15 +507,15 @@ class SafetyCell(Frozen, frozen=True, kw_only=True):
     hazard: str
     client_library: str = "httpx"
     outcome: HazardOutcome
-    attempts_count: int = 0
-    failed_count: int = 0
-    harmed_count: int = 0
-    errors: dict[str, int] = {}
-    observed: dict[str, int] = {}
+    attempts_count: NotNegative = 0
+    failed_count: NotNegative = 0
+    harmed_count: NotNegative = 0
+    errors: dict[str, NotNegative] = {}
+    observed: dict[str, Signed] = {}
     symptom: str
     command: str
     expected: str | None = None
-    duration_ns: int = 0
+    duration_ns: NotNegative = 0
     cached_from: str | None = None
 
     @property
@@ -539,8 +561,8 @@ class Headroom(Frozen, frozen=True, kw_only=True):
     fastest strategy measured, from its best timing round.
     """
 
-    server_requests_per_s: float
-    fastest_requests_per_s: float
+    server_requests_per_s: PerSecond
+    fastest_requests_per_s: PerSecond
     fastest_strategy: str
 
     @property
@@ -563,9 +585,9 @@ class Run(Frozen, frozen=True, kw_only=True):
     """
 
     command: str
-    seed: int
+    seed: Signed
     started_at: str
-    duration_s: float
+    duration_s: Seconds
     connprof_version: str
     commit: str | None
     dirty: bool | None
@@ -575,7 +597,7 @@ class Run(Frozen, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     interrupted: str | None = None
     in_quick: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Signed, ...] = ()
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------
@@ -609,8 +631,8 @@ class Incident(Frozen, frozen=True, kw_only=True):
     calls_count: AtLeastOne
     ssl_bytes: AtLeastOne
     reference_certificates_count: AtLeastOne
-    band_low_ratio: float
-    band_high_ratio: float
+    band_low_ratio: Quantity
+    band_high_ratio: Quantity
 
 
 class VerdictStatus(StrEnum):
@@ -631,9 +653,9 @@ class Check(Frozen, frozen=True, kw_only=True):
     """
 
     name: str
-    measured: float
-    low: float
-    high: float | None
+    measured: Quantity
+    low: Quantity
+    high: Quantity | None
     unit: Literal["count", "bytes", "ratio"]
     passed: bool
 

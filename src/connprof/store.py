@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -17,7 +19,7 @@ from connprof.model import SCHEMA, Report
 from connprof.profile import PROCESS_SCHEMA, PROFILE_SCHEMA, ProcessProfile, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
     "LARGEST_FILE_BYTES",
@@ -32,6 +34,7 @@ __all__ = [
     "load_process_profile",
     "load_profile",
     "load_report",
+    "moment",
     "report_files",
     "save_report",
     "write_atomically",
@@ -82,7 +85,8 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
     """Read ``text`` as one ``kind``; ``name`` says in messages where it came from, ``noun`` what it should be.
 
     Raises:
-        FileError: it is not JSON, cut off, or not of this shape; the message names the place.
+        FileError: it is not JSON, cut off, not of this shape, or a figure in it can be none; the message names the
+            place.
     """
     try:
         decoded = msgspec.json.decode(text, type=kind)
@@ -92,9 +96,34 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
         raise FileError(f"{name} is damaged: {_lower(error)}.") from None
     except (UnicodeDecodeError, RecursionError) as error:
         raise FileError(f"{name} is damaged: {type(error).__name__} while it was read.") from None
-    if kind is Report and (place := _oversized(text)):
-        raise FileError(f"{name} is damaged: no run measures a number as large as the one {_cut(f'at `{place}`')}.")
+    if isinstance(decoded, Report | AbridgedReport):
+        if isinstance(decoded, AbridgedReport) and _is_suspect(text):
+            # What a comparison passes over must be fit to be read as well.
+            decode(text, Report, name=name, noun=noun)
+        for place, said in _moments(decoded):
+            if moment(said) is None:
+                raise FileError(f"{name} is not a connprof {noun}: {_cut(said[:40])!r} is no time - at `{place}`.")
     return decoded
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that ``text`` names in ISO 8601, of UTC where it names no zone; nothing where it names none."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moments(report: Report | AbridgedReport) -> Iterator[tuple[str, str]]:
+    yield "$.run.started_at", report.run.started_at
+    for name, times in (
+        ("records", [record.cached_from for record in report.records]),
+        ("safety", [cell.cached_from for cell in report.safety]),
+    ):
+        for place, said in enumerate(times):
+            if said is not None:
+                yield f"$.{name}[{place}].cached_from", said
 
 
 def load_report(path: Path) -> Report:
@@ -344,24 +373,28 @@ def _check_schema(schema: str, *, name: str, wanted: str, noun: str) -> None:
         raise FileError(f"{name} has schema {schema}, which no connprof has written.")
 
 
-_DIGITS_TO_NOUGHTS = bytes.maketrans(b"0123456789", b"0" * 10)
-_LARGEST = 2**63 - 1
+_ALIKE = bytes.maketrans(b"123456789\t\n\r:[,E", b"0" * 9 + b" " * 6 + b"e")
+_LARGEST_DIGITS = b"0" * len(str(2**63))
+_SIGNS = (
+    (re.compile(rb"-0"), re.compile(rb" -0")),
+    (re.compile(rb"0e[0+-]"), re.compile(rb" -?0[0.]*e")),
+)
+"""For a number below 0 and for one with an exponent: what is looked for first, as it is rare, and all of it."""
+_AROUND_BYTES = 40
+_PIECE_BYTES = 1 << 20
 
 
-def _oversized(text: bytes) -> str:
-    """Where JSON holds a whole number beyond 64 bits, which no figure is and no arithmetic expects; mostly empty."""
-    if b"0" * len(str(_LARGEST)) not in text.translate(_DIGITS_TO_NOUGHTS):
-        return ""
-    open_values: list[tuple[str, object]] = [("$", msgspec.json.decode(text))]
-    while open_values:
-        place, value = open_values.pop()
-        if isinstance(value, dict):
-            open_values += [(f"{place}.{key}", each) for key, each in value.items()]
-        elif isinstance(value, list):
-            open_values += [(f"{place}[{k}]", each) for k, each in enumerate(value)]
-        elif isinstance(value, int) and abs(value) > _LARGEST:
-            return place
-    return ""
+def _is_suspect(text: bytes) -> bool:
+    """Whether JSON may hold a number that is below 0, has an exponent, or goes beyond 64 bits. Hardly any does."""
+    for start in range(0, len(text), _PIECE_BYTES):
+        alike = text[max(start - _AROUND_BYTES, 0) : start + _PIECE_BYTES].translate(_ALIKE)
+        if _LARGEST_DIGITS in alike:
+            return True
+        for sign, number in _SIGNS:
+            for found in sign.finditer(alike):
+                if number.search(alike, max(found.start() - _AROUND_BYTES, 0), found.end()):
+                    return True
+    return False
 
 
 _LONGEST_REASON = 400

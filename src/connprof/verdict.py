@@ -127,10 +127,7 @@ def _contradictory_figures(report: Report) -> Iterator[str]:
             if count > 1:
                 yield f"it holds the {what} {name} {count} times."
     for cell in report.safety:
-        counts = cell.attempts_count, cell.failed_count, cell.harmed_count, *cell.errors.values()
-        if min(counts) < 0:
-            yield f"a count of the hazard probe {cell.key} is negative."
-        elif cell.outcome is HazardOutcome.HELD and (cell.failed_count or cell.harmed_count):
+        if cell.outcome is HazardOutcome.HELD and (cell.failed_count or cell.harmed_count):
             yield (
                 f"it says that {cell.key} held, but {cell.failed_count} attempts failed and {cell.harmed_count} were "
                 "harmed."

@@ -197,12 +197,11 @@ def test_a_zero_baseline_has_no_ratio_and_any_byte_more_is_a_regression():
     assert (found.status, found.pair.ratio) == (Status.REGRESSED, None)
 
 
-@pytest.mark.parametrize("value", [-1, 2**63])
 @pytest.mark.parametrize("side", ["baseline", "candidate"])
-def test_impossible_figures_are_invalid_on_either_side(value, side):
-    bad = with_changed(candidate(), POOLED, "counts", client__contexts_count=value)
+def test_impossible_sums_are_invalid_on_either_side(side):
+    bad = with_changed(candidate(), POOLED, "memory", ssl__io_bytes=2**63 - 1)
     judgement = judged(bad, BASE) if side == "baseline" else judged(BASE, bad)
-    found = row(judgement, POOLED, "contexts")
+    found = row(judgement, POOLED, "ssl_bytes")
     assert found.status is Status.INVALID
     assert side in found.pair.reason
     assert judgement.answer is Answer.UNTRUSTED
@@ -247,11 +246,10 @@ def test_a_limit_of_ones_own_makes_a_ratio_judged(factor, verdict):
     assert status(BASE, slower(candidate(), POOLED, factor), POOLED, "cpu_over_floor", policy) == verdict
 
 
-@pytest.mark.parametrize("value", [0, -1, 2**63])
-def test_times_that_are_none_make_no_ratio(value):
+def test_times_that_are_none_make_no_ratio():
     head = candidate()
     outcome = outcome_of(head, POOLED)
-    timing = tuple(replace(one, thread_time_ns=(value,)) for one in outcome.timing)
+    timing = tuple(replace(one, thread_time_ns=(0,)) for one in outcome.timing)
     head = samples.with_outcome(head, POOLED, replace(outcome, timing=timing))
     assert status(BASE, head, POOLED, "cpu_over_floor") == "missing"
 

@@ -90,7 +90,7 @@ def test_times_take_no_step_without_a_limit():
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31T23:59:59-23:00"])
 def test_a_report_without_a_time_is_named(text):
-    with pytest.raises(FileError, match=r"0\.json does not say when"):
+    with pytest.raises(FileError, match=r"is no time - at `\$\.run\.started_at`"):
         over(replace(samples.report(), run=samples.run(started_at=text)))
 
 
