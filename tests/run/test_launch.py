@@ -940,6 +940,27 @@ def test_the_place_for_the_file_is_gone_at_the_end(runs):
     assert runs(runs.program("os.mkdir('profile.json'); sys.exit(9)")).code == 9
 
 
+@pytest.mark.parametrize("code", [0, 9])
+def test_the_folder_it_was_started_in_is_gone_at_the_end(runs, tmp_path_factory, code):
+    runs.program(f"import shutil; get(); eval('get()'); shutil.rmtree(os.getcwd()); sys.exit({code})")
+    runs.file = tmp_path_factory.mktemp("kept") / "profile.json"
+    done = runs("--lint", ".", "--sarif", str(runs.file.with_name("s.sarif")), "--markdown", "m.md", "app.py")
+    assert (done.code, done.counts) == (code or 2, (2, 2, 2, 2)), done.err
+    assert ("Nothing found. 2 SSL contexts" in done.err, "Traceback" in done.err) == (True, False)
+    assert "Error: m.md cannot be written" in done.err
+
+
+def test_a_folder_that_is_gone_from_the_start_is_wrong_use(runs):
+    gone = runs.folder / "gone"
+    gone.mkdir()
+    start = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", start, "-m", "connprof", "run", "-m", "this"],
+        cwd=gone, env=runs.variables, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.decode()) == (2, "Error: the current folder is not there any more.\n")
+
+
 def test_nobody_reads_the_summary(runs):
     reading, writing = os.pipe()
     os.close(reading)
@@ -1138,6 +1159,15 @@ def test_live_counters(runs):
     assert (done.code, done.counts) == (0, (2, 2, 2, 2))
     assert before.startswith("connprof: ")
     assert after == "connprof: 1 process, 2 SSL contexts, 2 handshakes, 2 connections, 2 requests\n"
+
+
+def test_what_was_not_recorded_is_not_counted_as_nothing(runs):
+    pytest.importorskip("memray")
+    app = runs.write("import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n" + GET + "get()")
+    done = runs("--live", "--memory", app)
+    live, first, *_ = done.err.splitlines()
+    assert (live, first) == ("connprof: nothing recorded so far", "connprof: Nothing was recorded.")
+    assert "The SSL bytes were measured" not in done.err
 
 
 def test_live_does_not_make_forks_warn(runs):

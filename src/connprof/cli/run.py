@@ -120,7 +120,9 @@ def run(  # noqa: PLR0917 - click passes them by name
     are passed through. The summary comes on standard error when it has ended; its forks, workers and subprocesses are
     in it. No body, header, cookie, key or argument is recorded.
     """
+    folder = _current_folder()
     request = _Request(
+        folder=folder,
         program=_program(words, python, as_module=as_module, is_command=bool(context.meta["is_command"])),
         files={"json": json, "html": html, "sarif": sarif, "markdown": markdown},
         limits=Limits(
@@ -148,8 +150,9 @@ def run(  # noqa: PLR0917 - click passes them by name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What was asked for."""
+    """What was asked for, in which folder: the program may have removed it at the end."""
 
+    folder: Path
     program: Program
     files: dict[Kind, Path | None]
     limits: Limits
@@ -157,6 +160,13 @@ class _Request:
     live: bool
     lint_path: Path | None
     quiet: bool
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        raise UsageError("the current folder is not there any more.") from None
 
 
 def _program(words: Sequence[str], python: str | None, *, as_module: bool, is_command: bool) -> Program:
@@ -247,7 +257,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
     if request.with_memory:
         captured = memory.read_captures(folder)
         ssl_bytes = captured.by_line
-        notes += [memory.NOTE, *captured.notes]
+        notes += [*([memory.NOTE] if ssl_bytes else []), *captured.notes]
     profile = assemble(
         left.processes,
         command=request.program.shown,
@@ -267,15 +277,15 @@ def _tell(profile: Profile, request: _Request, outcome: Outcome | None, left: Ga
     """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
-        _print(render(profile, "text", color=_has_colors(), width=width))
+        _print(render(profile, "text", color=_has_colors(), width=width, folder=request.folder))
     if outcome is not None:
-        marks = hot.mark(outcome.findings, profile, Path.cwd())
+        marks = hot.mark(outcome.findings, profile, request.folder)
         _print("\n" + "\n".join(hot.sentences(marks, outcome)) + "\n")
     failed = False
     for kind, path in request.files.items():
         if path is not None:
             try:
-                write_atomically(path, render(profile, kind).encode())
+                write_atomically(path, render(profile, kind, folder=request.folder).encode())
             except ConnprofError as error:
                 failed = True
                 _print(f"Error: {error}\n")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connprof.lint import Finding, Outcome
-    from connprof.profile import Profile
+    from connprof.profile import Place, Profile
 
 __all__ = ["Mark", "mark", "sentences"]
 
@@ -36,23 +36,19 @@ class Mark:
 
 def mark(findings: Iterable[Finding], profile: Profile, folder: Path) -> tuple[Mark, ...]:
     """Hold findings, whose paths start in ``folder``, against a run; the hottest first."""
-    marks = [_mark(finding, profile, os.path.realpath(folder / finding.place.path)) for finding in findings]
+    marks = [_mark(finding, profile, folder) for finding in findings]
     return tuple(sorted(marks, key=lambda each: (-each.contexts_count, -each.handshakes_count, -each.clients_count)))
 
 
-def _mark(finding: Finding, profile: Profile, file: str) -> Mark:
+def _mark(finding: Finding, profile: Profile, folder: Path) -> Mark:
+    file = os.path.realpath(folder / finding.place.path)
     lines = range(finding.place.line, finding.place.end_line + 1)
-    counts = [
-        tally.counts
-        for tally in profile.sites
-        if tally.site.line in lines and os.path.realpath(tally.site.file) == file
-    ]
-    clients = [
-        group
-        for process in profile.processes
-        for group in process.clients
-        if group.site.line in lines and os.path.realpath(group.site.file) == file
-    ]
+
+    def is_there(place: Place) -> bool:
+        return place.line in lines and os.path.realpath(folder / place.file) == file
+
+    counts = [tally.counts for tally in profile.sites if is_there(tally.site)]
+    clients = [group for process in profile.processes for group in process.clients if is_there(group.site)]
     return Mark(
         finding,
         clients_count=sum(group.made_count for group in clients),

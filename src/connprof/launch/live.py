@@ -50,6 +50,8 @@ class Counters:
 def line(folder: Path) -> str:
     """The counts of all processes in one line."""
     processes, _ = process_profiles(folder)
+    if not processes:
+        return "connprof: nothing recorded so far"
     counts = [process.counts for process in processes]
     requests = [each.requests_count for each in counts if each.requests_count is not None]
     figures = (

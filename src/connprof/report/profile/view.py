@@ -583,14 +583,15 @@ class _Writer:
         told = counts.told_requests_count
         requests = "could not be counted" if told is None else words.count(told)
         if each != UNKNOWN:
-            requests += f", {each} per connection{_left_out(counts)}"
+            recorded = " recorded" if profile.is_incomplete else ""
+            requests += f", {each} per connection{recorded}{_left_out(counts)}"
         failed = counts.connections_failed_count
         full, resumed, broken = map(
             words.count,
             (counts.handshakes_full_count, counts.handshakes_resumed_count, counts.handshakes_failed_count),
         )
         rows = [
-            *([("recorded", "not all: counts are the least that happened")] if profile.is_incomplete else []),
+            *([("recorded", "not all: what follows is the least that happened")] if profile.is_incomplete else []),
             (
                 "contexts",
                 f"{words.count(counts.contexts_count)} made, {words.plural(counts.ca_loads_count, 'CA load')}",
