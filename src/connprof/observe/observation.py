@@ -133,10 +133,12 @@ class Observation:
         return origin if origin in self._origins or len(self._origins) < _ORIGINS_MAX else "…"
 
     def _origin(self, origin: str) -> list[int]:
-        name = self._bounded(origin)
-        tally = self._origins.get(name)
+        tally = self._origins.get(origin)
         if tally is None:
-            tally = self._origins[name] = [0] * Field.SIZE
+            name = self._bounded(origin)
+            tally = self._origins.get(name)
+            if tally is None:
+                tally = self._origins[name] = [0] * Field.SIZE
         return tally
 
     def unknown_now(self, connections: list[tuple[SiteKey, str]]) -> None:
@@ -179,10 +181,31 @@ class Observation:
                 costs = self._origin_costs[name] = [0] * Expense.SIZE
             costs[expense] += spent_ns
 
-    def spend_on_context(self, cpu_ns: int, wall_ns: int, key: SiteKey) -> None:
-        """Add what making a context, or loading CA certificates into one, has taken."""
-        self.spend(Expense.CONTEXT_CPU, cpu_ns, key)
-        self.spend(Expense.CONTEXT_WALL, wall_ns, key)
+    def add_timed(  # noqa: PLR0917 - an event, whose it is, and two times
+        self, field: int, key: SiteKey, origin: str | None, cpu_expense: int, cpu_ns: int, wall_ns: int
+    ) -> None:
+        """Count an event, and add its CPU time, and the wall time that comes after it in the list of times."""
+        wall_expense = cpu_expense + 1
+        self._total[field] += 1
+        self._costs[cpu_expense] += cpu_ns
+        self._costs[wall_expense] += wall_ns
+        tally = self._sites.get(key)
+        if tally is None:
+            tally = self._sites[key] = [0] * Field.SIZE
+        tally[field] += 1
+        costs = self._site_costs.get(key)
+        if costs is None:
+            costs = self._site_costs[key] = [0] * Expense.SIZE
+        costs[cpu_expense] += cpu_ns
+        costs[wall_expense] += wall_ns
+        if origin is not None:
+            name = self._bounded(origin)
+            self._origin(name)[field] += 1
+            costs = self._origin_costs.get(name)
+            if costs is None:
+                costs = self._origin_costs[name] = [0] * Expense.SIZE
+            costs[cpu_expense] += cpu_ns
+            costs[wall_expense] += wall_ns
 
     def agreed(self, origin: str, alpn: str | None) -> None:
         """Note what a handshake agreed on."""

@@ -58,7 +58,7 @@ Chains = Counter["tuple[Location, ...]"]
 
 
 class Expense:
-    """Places in a list of times, all in nanoseconds."""
+    """Places in a list of times, all in nanoseconds. Where there are both, wall time comes next after CPU time."""
 
     CONTEXT_CPU, CONTEXT_WALL, HANDSHAKE_CPU, HANDSHAKE_WALL, CONNECT_WALL, REQUEST_WALL = range(6)
     SIZE = 6
@@ -292,7 +292,7 @@ class Context:
         self.is_shell = False
         self.was_tried = False
         self.loads = 0
-        self.given_to: set[ClientGroup] = set()
+        self.given_to: set[ClientGroup] | None = None
 
     def made(self, now_ns: int, chains: list[tuple[Location, ...]]) -> None:
         """It was made, by these ways in each window."""
@@ -422,12 +422,13 @@ class Client:
         self.http2 = False
         self.dialled = self.is_local = False
         self.open_at: dict[str, int] = {}
-        self.left_open: dict[str, int] = {}  # of those: the client is closed or gone, and somebody else holds them
+        # Of those: the client is closed or gone, and somebody else holds them.
+        self.left_open: dict[str, int] | None = None
         # Origins whose connections were closed, and why, until they are opened again.
-        self.expired: dict[str, list[int]] = {}
-        self.overflowed: dict[str, int] = {}
+        self.expired: dict[str, list[int]] | None = None
+        self.overflowed: dict[str, int] | None = None
         self.responses: dict[int, Any] | None = None
-        self.closed_early: list[dict[Story, SiteKey]] = []
+        self.closed_early: list[dict[Story, SiteKey]] | None = None
         self.closed_early_count = 0
         self.cookies_seen: Any = None
         self.cookie_names: dict[str, Caller] | None = None
@@ -482,11 +483,14 @@ class Client:
 
     def _lets_go(self) -> None:
         """Nobody will use its connections any more, though they may stay open: requests' responses hold theirs."""
+        if not self.open_at:
+            return
+        left = self.left_open = self.left_open or {}
         for origin, open_count in self.open_at.items():
-            self.left_open[origin] = self.left_open.get(origin, 0) + open_count
+            left[origin] = left.get(origin, 0) + open_count
             for group in self.groups:
                 group.share(origin).open_now -= open_count
-        self.open_at = {}
+        self.open_at.clear()
 
     # --- what it does ---------------------------------------------------------------------------------------
 
@@ -562,6 +566,18 @@ class Client:
         for group in self.groups:
             group.costs[expense] += spent_ns
 
+    def count_timed(self, field: int, cpu_expense: int, cpu_ns: int, wall_ns: int) -> None:
+        """Count one event, and add its CPU time, and the wall time that comes after it in the list of times."""
+        for group in self.groups:
+            group.counts[field] += 1
+            group.costs[cpu_expense] += cpu_ns
+            group.costs[cpu_expense + 1] += wall_ns
+
+    def met(self, origin: str) -> None:
+        """It had to do with this peer, be it in vain."""
+        for group in self.groups:
+            group.share(origin)
+
     def connected(self, origin: str) -> None:
         """One of its connections was opened, perhaps in place of one that could have been kept."""
         self.open_at[origin] = self.open_at.get(origin, 0) + 1
@@ -570,26 +586,38 @@ class Client:
             share.connections += 1
             share.open_now += 1
             share.open_peak = max(share.open_peak, share.open_now)
-        gaps = self.expired.get(origin)
+        gaps = None if self.expired is None else self.expired.get(origin)
         if gaps:
             gap_ns = gaps.pop()
             for group in self.groups:
                 group.expired += 1
                 if group.expired_gap_min_ns is None or gap_ns < group.expired_gap_min_ns:
                     group.expired_gap_min_ns = gap_ns
-        elif self.overflowed.get(origin):
+        elif self.overflowed is not None and self.overflowed.get(origin):
             self.overflowed[origin] -= 1
             for group in self.groups:
                 group.overflow += 1
 
     def disconnected(self, origin: str) -> None:
         """One of its connections was closed."""
-        if self.left_open.get(origin):
+        if self.left_open is not None and self.left_open.get(origin):
             self.left_open[origin] -= 1
             return
         self.open_at[origin] = self.open_at.get(origin, 0) - 1
         for group in self.groups:
             group.share(origin).open_now -= 1
+
+    def lost_idle(self, origin: str, idle_ns: int) -> None:
+        """One of its connections was closed after it had been idle for so long."""
+        if self.expired is None:
+            self.expired = {}
+        self.expired.setdefault(origin, []).append(idle_ns)
+
+    def lost_over_its_limit(self, origin: str) -> None:
+        """One of its connections was closed that it had no room to keep."""
+        if self.overflowed is None:
+            self.overflowed = {}
+        self.overflowed[origin] = self.overflowed.get(origin, 0) + 1
 
     def is_over(self) -> bool:
         """Whether nobody can use it any more, which the garbage collector may not have told yet."""
@@ -630,9 +658,12 @@ class Client:
         for group in self.groups:
             for made in context.groups:
                 # A context that lives for long keeps no window's groups alive but those of its own windows.
-                if made.story is group.story and group not in context.given_to:
-                    context.given_to.add(group)
-                    group.given[made.site] += 1
+                if made.story is group.story:
+                    if context.given_to is None:
+                        context.given_to = set()
+                    if group not in context.given_to:
+                        context.given_to.add(group)
+                        group.given[made.site] += 1
 
     def shook_at(self, story: Story, site: SiteKey) -> None:
         """A handshake of its has ended, well or not, which this line pays."""
@@ -643,11 +674,12 @@ class Client:
     def closed_unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was closed unread, and the connection with it. Once or twice may be meant."""
         self.closed_early_count += 1
-        self.closed_early.append(sites)
+        early = self.closed_early = self.closed_early or []
+        early.append(sites)
         if self.closed_early_count >= _CLOSED_EARLY_COUNT:
-            for each in self.closed_early:
+            for each in early:
                 self.unread(each)
-            self.closed_early = []
+            early.clear()
 
     def unread(self, sites: dict[Story, SiteKey]) -> None:
         """A response of its was given up unread; ``sites`` asked for it."""
@@ -699,8 +731,10 @@ class Story:
 
 def add_chain(chains: Chains, chain: tuple[Location, ...]) -> None:
     """Count one way to a line; beyond some hundreds of ways no new ones are kept."""
-    if chain and (chain in chains or len(chains) < _CHAINS_KEPT_MAX):
-        chains[chain] += 1
+    if chain:
+        count = chains.get(chain)  # a way is long, and each look reads all of it
+        if count is not None or len(chains) < _CHAINS_KEPT_MAX:
+            chains[chain] = (count or 0) + 1
 
 
 def chains_of(chains: Chains) -> Iterable[tuple[tuple[Location, ...], int]]:

@@ -37,6 +37,8 @@ from connprof.observe.sites import (
     BY_TASK,
     CARRIED,
     DEFAULT_FINDER,
+    IMPORT_FILES,
+    SHORTCUTS,
     THREAD_LINES,
     UNKNOWN,
     Caller,
@@ -44,6 +46,7 @@ from connprof.observe.sites import (
     Lines,
     SiteFinder,
     SiteKey,
+    Sites,
     carried_line,
     current,
     of_thread,
@@ -71,8 +74,6 @@ _NAMES_MAX = 20_000
 DIALLED: Final[ContextVar[tuple[Any, Any, Any]]] = ContextVar("connprof_dialled")
 """What is being connected where neither connect nor handshake has a Python frame of its own: socket, host, port."""
 
-Sites = tuple[tuple[SiteFinder, SiteKey], ...]
-
 
 def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
     """Turn every failure of a recording method into a note, and its answer into ``None``."""
@@ -89,6 +90,61 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return never_raising
+
+
+class Watch(ref[Any]):
+    """A weak reference to an object of the program's that knows what stands for it here.
+
+    A class and not a function made for each, which would be several more objects for the garbage collector to count.
+    """
+
+    __slots__ = ("dead", "identity", "known", "subject")
+
+    def follows(self, subject: Any, dead: deque[Any], known: dict[int, Any] | None = None, identity: int = 0) -> Watch:
+        """Say what stands for it, where its end is told, and where it is known by its identity."""
+        self.subject = subject
+        self.dead = dead  # that of this stretch of windows: what dies later is nobody's
+        self.known = known
+        self.identity = identity
+        return self
+
+
+# What the garbage collector calls. The watch and its subject hold each other until then.
+
+
+def _is_gone(watch: Any) -> None:
+    """A client or a context."""
+    subject, watch.subject = watch.subject, None
+    if subject.owner is watch:
+        if watch.known.get(watch.identity) is subject:
+            del watch.known[watch.identity]
+        watch.dead.append(subject)
+
+
+def _is_dropped(watch: Any) -> None:
+    """A socket, perhaps without a close."""
+    connection, watch.subject = watch.subject, None
+    if connection.owner is watch:
+        connection.died_ns = now_ns()
+        watch.dead.append(connection)
+
+
+def _is_shaken(watch: Any) -> None:
+    """A TLS object with a handshake."""
+    handshake, watch.subject = watch.subject, None
+    if handshake.owner is watch:
+        watch.known.pop(watch.identity, None)
+        if not handshake.done:
+            handshake.died_ns = now_ns()
+            watch.dead.append(handshake)
+
+
+def _is_unshaken(watch: Any) -> None:
+    """A TLS object without one."""
+    unshaken, watch.subject = watch.subject, None
+    if unshaken.owner is watch and watch.known.get(watch.identity) is unshaken:
+        del watch.known[watch.identity]
+        watch.dead.append(unshaken)
 
 
 class _Connection:
@@ -289,26 +345,37 @@ class Recorder:
         """For each way of telling user code: the line that pays for what happens in ``frame``."""
         finders = self._finders
         if len(finders) == 1:
-            return ((finders[0], self._site(finders[0], frame, context)),)
-        return tuple([(finder, self._site(finder, frame, context)) for finder in finders])
+            return self._sites_by(finders[0], frame, context)
+        return tuple([self._sites_by(finder, frame, context)[0] for finder in finders])
 
-    def _site(self, finder: SiteFinder, frame: FrameType | None, context: Any) -> SiteKey:
+    def _sites_by(self, finder: SiteFinder, frame: FrameType | None, context: Any) -> Sites:
         try:
-            found = finder.find(frame)
-            if found is not None:
-                return (*found, "stack")
+            line = finder.line(frame)
+            if line is not None:
+                return line.sites
             carried = current()
             found = None if carried is None else pick(carried.lines, finder)
             if found is not None:
-                return (*found, "context")
+                return ((finder, (*found, "context")),)
             known = self._context_of(context)
             if known is not None:
                 for owner, key in known.sites:
                     if owner is finder and key[3] != "unknown":
-                        return (key[0], key[1], key[2], "creation")
+                        return ((finder, (key[0], key[1], key[2], "creation")),)
         except Exception as error:  # noqa: BLE001 - the event is counted even when its line cannot be told
             self.note_error("call site", error)
-        return UNKNOWN
+        return ((finder, UNKNOWN),)
+
+    def _nearest(self, frame: FrameType | None) -> tuple[FrameType | None, bool]:
+        """The frame from which all walks may begin, and whether what is between may be an import or a shortcut."""
+        finders = self._finders
+        if len(finders) != 1:
+            return frame, True
+        try:
+            nearest, is_noted = finders[0].nearest(frame)
+        except Exception:  # noqa: BLE001 - whoever looks for the line will meet it again, and tell of it
+            return frame, True
+        return nearest, is_noted or finders[0] is not DEFAULT_FINDER
 
     def _count(self, field: int, sites: Sites, origin: str | None = None) -> None:
         with self.lock:
@@ -365,8 +432,13 @@ class Recorder:
         while frame is not None and (spots := places.get(id(frame.f_code))) is False:
             frame = frame.f_back
         spot = spots.get(frame.f_lasti) if frame is not None and spots else None
-        lane = None if spot is None else lanes.get(spot)
-        if client is not None and spot is not None and lane is not None:
+        if spot is None:
+            return None
+        lane = lanes.get(spot)
+        if lane is None:
+            lane = self._lane_of(client, lanes, spot.lines, "stack")
+            lanes[spot] = lane
+        if client is not None:
             client.latest = spot, lane
         return lane
 
@@ -423,6 +495,14 @@ class Recorder:
         """The lane of the line that calls, which may be new."""
         lines = self._lines(frame, outer)
         certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
+        lane = self._lane_of(client, lanes, lines, certainty)
+        if certainty == "stack" and lines and len(self._finders) == 1:
+            spot = self._finders[0].spot(frame, lines)
+            if spot is not None:
+                lanes[spot] = lane
+        return lane
+
+    def _lane_of(self, client: Client | None, lanes: dict[Any, Lane], lines: Lines, certainty: Certainty) -> Lane:
         if len(self._lanes) > 2 * self._lanes_told_count + _LANES_MAX:
             self.settle_dead()  # those of clients that are gone are in the way
             with self.lock:
@@ -432,10 +512,6 @@ class Recorder:
             if lane is None:
                 lane = lanes[lines, certainty] = Lane(client, lines, certainty)
                 self._lanes.append(lane)
-            if certainty == "stack" and lines and len(self._finders) == 1:
-                spot = self._finders[0].spot(frame, lines)
-                if spot is not None:
-                    lanes[spot] = lane
         return lane
 
     def call_ends(self, call: Carried) -> None:
@@ -496,9 +572,9 @@ class Recorder:
         """The user lines at ``frame``, one for each way of telling user code, or those carried to it."""
         finders = self._finders
         if len(finders) == 1:
-            found = finders[0].find(frame)
-            if found is not None:
-                return ((finders[0], found),)
+            line = finders[0].line(frame)
+            if line is not None:
+                return line.lines
             return () if outer is None else outer.lines
         lines = []
         for finder in finders:
@@ -641,17 +717,18 @@ class Recorder:
             and (kind.library in _layers_of(outer.client) or not self._is_called_by_user(outer.client, frame))
         ):
             return None
-        if made_in_import(frame):
+        nearest, is_noted = self._nearest(frame)
+        if is_noted and made_in_import(frame):
             return None  # a library's own, as urllib3 makes one for its functions
-        sites = self._sites(frame)
-        shortcut = shortcut_of(frame)
+        sites = self._sites(nearest)
+        shortcut = shortcut_of(frame) if is_noted else ""
         with self.lock:
             groups = [
                 window.story.client_group(_key_for(window, sites), kind, shortcut, Field.SIZE)
                 for window in self.windows
             ]
         client = Client(kind, sites, groups, now_ns())
-        lines = self._lines(frame, outer)
+        lines = self._lines(nearest, outer)
         carried = Carried(lines, client, self._caller() if outer is None else outer.caller)
         return Making(client, carried, CARRIED.set(carried))
 
@@ -668,21 +745,15 @@ class Recorder:
             facts(owner, client)
         except Exception as error:  # noqa: BLE001 - a library's insides may have changed: it is followed all the same
             self.note_error(f"settings of {client.kind.name}", error)
-        identity, clients, dead = id(owner), self.clients, self._dead
-
-        def died(reference: ref[Any]) -> None:
-            if client.owner is reference:
-                if clients.get(identity) is client:
-                    del clients[identity]
-                dead.append(client)
-
-        client.owner = ref(owner, died)
+        identity = id(owner)
+        client.owner = Watch(owner, _is_gone).follows(client, self._dead, self.clients, identity)
         with self.lock:
-            replaced = clients.get(identity)
-            clients[identity] = client
+            replaced = self.clients.get(identity)
+            self.clients[identity] = client
             if replaced is not None and replaced is not client:
                 replaced.end()
-            client.made(self._chains(client.groups, frame))
+            ways = self._ways(frame)
+            client.made([ways.get(group.story, ()) for group in client.groups])
 
     @guarded
     def client_closing(self, owner: Any, kept: Callable[[Any], set[int] | None] | None = None) -> None:
@@ -735,10 +806,13 @@ class Recorder:
                 group.second_process += 1
         return client
 
-    def _chains(self, groups: list[Any], frame: FrameType | None) -> list[tuple[Location, ...]]:
-        """For each group the ways to the line, by its window's finder."""
-        by_story = {window.story: way_to(window.finder, frame) for window in self.windows}
-        return [by_story.get(group.story, ()) for group in groups]
+    def _ways(self, frame: FrameType | None) -> dict[Story, tuple[Location, ...]]:
+        """For each window the way to the line at ``frame``, by its finder; no way where it cannot be told."""
+        try:
+            return {window.story: way_to(window.finder, frame) for window in self.windows}
+        except Exception as error:  # noqa: BLE001 - the event is counted even so
+            self.note_error("way to a line", error)
+            return {window.story: () for window in self.windows}
 
     # --- cookies ------------------------------------------------------------------------------------------
 
@@ -876,11 +950,12 @@ class Recorder:
     @guarded
     def context_created(self, context: Any, frame: FrameType | None, cpu_ns: int, wall_ns: int) -> None:
         """Count an SSL context and remember where it was made, and by which client."""
-        sites = self._sites(frame)
+        nearest, is_noted = self._nearest(frame)
+        sites = self._sites(nearest)
         carried = CARRIED.get()
         client = carried.client if carried is not None and carried.live else None
         is_for_servers = protocol_of(context) == ssl.PROTOCOL_TLS_SERVER
-        package = made_in_import(frame)
+        package = made_in_import(frame) if is_noted else ""
         followed = not is_for_servers and not package
         now = now_ns()
         self.settle_dead()
@@ -890,33 +965,24 @@ class Recorder:
                 for window in (self.windows if followed else ())
             ]
             made = Context(sites, client, groups)
+            ways = self._ways(nearest)
             for window in self.windows:
                 key = _key_for(window, sites)
-                window.add(Field.CONTEXTS, key)
+                window.add_timed(Field.CONTEXTS, key, None, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
                 if package:
                     window.story.imported(key, package)
-                window.spend_on_context(cpu_ns, wall_ns, key)
-                window.story.came_by(key, way_to(window.finder, frame))
+                window.story.came_by(key, ways[window.story])
             if client is not None:
                 client.contexts += 1
-                client.count(Field.CONTEXTS)
-                client.spend(Expense.CONTEXT_CPU, cpu_ns)
-                client.spend(Expense.CONTEXT_WALL, wall_ns)
+                client.count_timed(Field.CONTEXTS, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
             if groups:
-                made.made(now, self._chains(groups, frame))
+                made.made(now, [ways[group.story] for group in groups])
                 for group in groups:
                     group.costs[Expense.CONTEXT_CPU] += cpu_ns
                     group.costs[Expense.CONTEXT_WALL] += wall_ns
-            identity, contexts, dead = id(context), self._contexts, self._dead
-
-            def died(reference: ref[Any]) -> None:
-                if made.owner is reference:
-                    if contexts.get(identity) is made:
-                        del contexts[identity]
-                    dead.append(made)
-
-            made.owner = ref(context, died)
-            contexts[identity] = made
+            identity = id(context)
+            made.owner = Watch(context, _is_gone).follows(made, self._dead, self._contexts, identity)
+            self._contexts[identity] = made
             if type(context) not in (SSLContext, ssl.SSLContext) and type(context).__module__.startswith(_SHELLS):
                 made.disregard()
 
@@ -933,8 +999,7 @@ class Recorder:
         with self.lock:
             for window in self.windows:
                 key = _key_for(window, sites)
-                window.add(Field.CA_LOADS, key)
-                window.spend_on_context(cpu_ns, wall_ns, key)
+                window.add_timed(Field.CA_LOADS, key, None, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
             if known is None:
                 return
             known.loaded()
@@ -942,9 +1007,7 @@ class Recorder:
                 group.costs[Expense.CONTEXT_CPU] += cpu_ns
                 group.costs[Expense.CONTEXT_WALL] += wall_ns
             if known.client is not None:
-                known.client.count(Field.CA_LOADS)
-                known.client.spend(Expense.CONTEXT_CPU, cpu_ns)
-                known.client.spend(Expense.CONTEXT_WALL, wall_ns)
+                known.client.count_timed(Field.CA_LOADS, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
 
     # --- what windows know of requests --------------------------------------------------------------------
 
@@ -991,8 +1054,9 @@ class Recorder:
             # A second call asks how the first one is doing; one on a connected socket does nothing.
             return known if known.pending else None
         context = sock.context if isinstance(sock, SSLSocket) else None
-        sites = self._sites(frame, context)
-        connection = self._begin(fd, sock, (str(address[0]), int(address[1])), sites, now_ns(), frame)
+        nearest, _ = self._nearest(frame)
+        sites = self._sites(nearest, context)
+        connection = self._begin(fd, sock, (str(address[0]), int(address[1])), sites, now_ns(), nearest)
         if context is not None and not sock.do_handshake_on_connect:
             self.handshake_left(sock, frame)
         return connection
@@ -1015,22 +1079,16 @@ class Recorder:
             self._own(connection, sock)
         with self.lock:
             self._connections[fd] = connection
+            ways = self._ways(frame)
             for window in self.windows:
-                window.story.came_by(_key_for(window, sites), way_to(window.finder, frame))
+                window.story.came_by(_key_for(window, sites), ways[window.story])
         self._count(Field.ATTEMPTS, sites, connection.origin)
         return connection
 
     def _own(self, connection: _Connection, sock: Any) -> None:
         """Hear of it when the socket is dropped without a close."""
-        dead = self._dead  # that of this stretch of windows: what dies later is nobody's
-
-        def died(reference: ref[Any]) -> None:
-            if connection.owner is reference:
-                connection.died_ns = now_ns()
-                dead.append(connection)
-
         try:
-            connection.owner = ref(sock, died)
+            connection.owner = Watch(sock, _is_dropped).follows(connection, self._dead)
         except TypeError:  # not everything that acts as a socket can be followed; its end is the window's
             connection.owner = None
 
@@ -1178,9 +1236,9 @@ class Recorder:
                 if idle_ns >= (_IDLE_NS if expiry_ns is None else min(expiry_ns, _IDLE_NS)) and not _is_used(
                     connection
                 ):
-                    client.expired.setdefault(connection.origin, []).append(idle_ns)
+                    client.lost_idle(connection.origin, idle_ns)
                 elif limit is not None and open_count > limit:
-                    client.overflowed[connection.origin] = client.overflowed.get(connection.origin, 0) + 1
+                    client.lost_over_its_limit(connection.origin)
                 else:  # its client goes on without it
                     is_spent = True
             if connection.requests and connection.handshake is not None:
@@ -1270,21 +1328,16 @@ class Recorder:
         if tls.server_side:
             return None
         done = tls.version() is not None  # shaken before anybody looked: this call changes nothing
-        unshaken = self._unshaken.pop(id(tls), None)
-        if done and unshaken is not None:
-            self._shaken_unasked(unshaken)
+        if self._unshaken:
+            unshaken = self._unshaken.pop(id(tls), None)
+            if unshaken is not None:
+                unshaken.owner = None
+                if done:
+                    self._shaken_unasked(unshaken)
         connection, handshake = self._follow(tls, frame, done=done)
-        identity, states, dead = id(tls), self._handshakes, self._dead
-
-        def died(reference: ref[Any]) -> None:
-            if handshake.owner is reference:
-                states.pop(identity, None)
-                if not handshake.done:
-                    handshake.died_ns = now_ns()
-                    dead.append(handshake)
-
-        handshake.owner = ref(tls, died)
-        states[identity] = handshake
+        identity = id(tls)
+        handshake.owner = Watch(tls, _is_shaken).follows(handshake, self._dead, self._handshakes, identity)
+        self._handshakes[identity] = handshake
         if connection is not None and not done:
             connection.handshake = handshake
         return None if done else handshake
@@ -1312,15 +1365,9 @@ class Recorder:
             return
         connection, handshake = self._follow(tls, frame, done=False)
         unshaken = _Unshaken(connection, handshake, inside)
-        identity, waiting, dead = id(tls), self._unshaken, self._dead
-
-        def died(reference: ref[Any]) -> None:
-            if unshaken.owner is reference and waiting.get(identity) is unshaken:
-                del waiting[identity]
-                dead.append(unshaken)
-
-        unshaken.owner = ref(tls, died)
-        waiting[identity] = unshaken
+        identity = id(tls)
+        unshaken.owner = Watch(tls, _is_unshaken).follows(unshaken, self._dead, self._unshaken, identity)
+        self._unshaken[identity] = unshaken
 
     def _shaken_unasked(self, unshaken: _Unshaken) -> None:
         """Count a handshake that a read or a write has made, if one has. When that was is not known.
@@ -1382,9 +1429,7 @@ class Recorder:
             is_first = context is not None and succeeded and context.handshakes == 0
             for window in self.windows:
                 key = _key_for(window, handshake.sites)
-                window.add(field, key, origin)
-                window.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns, key, origin)
-                window.spend(Expense.HANDSHAKE_WALL, wall_ns, key, origin)
+                window.add_timed(field, key, origin, Expense.HANDSHAKE_CPU, handshake.cpu_ns, wall_ns)
                 if succeeded:
                     window.agreed(origin, outcome.alpn)
                 if context is not None and is_first:
@@ -1398,12 +1443,11 @@ class Recorder:
                 if succeeded:
                     context.shook(end_ns, handshake.cpu_ns, wall_ns)
             if client is not None:
-                client.count(field, origin)
-                client.spend(Expense.HANDSHAKE_CPU, handshake.cpu_ns)
-                client.spend(Expense.HANDSHAKE_WALL, wall_ns)
+                client.count_timed(field, Expense.HANDSHAKE_CPU, handshake.cpu_ns, wall_ns)
                 if succeeded:
                     client.shook(origin, outcome.alpn, context)
                 else:
+                    client.met(origin)
                     client.speaks_tls()
 
     def _peer_of(self, tls: Any, frame: FrameType | None) -> tuple[_Connection | None, str]:
@@ -1430,7 +1474,7 @@ class Recorder:
             # Reading a frame's locals may keep them alive until it returns, so user code's are left alone.
             if frame is None or not DEFAULT_FINDER.is_library(frame):
                 return None
-            if frame.f_code.co_varnames[:1] == ("self",):
+            if frame.f_code.co_varnames[:1] == ("self",) and frame.f_globals.get("__name__") not in _PROTOCOLS:
                 try:
                     fd = _file_number(frame.f_locals.get("self"), _TRANSPORT_DEPTH)
                 except Exception as error:  # noqa: BLE001 - the handshake is counted even without its peer
@@ -1452,6 +1496,8 @@ class Recorder:
 _NOTHING: Final = (None, None, None)
 _DRIVER_FRAMES: Final = 3
 _PROTOCOL_FRAMES: Final = 8
+_PROTOCOLS: Final = frozenset({"h11._connection", "h2.connection"})
+"""Modules whose objects speak HTTP and know of no connection: reading their frames' locals would be for nothing."""
 _MARK: Final = "_connprof_connection"  # hooks read it by its name
 _CALLERS_MAX: Final = 1_000
 _LANES_MAX: Final = 1_000
@@ -1469,21 +1515,10 @@ _SHELLS: Final = ("truststore",)
 """Packages whose context class wraps the one that does the work."""
 _TRANSPORT_DEPTH: Final = 3
 _TRANSPORT_NAMES: Final = (
-    "_transport", "transport_stream", "_raw_socket", "socket", "_sock", "_network_stream", "sock",
+    "_network_stream", "_transport", "transport_stream", "_raw_socket", "socket", "_sock", "sock",
 )  # fmt: skip
-_SHORTCUTS: Final = {
-    ("httpx", "_api.py"): ("httpx", ""),
-    ("httpx2", "_api.py"): ("httpx2", ""),
-    ("requests", "api.py"): ("requests", ""),
-    ("niquests", "api.py"): ("niquests", ""),
-    ("niquests", "async_api.py"): ("niquests", ""),
-    ("aiohttp", "client.py"): ("aiohttp", "request"),
-    ("urllib", "request.py"): ("urllib.request", ""),
-}
-"""Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
 _METHODS: Final = {"urllib.request": frozenset({"OpenerDirector.open"})}
 """Methods that are shortcuts all the same: what is kept there keeps no connections."""
-_IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
 def _layers_of(client: Client) -> frozenset[str]:
@@ -1506,7 +1541,7 @@ def shortcut_of(frame: FrameType | None) -> str:
     found = ""
     while frame is not None and DEFAULT_FINDER.is_library(frame):
         folder, name = os.path.split(frame.f_code.co_filename)
-        module, only = _SHORTCUTS.get((os.path.basename(folder), name), ("", ""))  # noqa: PTH119 - a string is wanted
+        module, only = SHORTCUTS.get((os.path.basename(folder), name), ("", ""))  # noqa: PTH119 - a string is wanted
         function = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
         if module and function.isidentifier() and not function.startswith("_"):
             counts = only in {"", function}
@@ -1522,7 +1557,7 @@ def made_in_import(frame: FrameType | None) -> str:
     """The package that is being imported, if ``frame`` runs because of that; else nothing."""
     package, is_import = "", False
     while frame is not None and DEFAULT_FINDER.is_library(frame):
-        if frame.f_code.co_filename in _IMPORT_FILES:
+        if frame.f_code.co_filename in IMPORT_FILES:
             is_import = True
         elif frame.f_code.co_name == "<module>":
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]

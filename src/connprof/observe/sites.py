@@ -30,16 +30,20 @@ __all__ = [
     "CARRIED",
     "CHAIN_FRAMES_MAX",
     "DEFAULT_FINDER",
+    "IMPORT_FILES",
     "LIBRARY_FOLDERS",
+    "SHORTCUTS",
     "THREAD_LINES",
     "TYPED",
     "UNKNOWN",
     "Caller",
     "Carried",
+    "Line",
     "Lines",
     "Location",
     "SiteFinder",
     "SiteKey",
+    "Sites",
     "Spot",
     "carried_line",
     "current",
@@ -56,6 +60,9 @@ BY_TASK: Final[Location] = ("", -1, "")
 """Stands in a way to a line for the start of a task or thread; the line that started it may follow."""
 Lines = tuple[tuple["SiteFinder", Location], ...]
 """One location for each way of telling user code that is in use; nearly always there is one."""
+
+Sites = tuple[tuple["SiteFinder", SiteKey], ...]
+"""The same of lines that pay."""
 
 UNKNOWN: Final[SiteKey] = ("", 0, "", "unknown")
 
@@ -132,6 +139,23 @@ class Carried:
         self.start_ns = 0
 
 
+class Line:
+    """A user's line as its finder tells it, made once for each place in a code object that was on the stack.
+
+    Attributes:
+        location: the line.
+        lines: what is carried from there.
+        sites: what pays for an event there.
+    """
+
+    __slots__ = ("lines", "location", "sites")
+
+    def __init__(self, finder: SiteFinder, location: Location) -> None:
+        self.location = location
+        self.lines: Lines = ((finder, location),)
+        self.sites: Sites = ((finder, (*location, "stack")),)
+
+
 class Spot:
     """A place in a user's code that calls, found by a walk up the stack, and the line that it is on.
 
@@ -159,7 +183,8 @@ CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried", default=Non
 
 CHAIN_FRAMES_MAX: Final = 8
 
-_USER, _SKIP, _STOP = 1, 0, -1
+_USER, _SKIP, _STOP, _NOTED = 1, 0, -1, 2
+"""What a code object is: the user's, a library's, one that runs an event loop, or a library's to be told of."""
 
 _LOOP_FUNCTIONS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("asyncio", "base_events.py"): frozenset({"_run_once", "run_forever", "run_until_complete"}),
@@ -245,14 +270,21 @@ class SiteFinder:
 
     Args:
         user_code: what counts as user code instead of the default: path prefixes, or a function of a file.
+        noted: whether a library's code is one to tell of when it was on the way, as :meth:`nearest` does.
     """
 
-    __slots__ = ("_codes", "_is_user", "_kinds", "places")
+    __slots__ = ("_codes", "_is_noted", "_is_user", "_kinds", "_lines", "places")
 
-    def __init__(self, user_code: Callable[[str], bool] | Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        user_code: Callable[[str], bool] | Iterable[str] | None = None,
+        noted: Callable[[CodeType], bool] | None = None,
+    ) -> None:
         # By identity: hashing a code object hashes its instructions. Codes are kept so that no id is reused.
         self._kinds: dict[int, int] = {}
         self._codes: list[CodeType] = []
+        self._lines: dict[int, dict[int, Line]] = {}
+        self._is_noted = noted
         self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
         """For a walk that must cost little: by code object ``False`` for a library's, for the user's the places in it
         that have called, by instruction. What is not in here asks for a walk with more care."""
@@ -270,18 +302,50 @@ class SiteFinder:
 
     def find(self, frame: FrameType | None) -> Location | None:
         """The innermost user line at or above ``frame``; ``None`` if an event loop or the end comes first."""
+        line = self.line(frame)
+        return None if line is None else line.location
+
+    def line(self, frame: FrameType | None) -> Line | None:
+        """The same, with what is kept of it."""
         kinds = self._kinds
+        while frame is not None:
+            code = frame.f_code
+            kind = kinds.get(id(code))
+            if kind is None:
+                kind = self._classify(frame)
+            if kind:
+                if kind == _USER:
+                    lines = self._lines.get(id(code))
+                    return (None if lines is None else lines.get(frame.f_lasti)) or self._line(frame)
+                if kind == _STOP:
+                    return None
+            frame = frame.f_back
+        return None
+
+    def nearest(self, frame: FrameType | None) -> tuple[FrameType | None, bool]:
+        """The frame in which every walk up from ``frame`` ends, and whether noted code was on the way to it."""
+        kinds, is_noted = self._kinds, False
         while frame is not None:
             kind = kinds.get(id(frame.f_code))
             if kind is None:
                 kind = self._classify(frame)
             if kind:
-                if kind == _STOP:
-                    return None
-                code = frame.f_code
-                return (code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+                if kind != _NOTED:
+                    break
+                is_noted = True
             frame = frame.f_back
-        return None
+        return frame, is_noted
+
+    def _line(self, frame: FrameType) -> Line:
+        code, at = frame.f_code, frame.f_lasti
+        lines = self._lines.get(id(code))
+        found = None if lines is None else lines.get(at)
+        if found is None:
+            location = (code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+            found = Line(self, location)
+            if lines is not None:  # else another thread has just forgotten all that was kept
+                lines[at] = found
+        return found
 
     def spot(self, frame: FrameType | None, lines: Lines) -> Spot | None:
         """The place of the innermost user line at or above ``frame``, which is known from now on."""
@@ -300,15 +364,16 @@ class SiteFinder:
     def chain(self, frame: FrameType | None) -> tuple[Location, ...]:
         """The user lines above the innermost one, innermost first, up to an event loop; at most eight."""
         found: list[Location] = []
+        kinds = self._kinds
         while frame is not None and len(found) <= CHAIN_FRAMES_MAX:
-            code = frame.f_code
-            kind = self._kinds.get(id(code))
+            kind = kinds.get(id(frame.f_code))
             if kind is None:
                 kind = self._classify(frame)
-            if kind == _STOP:
-                break
-            if kind == _USER:
-                found.append((code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name)))
+            if kind:
+                if kind == _USER:
+                    found.append(self._line(frame).location)
+                elif kind == _STOP:
+                    break
             frame = frame.f_back
         return tuple(found[1:])
 
@@ -326,7 +391,7 @@ class SiteFinder:
             kind = self._kinds.get(id(frame.f_code))
             if kind is None:
                 kind = self._classify(frame)
-            if kind:
+            if kind and kind != _NOTED:
                 return kind == _USER
             frame = frame.f_back
         return False
@@ -334,7 +399,7 @@ class SiteFinder:
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame is neither the user's nor an event loop's."""
         known = self._kinds.get(id(frame.f_code))
-        return (self._classify(frame) if known is None else known) == _SKIP
+        return (self._classify(frame) if known is None else known) in {_SKIP, _NOTED}
 
     def _classify(self, frame: FrameType) -> int:
         code = frame.f_code
@@ -342,11 +407,16 @@ class SiteFinder:
             kind = _USER if self._is_user(code.co_filename) else _SKIP
         else:
             kind = self._kind_named(code.co_filename, code.co_name)
+        if kind == _SKIP and self._is_noted is not None and self._is_noted(code):
+            kind = _NOTED
         if len(self._kinds) >= _CACHED_CODES_MAX:
             self._kinds.clear()
             self._codes.clear()
+            self._lines.clear()
             self.places.clear()
         self._codes.append(code)
+        if kind == _USER:
+            self._lines[id(code)] = {}
         self._kinds[id(code)] = kind
         if kind != _STOP:
             self.places[id(code)] = {} if kind == _USER else False
@@ -366,7 +436,25 @@ def _has_prefix(file: str, prefixes: tuple[str, ...]) -> bool:
     return any(path == prefix or path.startswith(prefix.rstrip(os.sep) + os.sep) for prefix in prefixes)
 
 
-DEFAULT_FINDER: Final = SiteFinder()
+def _is_noted(code: CodeType) -> bool:
+    """Whether code of a library imports modules, or may be a function that stands for a client's method."""
+    folder, name = os.path.split(code.co_filename)
+    return code.co_filename in IMPORT_FILES or (os.path.basename(folder), name) in SHORTCUTS  # noqa: PTH119
+
+
+SHORTCUTS: Final = {
+    ("httpx", "_api.py"): ("httpx", ""),
+    ("httpx2", "_api.py"): ("httpx2", ""),
+    ("requests", "api.py"): ("requests", ""),
+    ("niquests", "api.py"): ("niquests", ""),
+    ("niquests", "async_api.py"): ("niquests", ""),
+    ("aiohttp", "client.py"): ("aiohttp", "request"),
+    ("urllib", "request.py"): ("urllib.request", ""),
+}
+"""Folder, file -> the module that offers its functions, and the one function that counts where not all do."""
+IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+
+DEFAULT_FINDER: Final = SiteFinder(noted=_is_noted)
 
 
 def current() -> Carried | None:

@@ -28,6 +28,7 @@ MODULES = ("socket", "ssl", "threading")
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _nesting = threading.local()
+_ASKING = frozenset({"asyncio.sslproto", "anyio.streams.tls"})
 
 
 def context_new(original: Any) -> Any:
@@ -85,13 +86,19 @@ def do_handshake(original: Any) -> Any:
 
 
 def wrap(original: Any) -> Any:
-    """``wrap_socket`` and ``wrap_bio``: an object that comes back without a handshake may make it unasked."""
+    """``wrap_socket`` and ``wrap_bio``: an object that comes back without a handshake may make it unasked.
+
+    Of those that wrap for a connection of theirs, and ask for the handshake before anything else, there is no need to
+    follow them until then.
+    """
 
     @functools.wraps(original)
     def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
         tls = original(self, *args, **kwargs)
         if RECORDER.windows and not getattr(tls, "do_handshake_on_connect", False):
-            RECORDER.handshake_left(tls, _frame(1))
+            frame = _frame(1)
+            if frame.f_globals.get("__name__") not in _ASKING:
+                RECORDER.handshake_left(tls, frame)
         return tls
 
     return wrap
