@@ -837,9 +837,23 @@ def test_its_folder_is_taken_away_meanwhile(runs):
         "while os.path.exists(folder): shutil.rmtree(folder, ignore_errors=True)\n"
         "get(); print('well')"
     )
+    done = runs("--max-handshakes", "5", app)
+    assert (done.code, done.out) == (1, b"well\n")
+    assert done.err.startswith("connprof: Nothing was recorded.\nNote        What processes had left")
+    assert ("Limit: Limits could not be checked: What processes had left" in done.err, "Traceback" in done.err) == (
+        True, False,
+    )  # fmt: skip
+    assert "started no Python process" not in done.err
+
+
+def test_files_in_its_folder_are_taken_away_meanwhile(runs):
+    app = runs.program(
+        "import glob; get(); folder = os.environ['CONNPROF_RUN_FOLDER']\n"
+        "for each in glob.glob(folder + '/*'): os.path.isfile(each) and os.unlink(each)\n"
+    )
     done = runs(app)
-    assert (done.code, done.out) == (0, b"well\n")
-    assert "Traceback" not in done.err
+    assert (done.code, done.counts, done.profile.is_incomplete) == (0, (1, 1, 1, 1), True)
+    assert ("What processes had left" in done.notes, "started no Python process" in done.notes) == (True, False)
 
 
 def test_the_disk_is_full(runs):

@@ -316,7 +316,7 @@ def test_sockets_of_another_kind_are_left_alone(runs):
     done = runs("--max-contexts", "0", app)
     assert (done.code, done.out) == (1, b"False\n")
     assert "gevent.monkey was imported, whose own sockets connprof cannot follow." in done.notes
-    assert "No limit could be checked" in done.err
+    assert "Limit: Limits could not be checked: A process could not be observed: gevent.monkey" in done.err
 
 
 def test_sockets_of_another_kind_that_come_late_are_told(runs):

@@ -68,14 +68,16 @@ def gather(folder: Path, name: str) -> Gathered:
     processes = tuple(process for process, _ in found)
     began = [_words(file) for file in sorted(folder.glob("python-*"))]
     unwritten = _unwritten(folder)
+    removed = _about_removed(folder)
     losses = [
+        *removed,
         *_about_failed(began),
         *_about_cut_off(found, unwritten),
         *_about_unwritten(folder, unwritten),
         *problems,
     ]
     missing = [*_about_old(began), *_about_alive(found), *_about_blind(folder), *losses]
-    notes = [*_about_none(name, began), *_about_killed(found), *missing]
+    notes = [*([] if removed else _about_none(name, began)), *_about_killed(found), *missing]
     observed = [each for each in began if not each.is_too_old and not each.failure]
     return Gathered(
         processes,
@@ -118,6 +120,12 @@ def _words(file: Path) -> _Words:
         lines = []
     version, executable, failure = (*lines[:3], "", "", "")[:3]
     return _Words(file.name.split("-")[1], version, executable, failure)
+
+
+def _about_removed(folder: Path) -> list[str]:
+    if (folder / "trouble").exists():
+        return []
+    return ["What processes had left for connprof was removed from its temporary folder before it was read."]
 
 
 def _about_none(name: str, began: list[_Words]) -> list[str]:

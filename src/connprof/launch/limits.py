@@ -46,7 +46,7 @@ def broken(profile: Profile, limits: Limits, *, was_observed: bool, losses: Sequ
     """
     if not limits.are_set:
         return ()
-    if not was_observed:
+    if not was_observed and not losses:
         return ("No limit could be checked, because no Python process was observed.",)
     sentences = (*_codes(profile, limits), *_counts(profile, limits))
     if losses:  # a ratio could be anything
