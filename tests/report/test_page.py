@@ -227,6 +227,28 @@ def test_long_labels_are_cut():
     assert plots._width(cut[:-1] + "x…", 12) > 100
 
 
+@pytest.mark.parametrize(("size", "length"), [("narrow", 20), ("narrow", 60), ("wide", 60), ("narrow", 500)])
+def test_names_of_lines_that_differ_at_their_ends_can_be_told_apart(size, length):
+    names = [f"{'x' * length}/llm-session/calls={calls} (to run 2)" for calls in (10, 40, 400)]
+    lines = [series.Line(label=name, tone=tone, points=((1.0, 5.0), (2.0, 5.0)), steps=()) for name, tone in
+             zip(names, ("other", "before", "after"), strict=True)]  # fmt: skip
+    figure = plots._draw(series.over_runs(lines, 3, "count", whole=True), size, plots.LIGHT)
+    said = " ".join(text.get_text() for text in figure.texts)
+    if length < 100:
+        assert all(f"/llm-session/calls={calls}(torun2)" in said.replace(" ", "") for calls in (10, 40, 400))
+    for text in figure.texts:
+        x, y = text.get_position()
+        width = plots._width(text.get_text(), text.get_fontsize(), bold=text.get_weight() == "bold")
+        assert x * figure.bbox.width + width <= figure.bbox.width
+        assert y > 0
+
+
+def test_short_names_stand_at_their_lines():
+    lines = [series.Line(label=name, tone="other", points=((1.0, 5.0),), steps=()) for name in ("one", "other")]
+    figure = plots._draw(series.over_runs(lines, 1, "count", whole=True), "narrow", plots.LIGHT)
+    assert {"one", "other"} <= {text.get_text() for text in figure.texts}
+
+
 def test_characters_without_a_glyph_are_boxes():
     assert plots._drawable("a漢") == "a\u25a1"
     assert plots._drawable("abc") == "abc"

@@ -72,6 +72,7 @@ _STYLE: dict[Any, Any] = {
     "axes.unicode_minus": True,
 }
 _MAX_LABEL = 40
+_LIST_LEFT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +189,29 @@ def _width(text: str, size: float, *, bold: bool = False) -> float:
     return float(textpath.TextPath((0, 0), shown, size=size, prop=properties).get_extents().width)
 
 
-def _short(text: str, size: float, room: float) -> str:
+def _short(text: str, size: float, room: float, *, bold: bool = False) -> str:
     """The text, cut with an ellipsis where it is wider than its room."""
     text = text[: 4 * _MAX_LABEL]
-    if _width(text, size) <= room:
+    if _width(text, size, bold=bold) <= room:
         return text
     fits, too_long = 0, len(text)
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if _width(text[:middle] + "…", size) <= room:
+        if _width(text[:middle] + "…", size, bold=bold) <= room:
             fits = middle
         else:
             too_long = middle
     return text[:fits].rstrip() + "…"
+
+
+def _wrapped(text: str, size: float, room: float, *, bold: bool) -> list[str]:
+    """The text in as many lines as it needs: each ends after a slash or a space, unless a single word fills it."""
+    lines = [""]
+    for word in re.findall(r"[^/ ]*[/ ]|[^/ ]+", text[: 4 * _MAX_LABEL]):
+        if lines[-1] and _width(f"{lines[-1]}{word}".rstrip(), size, bold=bold) > room:
+            lines.append("")
+        lines[-1] += _short(word, size, room, bold=bold)
+    return [line.rstrip() for line in lines]
 
 
 # --- common parts -------------------------------------------------------------------------------------------------
@@ -417,8 +428,14 @@ def _lines(series: Lines, look: _Look, palette: dict[str, str]) -> Figure:
     gap = look.text * 1.5
     plot_height = max(300.0, gap * (len(series.lines) + 1))
     head, foot = 30, 46
-    sheet = _Sheet(look, head + plot_height + foot, palette)
-    labels = [_short(line.label, look.text, look.width * (0.46 if look.labels_above else 0.3)) for line in series.lines]
+    labels = [line.label for line in series.lines]
+    names: list[list[str]] = []
+    if max(_width(label, look.text) for label in labels) > look.width * (0.46 if look.labels_above else 0.3):
+        # Names without their ends are all alike: a number stands at each line, and below the plot what it means.
+        room = look.width - _LIST_LEFT
+        names = [_wrapped(line.label, look.text, room, bold=line.tone != "other") for line in series.lines]
+        labels = _numbers([line.points[-1][1] for line in series.lines])
+    sheet = _Sheet(look, head + plot_height + foot + gap * sum(map(len, names)), palette)
     tail = max(_width(label, look.text, bold=True) for label in labels) + 34
     left = max(_width(text, look.small) for _, text in series.y.ticks) + 10
     plot_width = look.width - left - tail
@@ -454,7 +471,24 @@ def _lines(series: Lines, look: _Look, palette: dict[str, str]) -> Figure:
             color="soft" if line.tone == "other" else line.tone,
             bold=line.tone != "other",
         )
+    top = head + plot_height + foot + gap / 2
+    for number, name, line in sorted(zip(labels, names, series.lines, strict=True) if names else (), key=_by_number):
+        shade = "soft" if line.tone == "other" else line.tone
+        sheet.text(0, top, number, color=shade, bold=line.tone != "other")
+        for part in name:
+            sheet.text(_LIST_LEFT, top, part, color=shade, bold=line.tone != "other")
+            top += gap
     return sheet.figure
+
+
+def _numbers(ends: Sequence[float]) -> list[str]:
+    """For each line a number, from 1 on for the one that ends highest."""
+    order = sorted(range(len(ends)), key=lambda k: ends[k], reverse=True)
+    return [str(order.index(k) + 1) for k in range(len(ends))]
+
+
+def _by_number(entry: tuple[str, list[str], Line]) -> int:
+    return int(entry[0])
 
 
 def _thin(
