@@ -118,6 +118,8 @@ def test_what_is_known_to_be_incomplete_is_said_to_be_in_the_first_line(state, s
         page = rendered(made, kind)
         assert said in " ".join(html.unescape(page).split()), kind
         assert "No TLS and no HTTP was seen" not in page
+        assert "None was seen" not in page
+        assert "observed, exit code" not in page
     assert json.loads(rendered(made, "json"))["is_incomplete"] is True
     assert json.loads(rendered(state if state != "partial" else "clean", "json"))["is_incomplete"] is False
 

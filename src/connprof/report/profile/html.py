@@ -65,7 +65,7 @@ def _table(caption: str, first: str, rows: Sequence[Tally], *, has_memory: bool 
         groups=tuple(groups),
         rows=tuple(_row(row, has_memory=has_memory) for row in rows[:MOST_ROWS]),
         note=_more(len(rows) - MOST_ROWS, first.lower()),
-        empty="None was seen.",
+        empty="None was recorded.",
     )
 
 

@@ -312,7 +312,8 @@ def _ended(profile: Profile) -> str:
     else:
         how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
     number = words.plural(len(profile.processes) or profile.quiet_processes_count, "process", "processes")
-    return f"{words.duration(profile.duration_ns / 1e9)}, {number} observed, {how}"
+    told = "recorded" if profile.is_incomplete else "observed"
+    return f"{words.duration(profile.duration_ns / 1e9)}, {number} {told}, {how}"
 
 
 def _signal_name(number: int) -> str:
