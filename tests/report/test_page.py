@@ -235,7 +235,7 @@ def test_names_of_lines_that_differ_at_their_ends_can_be_told_apart(size, length
     figure = plots._draw(series.over_runs(lines, 3, "count", whole=True), size, plots.LIGHT)
     said = " ".join(text.get_text() for text in figure.texts)
     if length < 100:
-        assert all(f"/llm-session/calls={calls}(torun2)" in said.replace(" ", "") for calls in (10, 40, 400))
+        assert all(f"llm-session/calls={calls}(torun2)" in said.replace(" ", "") for calls in (10, 40, 400))
     for text in figure.texts:
         x, y = text.get_position()
         width = plots._width(text.get_text(), text.get_fontsize(), bold=text.get_weight() == "bold")
