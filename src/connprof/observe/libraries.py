@@ -231,8 +231,7 @@ def initializer(kind: Kind, facts: Callable[[Any, Client], None]) -> Callable[[A
     def hook(original: Any) -> Any:
         @functools.wraps(original)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands in for that method
-            frame = _frame(1)
-            making = RECORDER.client_begins(kind, frame) if RECORDER.windows else None
+            making = RECORDER.client_begins(kind, _frame(1)) if RECORDER.windows else None
             if making is None:
                 original(self, *args, **kwargs)
                 return
@@ -241,7 +240,7 @@ def initializer(kind: Kind, facts: Callable[[Any, Client], None]) -> Callable[[A
                 original(self, *args, **kwargs)
                 made = self
             finally:
-                RECORDER.client_ends(making, made, facts, frame)
+                RECORDER.client_ends(making, made, facts)
 
         return __init__
 

@@ -730,10 +730,10 @@ class Recorder:
         client = Client(kind, sites, groups, now_ns())
         lines = self._lines(nearest, outer)
         carried = Carried(lines, client, self._caller() if outer is None else outer.caller)
-        return Making(client, carried, CARRIED.set(carried))
+        return Making(client, carried, self._ways(nearest), CARRIED.set(carried))
 
     @guarded
-    def client_ends(self, making: Making, owner: Any, facts: Callable[[Any, Client], None], frame: Any) -> None:
+    def client_ends(self, making: Making, owner: Any, facts: Callable[[Any, Client], None]) -> None:
         """Its ``__init__`` has returned (``owner`` is the client) or raised (``None``)."""
         making.carried.live = False
         CARRIED.reset(making.token)
@@ -752,8 +752,7 @@ class Recorder:
             self.clients[identity] = client
             if replaced is not None and replaced is not client:
                 replaced.end()
-            ways = self._ways(frame)
-            client.made([ways.get(group.story, ()) for group in client.groups])
+            client.made([making.ways.get(group.story, ()) for group in client.groups])
 
     @guarded
     def client_closing(self, owner: Any, kept: Callable[[Any], set[int] | None] | None = None) -> None:
@@ -992,13 +991,17 @@ class Recorder:
         return known if known is not None and known.owner is not None and known.owner() is context else None
 
     @guarded
-    def trust_store_loaded(self, context: Any, frame: FrameType | None, cpu_ns: int, wall_ns: int) -> None:
+    def paying(self, frame: FrameType | None) -> Sites:
+        """What pays for an event that is about to be in ``frame``, to be told with the event."""
+        return self._sites(frame)
+
+    @guarded
+    def trust_store_loaded(self, context: Any, sites: Sites | None, cpu_ns: int, wall_ns: int) -> None:
         """Count one CA load."""
-        sites = self._sites(frame)
         known = self._context_of(context)
         with self.lock:
             for window in self.windows:
-                key = _key_for(window, sites)
+                key = _key_for(window, sites or ())
                 window.add_timed(Field.CA_LOADS, key, None, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
             if known is None:
                 return
@@ -1528,11 +1531,14 @@ def _layers_of(client: Client) -> frozenset[str]:
 class Making:
     """A client's ``__init__``, while it runs."""
 
-    __slots__ = ("carried", "client", "token")
+    __slots__ = ("carried", "client", "token", "ways")
 
-    def __init__(self, client: Client, carried: Carried, token: Token[Carried | None]) -> None:
+    def __init__(
+        self, client: Client, carried: Carried, ways: dict[Story, tuple[Location, ...]], token: Token[Carried | None]
+    ) -> None:
         self.client = client
         self.carried = carried
+        self.ways = ways
         self.token = token
 
 

@@ -54,12 +54,14 @@ def ca_load(original: Any) -> Any:
         if not RECORDER.windows or getattr(_nesting, "loading", False):
             return original(self, *args, **kwargs)
         _nesting.loading = True
+        # Before it is loaded: afterwards the processor has all of this to fetch again.
+        sites = RECORDER.paying(_frame(1))
         start_ns, start_cpu_ns = now_ns(), cpu_ns()
         try:
             result = original(self, *args, **kwargs)
         finally:
             _nesting.loading = False
-        RECORDER.trust_store_loaded(self, _frame(1), cpu_ns() - start_cpu_ns, now_ns() - start_ns)
+        RECORDER.trust_store_loaded(self, sites, cpu_ns() - start_cpu_ns, now_ns() - start_ns)
         return result
 
     return load
