@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.launch import child, folder
+from connprof.launch.gathered import gather
 from connprof.launch.limits import Limits, broken
 from connprof.observe import start
 from connprof.profile import Counts
@@ -897,6 +898,11 @@ def test_a_process_that_could_not_write_is_not_said_to_have_had_nothing_to_write
     done = runs(app)
     assert (done.code, done.profile.processes, done.profile.quiet_processes_count) == (0, (), 1)
     assert done.err.startswith("connprof: No TLS and no HTTP is in what was recorded, which is not all.\n")
+
+
+def test_a_process_that_left_no_name_is_not_called_none(tmp_path):
+    (tmp_path / "trouble").write_text("x")
+    assert gather(tmp_path, "app.py").notes == ("A process was not able to write what was seen there.",)
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become another user")

@@ -68,16 +68,15 @@ def gather(folder: Path, name: str) -> Gathered:
     processes = tuple(process for process, _ in found)
     began = [_words(file) for file in sorted(folder.glob("python-*"))]
     unwritten = _unwritten(folder)
-    removed = _about_removed(folder)
     losses = [
-        *removed,
+        *_about_removed(folder),
         *_about_failed(began),
         *_about_cut_off(found, unwritten),
         *_about_unwritten(folder, unwritten),
         *problems,
     ]
     missing = [*_about_old(began), *_about_alive(found), *_about_blind(folder), *losses]
-    notes = [*([] if removed else _about_none(name, began)), *_about_killed(found), *missing]
+    notes = [*([] if losses else _about_none(name, began)), *_about_killed(found), *missing]
     observed = [each for each in began if not each.is_too_old and not each.failure]
     return Gathered(
         processes,
