@@ -10,10 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from connprof.abridged import AbridgedReport
+from connprof.axes import AXES
 from connprof.cli import cli, guarded
 from connprof.errors import FileError
 from connprof.gate import Status
 from connprof.model import Failed
+from connprof.report.comparing import view
 from connprof.store import abridge, encode, load_abridged, save_report
 from tests import samples
 from tests.gate.sides import POOLED, candidate, declaring, key, with_changed, with_identity, without
@@ -144,11 +146,32 @@ def test_a_condition_that_differs_is_named_where_nothing_could_be_compared(compa
     code, out, _err = compare(BASE, replace(head, records=records))
     assert code == 4
     assert out.startswith(
-        "FAIL: Nothing was compared: no case is on both sides, as they were measured under another rtt_ms."
+        "FAIL: Nothing was compared: no case is on both sides, as they were measured under another round trip."
     )
-    assert "  differs    rtt_ms: 0 -> 20 (cases that only one side has)\n" in out
+    assert "  differs    round trip, ms: 0 -> 20 (cases that only one side has)\n" in out
     both = compare(BASE, replace(head, records=(*head.records, *records)))[1]
-    assert "rtt_ms:" not in both
+    assert "round trip" not in both
+
+
+def test_conditions_that_differ_are_named_in_words(compare):
+    head = candidate()
+    records = tuple(
+        replace(one, case=replace(one.case, workload="gaps-short", calls_count=6, python="3.13"))
+        for one in head.records
+    )
+    out = compare(BASE, replace(head, records=records))[1]
+    assert " measured under another workload, number of calls and Python.\n" in out
+    assert "  differs    number of calls: 40 -> 6 (cases that only one side has)\n" in out
+    assert "  differs    Python: the suite's own -> 3.13 (cases that only one side has)\n" in out
+    assert not [axis for axis in AXES if "_" in axis and axis not in view._AXES]
+
+
+def test_a_missing_case_is_named_once_in_the_page_and_in_its_annotation(compare, tmp_path):
+    name = "one-client/llm-session/calls=40"
+    out = compare(BASE, without(candidate(), "one-client"), "--format", "github", "--html", str(tmp_path / "c.html"))[1]
+    assert out == f"::error title=connprof%3A {name} missing::The case is not in the candidate.\n"
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert (page.count(name), page.count("The case is not in the candidate.")) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ __all__ = ["MOST_ROWS", "render"]
 MOST_ROWS = 5_000
 """A browser can show more, but nobody reads them; the JSON file has all."""
 
+_MOST_PLACES = 60
+
 _TONES: dict[Status, tuple[str, Tone]] = {
     Status.FAILED: ("✕", "bad"),
     Status.INVALID: ("!", "bad"),
@@ -44,6 +46,8 @@ def render(view: CompareView) -> str:
         "compare.html",
         view=view,
         tone="good" if view.answer is Answer.PASSED else "bad",
+        # What has no line of code stands in the table alone.
+        places=[payer for payer in view.payers if payer.file][:_MOST_PLACES],
         table=Table(
             caption="Metric by case, worst first",
             columns=tuple(

@@ -176,7 +176,7 @@ def _headline(judgement: Judgement, comparison: Comparison) -> str:
 def _nothing(judgement: Judgement, comparison: Comparison) -> str:
     if not judgement.judged_count:
         if comparison.conditions:
-            axes = words.joined([one.key for one in comparison.conditions])
+            axes = words.joined([_AXES.get(one.key, one.key) for one in comparison.conditions])
             return f"Nothing was compared: no case is on both sides, as they were measured under another {axes}."
         return "Nothing was compared: not one figure has a counterpart that it can be held against."
     missing = [row.pair.subject.key for row in judgement.rows if row.status is Status.MISSING and not row.is_allowed]
@@ -224,8 +224,23 @@ _HIDDEN = {
 }
 
 
+_AXES = {
+    "calls_count": "number of calls",
+    "client_library": "client library",
+    "http_version": "HTTP version",
+    "trust_store": "trust store",
+    "rtt_ms": "round trip",
+    "concurrency_count": "number of calls at once",
+    "limits": "pool size",
+    "python": "Python",
+}
+"""The axes of a case in words; ``workload`` is one already."""
+
+
 def _condition(one: Difference) -> str:
-    return f"{one.key}: {_value(one.baseline)} -> {_value(one.candidate)} (cases that only one side has)"
+    name = _AXES.get(one.key, one.key) + (", ms" if one.key.endswith("_ms") else "")
+    then, now = (_value(value or "the suite's own") for value in (one.baseline, one.candidate))
+    return f"{name}: {then} -> {now} (cases that only one side has)"
 
 
 def _difference(one: Difference) -> str:
@@ -425,7 +440,9 @@ def _payers(judgement: Judgement, writer: _Writer) -> tuple[Payer, ...]:
         )
         for (file, line, function), rows in wrong.items()
     ]
-    found += [Payer("", 0, f"{words.plain(key)} {rows[0].status}", _said(rows)) for key, rows in rest.items()]
+    found += [
+        Payer("", 0, f"{words.plain(key)} {rows[0].status}", _said(rows, with_case=False)) for key, rows in rest.items()
+    ]
     return tuple(found)
 
 
@@ -447,7 +464,7 @@ def _remedy(rows: Iterable[Row]) -> str:
     return next((sentence for metrics, sentence in _REMEDIES if names.intersection(metrics)), "")
 
 
-def _said(rows: Sequence[Row]) -> str:
+def _said(rows: Sequence[Row], *, with_case: bool = True) -> str:
     cases: dict[str, list[str]] = {}
     for row in rows[:_MOST_WORDS]:
         pair, metric = row.pair, row.pair.metric
@@ -458,6 +475,6 @@ def _said(rows: Sequence[Row]) -> str:
         else:
             said = f"{metric.title} {row.status}"
         cases.setdefault(words.plain(pair.subject.key), []).append(said)
-    text = "; ".join(f"{case}: {', '.join(said)}" for case, said in cases.items())
+    text = "; ".join(f"{case}: {', '.join(said)}" if with_case else ", ".join(said) for case, said in cases.items())
     more = len(rows) - _MOST_WORDS
     return f"{text}; and {words.count(more)} more" if more > 0 else text
