@@ -423,7 +423,7 @@ def _calls_answer(points: Sequence[_Point]) -> str:
 
     def said(name: str) -> str:
         slope, intercept = fits[name]
-        return f"{slope:.2f} MB with {name} (and {intercept:.1f} MB once)"
+        return f"{slope:.2f} MB with {name} (and {intercept:z.1f} MB once)"
 
     sentence = f"Each further call costs {said(steep)}"
     return f"{sentence} and {said(flat)}." if steep != flat else f"{sentence}."
@@ -432,7 +432,7 @@ def _calls_answer(points: Sequence[_Point]) -> str:
 def _calls_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
     lines = _lines(points, lambda case: float(case.calls_count), _ssl_mb)
     fits = [
-        f"{name} {slope:.2f} MB a call and {intercept:.1f} MB once"
+        f"{name} {slope:.2f} MB a call and {intercept:z.1f} MB once"
         for name, (slope, intercept) in sorted((name, _fit(line)) for name, (_, line) in lines.items())
     ]
     return _line_plot(
