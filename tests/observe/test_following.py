@@ -434,6 +434,34 @@ def test_clients_that_nobody_closes_need_no_more_than_their_calls_do(target):
         client.close()
 
 
+class SlowHooks(dict):
+    """Makes the making of a client take longer than some calls."""
+
+    def get(self, _key, default=None):
+        time.sleep(0.1)
+        return default
+
+
+def test_a_client_that_waited_for_another_call_was_not_made_for_its_own(target):
+    with observe() as seen:
+        clients = [httpx.Client(event_hooks=SlowHooks()) for _ in range(3)]
+        for client in clients:
+            client.get(target.url(OK))
+        for client in clients:
+            client.close()
+    assert needed(seen) == (3, 1, 0)
+
+
+def test_the_making_of_a_client_is_a_part_of_the_call_that_follows_it(target):
+    def call(_number):
+        with httpx.Client(event_hooks=SlowHooks()) as client:
+            client.get(target.url(OK))
+
+    with observe() as seen, ThreadPoolExecutor(2) as pool:
+        list(pool.map(call, range(4)))
+    assert needed(seen) == (4, 2, 0)
+
+
 @pytest.mark.parametrize(("http2", "count"), [(False, 3), (True, 1)])
 def test_calls_beside_each_other_need_a_connection_each_unless_it_carries_all(monkeypatch, http2, count):
     async def call(url):

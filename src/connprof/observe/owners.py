@@ -369,6 +369,7 @@ class Client:
         "expired",
         "expiry_ns",
         "groups",
+        "has_waited",
         "http2",
         "in_flight",
         "in_flight_peak",
@@ -420,6 +421,7 @@ class Client:
         self.keepalive_limit: int | None = None
         self.limit_is_per_origin = False
         self.http2 = False
+        self.has_waited = False  # other calls of its thread came between its making and its first one
         self.dialled = self.is_local = False
         self.open_at: dict[str, int] = {}
         # Of those: the client is closed or gone, and somebody else holds them.
@@ -494,8 +496,13 @@ class Client:
 
     # --- what it does ---------------------------------------------------------------------------------------
 
-    def begun(self) -> None:
-        """A call has begun that says something new: one of the first, one after closing, or one more at once."""
+    def begun(self, earlier_ns: int) -> None:
+        """A call has begun that says something new: one of the first, one after closing, or one more at once.
+
+        ``earlier_ns`` is when the last one of any client's began in this thread.
+        """
+        if not self._uses and earlier_ns > self.built_ns:
+            self.has_waited = True
         if self.closed:
             self.reopened()
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
@@ -629,7 +636,9 @@ class Client:
 
     def needed_from(self, start_ns: int) -> int:
         """From when on a connection of its was needed: its making is a part of the call for which it was made."""
-        return self.made_ns if start_ns - self.built_ns < self.built_ns - self.made_ns else start_ns
+        if self.has_waited or start_ns - self.built_ns >= self.built_ns - self.made_ns:
+            return start_ns
+        return self.made_ns
 
     def used(self, origin: str, use: Use) -> None:
         """One of its connections is over."""

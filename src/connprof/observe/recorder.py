@@ -327,6 +327,8 @@ class Recorder:
         """Handed out before they were read, by identity; hooks look whether there are any."""
         self._loops: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._loops_count = 0
+        self._begun_ns: dict[int, int] = {}
+        """By thread: when such a call began that its client had to be told of."""
         self._before_fork: dict[int, Client] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._names_seen: set[tuple[str, int, str]] = set()
@@ -406,7 +408,7 @@ class Recorder:
             client.in_flight += 1
             if client.is_watched or client.in_flight > client.in_flight_peak:
                 with self.lock:
-                    client.begun()
+                    self._begun(client)
             if client.is_bound:
                 self._is_at_home(client)
             # As its __init__ would, and without calling that.
@@ -425,6 +427,12 @@ class Recorder:
             self.note_error("call_begins", error)
             return None
         return call
+
+    def _begun(self, client: Client) -> None:
+        """A call has begun that says something new of its client; the lock is held."""
+        thread = thread_id()
+        client.begun(self._begun_ns.get(thread, 0))
+        self._begun_ns[thread] = now_ns()
 
     def known_lane(self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None) -> Lane | None:
         """The lane of the place that calls, if it has called before."""
@@ -462,7 +470,7 @@ class Recorder:
             client.calls += 1
             client.in_flight += 1
             with self.lock:
-                client.begun()
+                self._begun(client)
         call.lane = lane
         call.tally = lane.nowhere
         call.token = CARRIED.set(call)
