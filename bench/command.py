@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.matrix import DEFAULT, Settings
-from bench.options import round_trip
+from bench.options import SEED, round_trip
 from bench.output import console_on_stdout
 from bench.progress import listener_for
 from bench.registry import StrategyError, load, names
@@ -55,7 +55,7 @@ _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-help
     show_default=True,
     help="Model a round trip to the server, e.g. 20ms or 0.1s.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of the order in which cases run.  [default: drawn and recorded]")
+@click.option("--seed", type=SEED, help="Of the order in which cases run.  [default: drawn and recorded]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["round_trip"]
+__all__ = ["SEED", "round_trip"]
+
+SEED = click.IntRange(0, 2**63 - 1)
+"""What a report can hold: a larger seed would be refused where the report is read."""
 
 _LONGEST_RTT_MS = 10_000
 

@@ -18,6 +18,7 @@ from bench.hazards.command import in_words, pairs_of
 from bench.hazards.registry import names as hazard_names
 from bench.hazards.runner import Prober, as_expected
 from bench.libraries import find, library_names
+from bench.options import SEED
 from bench.output import console_on_stdout
 from bench.progress import progress_on
 from bench.registry import names as strategy_names
@@ -68,7 +69,7 @@ _LANES_COUNT = 2
 @click.option("--list", "list_only", is_flag=True, help="Say what would run, and how much of it is known, and stop.")
 @click.option("--quick", is_flag=True, help="A small cross-section in less than a minute.")
 @click.option("--fresh", is_flag=True, help="Measure everything again, whatever is known.")
-@click.option("--seed", type=click.IntRange(0), help="Of the order in which cases run.  [default: drawn and recorded]")
+@click.option("--seed", type=SEED, help="Of the order in which cases run.  [default: drawn and recorded]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

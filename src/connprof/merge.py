@@ -5,6 +5,7 @@ A report has one environment, so only reports of one identity and one commit can
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from connprof.errors import FileError
 from connprof.model import (
     PEAK_PACKAGES,
     Case,
+    Ended,
     Environment,
+    Failed,
     HazardNote,
     Record,
     Report,
@@ -24,6 +27,7 @@ from connprof.model import (
     StrategyNote,
     Verdict,
 )
+from connprof.store import moment
 from connprof.verdict import MOST_DIGITS, judge
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 _BETWEEN = " | "
+_GRAVEST_FIRST: tuple[Ended, ...] = ("interrupted", "server-lost", "complete")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def merge(reports: Sequence[tuple[str, Report]], *, command: str = "connprof merge OUT REPORT...") -> Report:
@@ -39,8 +45,9 @@ def merge(reports: Sequence[tuple[str, Report]], *, command: str = "connprof mer
 
     ``command`` is how they are joined: the last line of what makes the joined report again.
 
-    A case that is in several of them with the very same figures is kept once. The verdict is made anew from the joined
-    cases. Of the surroundings that may differ, all values are kept, with a bar between them.
+    A case that is in several of them with the very same figures is kept once; where one of them was interrupted in the
+    midst of it, it is the other's. The verdict is made anew from the joined cases. Of the surroundings that may differ,
+    all values are kept, with a bar between them.
 
     Raises:
         FileError: they do not fit together; one sentence that names the files and what differs.
@@ -105,12 +112,19 @@ def _records(reports: Sequence[tuple[str, Report]]) -> tuple[Record, ...]:
         for each in report.records:
             record = replace(each, shard=shard) if several and not each.shard else each
             known = found.setdefault(record.case, (name, record))
-            if _figures(known[1]) != _figures(record):
+            if _is_unfinished(record) or _is_unfinished(known[1]):
+                found[record.case] = min(known, (name, record), key=lambda one: _is_unfinished(one[1]))
+            elif _figures(known[1]) != _figures(record):
                 raise FileError(
                     f"{known[0]} and {name} cannot be merged, because both measured {record.case.key[:100]!r}, with "
                     "different figures."
                 )
     return tuple(record for _, record in found.values())
+
+
+def _is_unfinished(record: Record) -> bool:
+    """Whether the run was stopped before this case was measured: then another one may have done it."""
+    return isinstance(record.outcome, Failed) and record.outcome.stage == "interrupted"
 
 
 def _figures(record: Record) -> Record:
@@ -175,14 +189,14 @@ def _run(runs: Sequence[Run], measured: set[str], command: str) -> Run:
     return Run(
         command="\n".join(dict.fromkeys([*lines, command])),
         seed=runs[0].seed,
-        started_at=min(run.started_at for run in runs),
+        started_at=min((run.started_at for run in runs), key=lambda said: (moment(said) or _NEVER, said)),
         duration_s=sum(run.duration_s for run in runs),
         connprof_version=_joined(run.connprof_version for run in runs),
         commit=runs[0].commit,
         dirty=_any(run.dirty for run in runs),
         quick=any(run.quick for run in runs),
         order=tuple(step for run in runs for step in run.order),
-        ended=next((run.ended for run in runs if run.ended != "complete"), "complete"),
+        ended=min((run.ended for run in runs), key=_GRAVEST_FIRST.index),
         left_out=tuple(dict.fromkeys(name for run in runs for name in run.left_out if name not in measured)),
         interrupted=_joined(run.interrupted for run in runs if run.interrupted) or None,
         in_quick=tuple(dict.fromkeys(name for run in runs for name in run.in_quick)),

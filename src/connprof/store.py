@@ -133,7 +133,9 @@ def load_report(path: Path) -> Report:
         FileError: one sentence that names the file: absent, unreadable, empty, cut off, of another kind, or written
             by a newer connprof.
     """
-    return _load(path / "report.json" if path.is_dir() else path, Report)
+    with suppress(OSError):  # where it cannot be looked at, reading it tells why
+        path = path / "report.json" if path.is_dir() else path
+    return _load(path, Report)
 
 
 def load_profile(file: Path) -> Profile:
@@ -186,12 +188,13 @@ def report_files(path: Path) -> tuple[Path, ...]:
     Raises:
         FileError: the folder cannot be read, or holds none.
     """
-    if not path.is_dir():
-        return (path,)
-    one = path / "report.json"
-    if one.exists():
-        return (one,)
-    return every_report_file(path)
+    try:
+        if not path.is_dir():
+            return (path,)
+        one = path / "report.json"
+        return (one,) if one.exists() else every_report_file(path)
+    except OSError as error:
+        raise FileError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from None
 
 
 def every_report_file(folder: Path) -> tuple[Path, ...]:
@@ -207,7 +210,7 @@ def every_report_file(folder: Path) -> tuple[Path, ...]:
         files = [entry for entry in entries if entry.suffix == ".json" and entry not in inside]
         files += [entry / "report.json" for entry in inside]
     except OSError as error:
-        raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
+        raise FileError(f"{error.filename or folder} cannot be read: {error.strerror or error}.") from None
     if not files:
         raise FileError(f"{folder} holds no report: neither a .json file nor a folder with a report.json.")
     return tuple(files)

@@ -394,6 +394,7 @@ def test_a_disk_that_is_full_fails_cases_but_says_so(suite, tmp_path):
         (["--rtt", "soon"], "'soon' is not a time such as 20ms or 0.1s"),
         (["--rtt", "11s"], "is not between 0 and 10s"),
         (["--seed", "-1"], "-1 is not in the range"),
+        (["--seed", str(2**63)], "is not in the range"),
         (["--surprise"], "No such option"),
         (["extra"], "Got unexpected extra argument"),
     ],

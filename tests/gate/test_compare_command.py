@@ -280,7 +280,7 @@ def test_outputs_overwrite_neither_each_other_nor_a_report(compare, tmp_path, ot
 def test_a_name_that_no_file_can_have_is_one_sentence(compare):
     code, out, err = compare(BASE, candidate(), "--json", 300 * "x")
     assert (code, out) == (2, "")
-    assert err.endswith("x cannot be written: File name too long.\n")
+    assert err.endswith("x cannot be reached: File name too long.\n")
 
 
 def test_a_files_name_need_not_be_text(tmp_path, capsys):

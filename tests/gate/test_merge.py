@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 from msgspec.structs import replace
 
@@ -5,7 +7,7 @@ from connprof.cli import cli, guarded
 from connprof.errors import FileError
 from connprof.gate import Policy
 from connprof.merge import merge
-from connprof.model import VerdictStatus
+from connprof.model import Failed, VerdictStatus
 from connprof.report import build, words
 from connprof.store import load_report, save_report
 from connprof.verdict import contradiction
@@ -290,3 +292,34 @@ def test_shards_of_one_setting_are_judged_at_it():
     whole = elsewhere(workload="x")
     parts = [("a", replace(whole, records=whole.records[:4])), ("b", replace(whole, records=whole.records[4:]))]
     assert merge(parts).verdict.regression.status is VerdictStatus.REPRODUCED
+
+
+def interrupted_in(strategy):
+    """A run that was stopped in the midst of one case."""
+    run = samples.run(ended="interrupted", interrupted="The run was interrupted.", seed=5)
+    stopped = Failed(stage="interrupted", message="the run was interrupted", partial=outcome_of(WHOLE, strategy))
+    return replace(samples.with_outcome(WHOLE, strategy, stopped), run=run)
+
+
+def test_a_case_that_one_run_did_not_end_is_the_one_that_another_measured():
+    parts = [("a", WHOLE), ("b", interrupted_in(POOLED))]
+    for order in (parts, parts[::-1]):
+        joined = merge(order)
+        assert outcome_of(joined, POOLED) == outcome_of(WHOLE, POOLED)
+        assert joined.verdict == merge([parts[0], parts[0]]).verdict
+        assert contradiction(joined) is None
+        assert joined.run.ended == "interrupted"
+    assert outcome_of(merge([parts[1], parts[1]]), POOLED).stage == "interrupted"
+
+
+def test_a_merge_ends_as_the_gravest_of_its_runs_in_any_order():
+    ends = [("interrupted", "Stopped."), ("server-lost", "The server was lost."), ("complete", None)]
+    parts = [(end, shard(k, run=samples.run(ended=end, interrupted=why))) for k, (end, why) in enumerate(ends)]
+    assert {merge(order).run.ended for order in permutations(parts)} == {"interrupted"}
+    assert {merge(order).run.ended for order in permutations(parts[1:])} == {"server-lost"}
+
+
+def test_the_earliest_of_several_starts_is_a_moment_whatever_its_zone():
+    starts = ["2026-11-20T10:00:00+05:00", "2026-11-20T09:00:00+00:00", "2026-11-20T09:30:00"]
+    parts = [("a", shard(k, run=samples.run(started_at=start))) for k, start in enumerate(starts)]
+    assert {merge(order).run.started_at for order in permutations(parts)} == {starts[0]}

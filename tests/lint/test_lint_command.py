@@ -507,3 +507,10 @@ def test_what_a_shortcut_costs_is_what_a_run_counts(folder, run, call, costs):
     text = f"import {module}\n\n\ndef fetch(url, shared):\n    for _ in range(3):\n        {call}\n"
     (folder / "one.py").write_text(text, encoding="utf-8")
     assert costs in run("one.py", "--level", "guess")[1]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
+def test_a_closed_folder_in_a_project_is_passed_over(folder, run):
+    before = run(".")
+    (folder / "data").mkdir(mode=0)
+    assert run(".") == before

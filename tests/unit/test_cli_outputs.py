@@ -15,6 +15,7 @@ from connprof.store import encode, save_report
 from tests import samples, wide_samples
 
 FULL = Path("/dev/full")
+LONG = 300 * "x"
 COMMANDS = {
     "report": ["report", "base.json"],
     "compare": ["compare", "base.json", "base.json"],
@@ -139,3 +140,50 @@ def _without(monkeypatch, absent):
 
     for module in (sys.modules[require_packages.__module__], sys.modules["connprof.cli.report"]):
         monkeypatch.setattr(module, "find_spec", find_spec)
+
+
+OUT_OF_REACH = {
+    "compare": ["compare", "base.json", "{}"],
+    "baseline": ["compare", "{}", "base.json"],
+    "page": ["compare", "base.json", "base.json", "--html", "{}"],
+    "config": ["compare", "base.json", "base.json", "--config", "{}"],
+    "report": ["report", "{}"],
+    "merge": ["merge", "{}", "base.json", "other.json"],
+    "history": ["history", "{}"],
+    "lint": ["lint", "{}"],
+    "run": ["run", "--json", "{}", "client.py"],
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_REACH)
+@pytest.mark.usefixtures("folder")
+def test_a_name_that_is_too_long_is_one_sentence(name, capsys):
+    assert guarded(cli, [word.format(LONG) for word in OUT_OF_REACH[name]]) == 2
+    assert capsys.readouterr() == ("", f"Error: {LONG} cannot be reached: File name too long.\n")
+
+
+@pytest.mark.parametrize("name", OUT_OF_REACH)
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
+def test_what_lies_in_a_folder_that_is_closed_is_one_sentence(folder, name, capsys):
+    (folder / "closed").mkdir(mode=0o600)
+    assert guarded(cli, [word.format("closed/one.json") for word in OUT_OF_REACH[name]]) == 2
+    assert capsys.readouterr() == ("", "Error: closed/one.json cannot be reached: Permission denied.\n")
+
+
+@pytest.mark.parametrize("arguments", [["report"], ["compare", "base.json"], ["merge", "out.json", "base.json"]])
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
+def test_a_folder_of_which_only_the_names_can_be_read_is_one_sentence(folder, arguments, capsys):
+    save_report(samples.report(), folder / "listed" / "report.json")
+    (folder / "listed").chmod(0o600)
+    assert guarded(cli, [*arguments, "listed"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "Error: listed/report.json cannot be read: Permission denied.\n")
+
+
+@pytest.mark.parametrize("command", [["compare", "base.json"], ["history"]])
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
+def test_a_closed_folder_among_reports_is_named(folder, command, capsys):
+    (folder / "all" / "closed").mkdir(parents=True, mode=0o700)
+    (folder / "all" / "closed").chmod(0o600)
+    assert guarded(cli, [*command, "all"]) == 2
+    assert "Error: all/closed/report.json cannot be read: Permission denied." in capsys.readouterr().err

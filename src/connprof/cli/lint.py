@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from connprof.cli.exits import LINT_EXIT_CODES_HELP, ExitCode
+from connprof.cli.paths import ANYTHING, FILE
 from connprof.cli.printing import say
 from connprof.codes import BY_CODE
 from connprof.errors import UsageError
@@ -19,6 +19,8 @@ from connprof.plain import inert, plain
 from connprof.store import write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from connprof.lint import LintSettings
 
 __all__ = ["lint"]
@@ -27,9 +29,9 @@ _FORMATS = {"text": text.render, "json": json.render, "sarif": sarif.render}
 
 
 @click.command(short_help="Find clients and SSL contexts made per call.", epilog=LINT_EXIT_CODES_HELP)
-@click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
+@click.argument("paths", type=ANYTHING, nargs=-1)
 @click.option("--format", "kind", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Print into this file instead.")
+@click.option("-o", "--output", type=FILE, help="Print into this file instead.")
 @click.option("--select", metavar="CODE,...", multiple=True, help="Look for these codes only. Can be repeated.")
 @click.option("--ignore", metavar="CODE,...", multiple=True, help="Leave these codes out. Can be repeated.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="Leave these files or folders out. Can be repeated.")
@@ -40,7 +42,7 @@ _FORMATS = {"text": text.render, "json": json.render, "sarif": sarif.render}
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="File with [tool.connprof.lint].  [default: pyproject.toml of the current folder, if there is one]",
 )
 @click.option("--explain", metavar="CODE", help="Say what a code means, and what to do about it.")

@@ -15,6 +15,7 @@ import click
 
 from connprof.assemble import assemble
 from connprof.cli.exits import PROFILE_EXIT_CODES_HELP, ExitCode
+from connprof.cli.paths import ANYTHING, FILE
 from connprof.cli.printing import drop
 from connprof.codes import BY_CODE
 from connprof.errors import ConnprofError, UsageError
@@ -48,7 +49,6 @@ Examples:
   connprof run -- gunicorn app:app     a command that starts Python
   connprof run --fail-on any --max-handshakes 5 --json profile.json app.py
 """
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _NARROWEST, _WIDEST = 60, 160
 
 
@@ -71,10 +71,10 @@ class _RunCommand(click.Command):
     epilog=f"{_EXAMPLES}\n{PROFILE_EXIT_CODES_HELP}",
 )
 @click.option("-m", "as_module", is_flag=True, help="PROGRAM is a module or package, as for python -m.")
-@click.option("--json", type=_FILE, help="Write all figures as JSON.")
-@click.option("--html", type=_FILE, help="Write a page.")
-@click.option("--sarif", type=_FILE, help="Write the findings as SARIF, for code scanning.")
-@click.option("--markdown", type=_FILE, help="Write Markdown, for a pull request or a job's summary.")
+@click.option("--json", type=FILE, help="Write all figures as JSON.")
+@click.option("--html", type=FILE, help="Write a page.")
+@click.option("--sarif", type=FILE, help="Write the findings as SARIF, for code scanning.")
+@click.option("--markdown", type=FILE, help="Write Markdown, for a pull request or a job's summary.")
 @click.option("--fail-on", metavar="CODE,...", multiple=True, help="Exit with 1 if one of these is found; any for all.")
 @click.option("--max-contexts", metavar="N", type=click.IntRange(0), help="Exit with 1 above N SSL contexts.")
 @click.option("--max-handshakes", metavar="N", type=click.IntRange(0), help="Exit with 1 above N TLS handshakes.")
@@ -88,7 +88,7 @@ class _RunCommand(click.Command):
     "--lint",
     "lint_path",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=ANYTHING,
     help="Also check this source, and say which of its findings ran.",
 )
 @click.option("--python", metavar="INTERPRETER", help="Python for a script or module.  [default: the one of connprof]")

@@ -62,7 +62,7 @@ def python_files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if name not in _SKIPPED and not name.startswith(".") and not (here / name / "pyvenv.cfg").exists()
+            if name not in _SKIPPED and not name.startswith(".") and not os.path.lexists(here / name / "pyvenv.cfg")
         )
         for name in sorted(names):
             if name.endswith(_SUFFIXES):
