@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import ssl
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -19,7 +21,7 @@ import msgspec
 import pytest
 
 from connprof import model
-from connprof.observe import observe
+from connprof.observe import observe, sites
 from connprof.observe.sites import SiteFinder
 
 HERE = Path(__file__)
@@ -347,6 +349,94 @@ def test_user_code_that_raises_loses_no_counts(server):
     assert (counts.contexts_count, counts.handshakes_full_count, counts.requests_count) == (1, 1, 1)
     assert observation.errors.errors_count > 0
     assert "RuntimeError" in observation.errors.first
+
+
+def test_user_code_that_raises_takes_no_ways_from_other_windows():
+    def broken(file):
+        raise RuntimeError(file)
+
+    def make():
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # pays: beside a broken window
+
+    with observe() as usual, observe(user_code=broken):
+        make()
+    (site,) = usual.snapshot()["sites"]
+    assert line_of("beside a broken window") == site["site"]["line"]
+    assert [chain["frames"][0]["function"] for chain in site["chains"]] == [site["site"]["function"].split(".")[0]]
+
+
+def test_a_place_that_is_carried_and_calls_itself_is_on_the_stack(server):
+    def run(function, *args):
+        return function(*args)  # pays: carried and calls
+
+    with observe() as observation, ThreadPoolExecutor(1) as pool, httpx.Client() as client:
+        run(pool.submit, run, client.get, server.url).result()
+    called = line_of("carried and calls")
+    for field in ("handshakes_full_count", "connections_count", "requests_count"):
+        assert {(called, "stack"): 1} == payers(observation, field)
+
+
+# --- what a finder keeps ----------------------------------------------------------------------------------
+
+
+def code_named(file, lines_before=0):
+    scope = {"getframe": sys._getframe}
+    exec(compile("\n" * lines_before + "def ask(): return getframe()", file, "exec"), scope)
+    return scope["ask"]
+
+
+def test_lines_are_right_when_more_code_has_called_than_is_kept(monkeypatch):
+    monkeypatch.setattr(sites, "_CACHED_CODES_MAX", 10)
+    finder = SiteFinder(["/mine"])
+    for number in range(200):
+        is_mine = number % 3 > 0
+        ask = code_named(f"/mine/{number}.py" if is_mine else f"/other/{number}.py", number)
+        for _ in range(2):
+            found = finder.find(ask())
+            assert found == ((f"/mine/{number}.py", number + 1, "ask") if is_mine else None) or not is_mine
+        del ask
+        assert len(finder._kinds) <= 10
+        kept = {id(code) for code in finder._codes}
+        assert set(finder._kinds) == kept
+        assert set(finder._lines) <= kept
+        assert set(finder.places) <= kept
+
+
+def test_what_is_kept_is_not_changed_by_two_at_once(monkeypatch):
+    """A finalizer, or another thread, looks for a line while something is being kept, and what is kept is full."""
+    monkeypatch.setattr(sites, "_CACHED_CODES_MAX", 3)
+    finder = SiteFinder(["/mine"])
+    amid = []
+
+    class Codes(list):
+        def append(self, code):
+            super().append(code)
+            if not amid:
+                amid.extend("begun")
+                amid[:] = [finder.find(code_named(f"/mine/amid-{number}.py")())[0] for number in range(5)]
+
+    finder._codes = Codes()
+    assert finder.find(code_named("/mine/first.py")())[0] == "/mine/first.py"
+    assert amid == [f"/mine/amid-{number}.py" for number in range(5)]
+    assert set(finder._kinds) == {id(code) for code in finder._codes}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_keeps_what_a_thread_of_its_parent_was_about_to():
+    finder = sites.DEFAULT_FINDER
+    with observe():
+        assert finder._keeping.acquire(blocking=False)  # as that thread
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # this process may have threads
+                child = os.fork()
+            if not child:
+                code = code_named("/mine/in-the-child.py")
+                finder.find(code())
+                os._exit(id(code.__code__) not in finder._kinds)
+        finally:
+            finder._keeping.release()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,8 @@ class Recorder:
         used = {identity: client for identity, client in self.clients.items() if client.calls}
         self._forget()
         self._before_fork.update(used)
+        for finder in {DEFAULT_FINDER, *self._finders}:
+            finder.after_fork_in_child()
         for window in self.windows:
             window._lock = self.lock  # noqa: SLF001 - the window shares this lock
             window.clear()
@@ -501,8 +503,12 @@ class Recorder:
         self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None, outer: Carried | None
     ) -> Lane:
         """The lane of the line that calls, which may be new."""
-        lines = self._lines(frame, outer)
-        certainty: Certainty = "context" if outer is not None and lines is outer.lines else "stack"
+        certainty: Certainty = "stack"
+        lines = self._lines(frame, None)
+        if outer is not None and len(lines) < len(self._finders):
+            # Not by comparing the lines: a place that was carried here may be the one that calls, too.
+            certainty = "stack" if lines else "context"
+            lines = self._lines(frame, outer) if lines else outer.lines
         lane = self._lane_of(client, lanes, lines, certainty)
         if certainty == "stack" and lines and len(self._finders) == 1:
             spot = self._finders[0].spot(frame, lines)
@@ -605,7 +611,7 @@ class Recorder:
         try:
             call = CARRIED.get()
             if call is None or (lane := call.lane) is None or not call.live or not lane.live:
-                self._request_elsewhere(connection, call, _frame(2))
+                self._request_elsewhere(connection, call, _frame(1).f_back)
             else:
                 tally = lane.nowhere
                 if connection is not None:
@@ -815,11 +821,14 @@ class Recorder:
 
     def _ways(self, frame: FrameType | None) -> dict[Story, tuple[Location, ...]]:
         """For each window the way to the line at ``frame``, by its finder; no way where it cannot be told."""
-        try:
-            return {window.story: way_to(window.finder, frame) for window in self.windows}
-        except Exception as error:  # noqa: BLE001 - the event is counted even so
-            self.note_error("way to a line", error)
-            return {window.story: () for window in self.windows}
+        ways: dict[Story, tuple[Location, ...]] = {}
+        for window in self.windows:
+            try:
+                ways[window.story] = way_to(window.finder, frame)
+            except Exception as error:  # noqa: BLE001 - the event is counted even so, and the other windows know
+                self.note_error("way to a line", error)
+                ways[window.story] = ()
+        return ways
 
     # --- cookies ------------------------------------------------------------------------------------------
 
@@ -998,18 +1007,21 @@ class Recorder:
         known = self._contexts.get(id(context))
         return known if known is not None and known.owner is not None and known.owner() is context else None
 
-    @guarded
     def paying(self, frame: FrameType | None) -> Sites:
-        """What pays for an event that is about to be in ``frame``, to be told with the event."""
-        return self._sites(frame)
+        """What pays for an event that is about to be in ``frame``, to be told with the event: nothing happens yet."""
+        try:
+            return self._sites(frame)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("paying", error)
+            return ()
 
     @guarded
-    def trust_store_loaded(self, context: Any, sites: Sites | None, cpu_ns: int, wall_ns: int) -> None:
+    def trust_store_loaded(self, context: Any, sites: Sites, cpu_ns: int, wall_ns: int) -> None:
         """Count one CA load."""
         known = self._context_of(context)
         with self.lock:
             for window in self.windows:
-                key = _key_for(window, sites or ())
+                key = _key_for(window, sites)
                 window.add_timed(Field.CA_LOADS, key, None, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
             if known is None:
                 return

@@ -273,7 +273,7 @@ class SiteFinder:
         noted: whether a library's code is one to tell of when it was on the way, as :meth:`nearest` does.
     """
 
-    __slots__ = ("_codes", "_is_noted", "_is_user", "_kinds", "_lines", "places")
+    __slots__ = ("_codes", "_is_noted", "_is_user", "_keeping", "_kinds", "_lines", "places")
 
     def __init__(
         self,
@@ -282,6 +282,7 @@ class SiteFinder:
     ) -> None:
         # By identity: hashing a code object hashes its instructions. Codes are kept so that no id is reused.
         self._kinds: dict[int, int] = {}
+        self._keeping = threading.Lock()
         self._codes: list[CodeType] = []
         self._lines: dict[int, dict[int, Line]] = {}
         self._is_noted = noted
@@ -409,18 +410,31 @@ class SiteFinder:
             kind = self._kind_named(code.co_filename, code.co_name)
         if kind == _SKIP and self._is_noted is not None and self._is_noted(code):
             kind = _NOTED
+        # Nobody waits, be it another thread or a finalizer amid this: a code that is not kept is looked at again.
+        keeping = self._keeping
+        if keeping.acquire(blocking=False):
+            try:
+                self._keep(code, kind)
+            finally:
+                keeping.release()
+        return kind
+
+    def _keep(self, code: CodeType, kind: int) -> None:
         if len(self._kinds) >= _CACHED_CODES_MAX:
             self._kinds.clear()
-            self._codes.clear()
             self._lines.clear()
             self.places.clear()
+            self._codes.clear()  # last: what is known by an identity has to be gone before that is given again
         self._codes.append(code)
         if kind == _USER:
             self._lines[id(code)] = {}
         self._kinds[id(code)] = kind
         if kind != _STOP:
             self.places[id(code)] = {} if kind == _USER else False
-        return kind
+
+    def after_fork_in_child(self) -> None:
+        """A thread that does not exist here may have been keeping something."""
+        self._keeping = threading.Lock()
 
     def _kind_named(self, file: str, function: str) -> int:
         folder, name = os.path.split(file)
