@@ -352,6 +352,81 @@ def test_errors_of_the_calls_themselves_are_passed_on_unchanged(refused_port):
     assert observation.counts.ca_loads_count == 0
 
 
+def test_an_interruption_before_a_ca_load_hides_no_later_one(ca_file):
+    class Interruption(BaseException):
+        pass
+
+    interruptions = [Interruption()]
+
+    def is_user(_file):
+        if interruptions:
+            raise interruptions.pop()
+        return True
+
+    context = new_context()
+    with observe(user_code=is_user) as observation:
+        with pytest.raises(Interruption):
+            context.load_verify_locations(ca_file)
+        assert observation.counts.ca_loads_count == 0
+        context.load_verify_locations(ca_file)
+        assert observation.counts.ca_loads_count == 1
+
+
+def test_nobody_is_told_of_a_ca_load_that_failed(monkeypatch):
+    told = []
+    context = new_context()
+    with observe():
+        monkeypatch.setattr(RECORDER, "on_event", lambda: told.append(1))
+        with pytest.raises(FileNotFoundError):
+            context.load_verify_locations("/nowhere/at/all.pem")
+        monkeypatch.undo()
+    assert told == []
+
+
+CALLED_BY_PYTHON = {
+    "a context": ("ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT", "contexts_count"),
+    "a CA load": ("made.load_verify_locations, os.environ['SSL_CERT_FILE']", "ca_loads_count"),
+    "a connect": ("sock.connect, address", "connections_count"),
+    "a client": ("httpx.Client", "contexts_count"),
+    "a call": ("client.send, client.build_request('GET', url)", "requests_count"),
+    "a usual call": ("client.send, client.build_request('GET', url)", "requests_count"),
+    "a head": ("http.client.HTTPSConnection.endheaders, connection", "requests_count"),
+    "a TLS object": ("made.wrap_bio, ssl.MemoryBIO(), ssl.MemoryBIO()", None),
+}
+
+
+@pytest.mark.parametrize("what", CALLED_BY_PYTHON)
+def test_what_python_itself_calls_is_counted_and_does_not_notice(server, what):
+    """Functions that are replaced, as handlers that nothing in Python is on the stack of."""
+    called, counted = CALLED_BY_PYTHON[what]
+    printed = run_python(f"""
+        import atexit, http.client, os, socket, ssl
+        import httpx
+        from connprof.observe import observe
+        url, address = {server.url!r}, ("127.0.0.1", {server.port})
+        made = ssl.create_default_context()
+        made.check_hostname = False
+        sock = socket.socket()
+        atexit.register(sock.close)
+        observation = observe(user_code=["/nowhere"]).__enter__()
+        client = httpx.Client(verify=made)
+        if {what == "a usual call"}:
+            for _ in range(15):
+                client.get(url)
+            client.send(client.build_request("GET", url))
+        connection = http.client.HTTPSConnection(*address, context=made)
+        connection.putrequest("GET", "/")
+        before = observation.counts
+        def show(counted):
+            assert not observation.errors.errors_count, observation.errors
+            print(counted and getattr(observation.counts, counted) - (getattr(before, counted) or 0))
+            sock.close(), client.close(), connection.close()
+        atexit.register(show, {counted!r})
+        atexit.register({called})
+    """)
+    assert printed == ("None" if counted is None else "1")
+
+
 # --- imports ----------------------------------------------------------------------------------------------
 
 
@@ -364,6 +439,7 @@ def run_python(code):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+    assert "Exception ignored" not in done.stderr, done.stderr
     return done.stdout.strip()
 
 

@@ -11,7 +11,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from connprof.observe.originals import now_ns, running_loop, thread_id
+from connprof.observe.originals import caller, now_ns, running_loop, thread_id
 from connprof.observe.recorder import RECORDER
 from connprof.observe.shapes import shaped
 from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, of_thread
@@ -82,7 +82,7 @@ if _o_recorder.windows:
         _o_note('a usual call', _o_error)
     _o_above = _o_outer = None
     if _o_client is None:
-        _o_call = _o_begins({first}, _o_frame(1))
+        _o_call = _o_begins({first}, _o_caller())
 if _o_call is None:
     return {call}
 """
@@ -133,7 +133,11 @@ _IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
 
 def _note(place: str, error: Exception) -> None:
     """A failure; but that a stack ends within the way that was known is none, and the long way looks at it."""
-    if not (isinstance(error, AttributeError) and error.obj is None and error.name == "f_code"):
+    hook = caller()
+    is_end = (isinstance(error, AttributeError) and error.obj is None and error.name == "f_code") or (
+        isinstance(error, ValueError) and hook is not None and hook.f_back is None
+    )
+    if not is_end:
         RECORDER.note_error(place, error)
 
 
@@ -153,6 +157,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
         names = {
             "_o_recorder": RECORDER,
             "_o_frame": sys._getframe,  # noqa: SLF001 - the documented way to the caller's frame that costs little
+            "_o_caller": caller,
             "_o_id": id,
             "_o_now": now_ns,
             "_o_loop": running_loop,

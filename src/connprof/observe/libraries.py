@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.calls import PLAIN, Sender, sender
-from connprof.observe.originals import now_ns
+from connprof.observe.originals import caller, now_ns
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER
 from connprof.observe.shapes import shaped
@@ -174,7 +174,7 @@ def spawn(original: Any) -> Any:
     def spawning(*args: Any, **kwargs: Any) -> Any:
         if not RECORDER.windows:
             return original(*args, **kwargs)
-        frame = _frame(1)
+        frame = caller()
         token = RECORDER.task_begins(frame, is_own=not _works_for_its_maker(frame))
         try:
             return original(*args, **kwargs)
@@ -192,7 +192,7 @@ def handed_over(original: Any) -> Any:
     async def handing_over(*args: Any, **kwargs: Any) -> Any:
         if not RECORDER.windows:
             return await original(*args, **kwargs)
-        token = RECORDER.task_begins(_frame(1), is_own=False)
+        token = RECORDER.task_begins(caller(), is_own=False)
         try:
             return await original(*args, **kwargs)
         finally:
@@ -231,7 +231,7 @@ def initializer(kind: Kind, facts: Callable[[Any, Client], None]) -> Callable[[A
     def hook(original: Any) -> Any:
         @functools.wraps(original)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands in for that method
-            making = RECORDER.client_begins(kind, _frame(1)) if RECORDER.windows else None
+            making = RECORDER.client_begins(kind, caller()) if RECORDER.windows else None
             if making is None:
                 original(self, *args, **kwargs)
                 return
@@ -437,7 +437,7 @@ def uvloop_create_connection(original: Any) -> Any:
     ) -> Any:
         if not RECORDER.windows:
             return await original(self, protocol_factory, host, port, **kwargs)
-        frame = _frame(1)
+        frame = caller()
         call = RECORDER.call_begins(self, frame)
         dialled = DIALLED.set((kwargs.get("sock"), host, port))
         start_ns = now_ns()
@@ -445,7 +445,7 @@ def uvloop_create_connection(original: Any) -> Any:
             transport, protocol = await original(self, protocol_factory, host, port, **kwargs)
         except OSError as error:
             if host is not None:
-                RECORDER.connect_failed_elsewhere(start_ns, host, port, error, _frame(1))
+                RECORDER.connect_failed_elsewhere(start_ns, host, port, error, caller())
             raise
         finally:
             with contextlib.suppress(ValueError):  # closed from another context: nothing to undo
@@ -455,7 +455,7 @@ def uvloop_create_connection(original: Any) -> Any:
         if host is not None:
             address = transport.get_extra_info("peername") or (host, port)
             RECORDER.peer_named(host, address)
-            RECORDER.connected_elsewhere(start_ns, transport.get_extra_info("socket"), address, _frame(1))
+            RECORDER.connected_elsewhere(start_ns, transport.get_extra_info("socket"), address, caller())
         return transport, protocol
 
     return create_connection
@@ -480,7 +480,7 @@ def proactor_connect(original: Any) -> Any:
 
     @functools.wraps(original)
     def connect(self: Any, conn: Any, address: Any) -> Any:
-        attempt = RECORDER.connect_begins(conn, address, _frame(1)) if RECORDER.windows else None
+        attempt = RECORDER.connect_begins(conn, address, caller()) if RECORDER.windows else None
         future = original(self, conn, address)
         if attempt is not None:
 

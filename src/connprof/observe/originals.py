@@ -12,7 +12,10 @@ import ssl
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = [
     "INTERNET",
@@ -21,6 +24,7 @@ __all__ = [
     "SSLContext",
     "SSLObject",
     "SSLSocket",
+    "caller",
     "cpu_ns",
     "make_lock",
     "now_ns",
@@ -67,6 +71,17 @@ SOCKETPAIR_CODES = frozenset(
     if (function := getattr(socket, name, None)) is not None and hasattr(function, "__code__")
 )
 """Where the system has no socket pairs, Python connects two loopback sockets for each event loop."""
+
+
+def caller() -> FrameType | None:
+    """The frame that has called the function that asks.
+
+    ``None`` where Python itself has: for ``atexit``, say, or in a thread that has nothing else to do.
+    """
+    try:
+        return sys._getframe(2)  # noqa: SLF001 - the documented way to the caller's frame that costs little
+    except ValueError:
+        return None
 
 
 def running_loop() -> Any:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import functools
 import socket
-import sys
 import threading
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, cpu_ns, now_ns, socket_class
+from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, caller, cpu_ns, now_ns, socket_class
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import CARRIED
 
@@ -26,7 +25,6 @@ __all__ = ["MODULES", "carrying_function", "carrying_submit", "replacements"]
 MODULES = ("socket", "ssl", "threading")
 """Modules that are always there, and in which something is replaced."""
 
-_frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _nesting = threading.local()
 _ASKING = frozenset({"asyncio.sslproto", "anyio.streams.tls"})
 
@@ -40,7 +38,7 @@ def context_new(original: Any) -> Any:
             return original(cls, *args, **kwargs)
         start_ns, start_cpu_ns = now_ns(), cpu_ns()
         context = original(cls, *args, **kwargs)
-        RECORDER.context_created(context, _frame(1), cpu_ns() - start_cpu_ns, now_ns() - start_ns)
+        RECORDER.context_created(context, caller(), cpu_ns() - start_cpu_ns, now_ns() - start_ns)
         return context
 
     return __new__
@@ -54,10 +52,10 @@ def ca_load(original: Any) -> Any:
         if not RECORDER.windows or getattr(_nesting, "loading", False):
             return original(self, *args, **kwargs)
         _nesting.loading = True
-        # Before it is loaded: afterwards the processor has all of this to fetch again.
-        sites = RECORDER.paying(_frame(1))
-        start_ns, start_cpu_ns = now_ns(), cpu_ns()
         try:
+            # Before it is loaded: afterwards the processor has all of this to fetch again.
+            sites = RECORDER.paying(caller())
+            start_ns, start_cpu_ns = now_ns(), cpu_ns()
             result = original(self, *args, **kwargs)
         finally:
             _nesting.loading = False
@@ -72,7 +70,7 @@ def do_handshake(original: Any) -> Any:
 
     @functools.wraps(original)
     def do_handshake(self: Any, *args: Any, **kwargs: Any) -> Any:
-        handshake = RECORDER.handshake_begins(self, _frame(1)) if RECORDER.windows else None
+        handshake = RECORDER.handshake_begins(self, caller()) if RECORDER.windows else None
         if handshake is None:
             return original(self, *args, **kwargs)
         start_cpu_ns = cpu_ns()
@@ -98,8 +96,8 @@ def wrap(original: Any) -> Any:
     def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
         tls = original(self, *args, **kwargs)
         if RECORDER.windows and not getattr(tls, "do_handshake_on_connect", False):
-            frame = _frame(1)
-            if frame.f_globals.get("__name__") not in _ASKING:
+            frame = caller()
+            if frame is None or frame.f_globals.get("__name__") not in _ASKING:
                 RECORDER.handshake_left(tls, frame)
         return tls
 
@@ -111,7 +109,7 @@ def connect(original: Any) -> Any:
 
     @functools.wraps(original)
     def connect(self: Any, address: Any, /) -> Any:
-        attempt = RECORDER.connect_begins(self, address, _frame(1)) if RECORDER.windows else None
+        attempt = RECORDER.connect_begins(self, address, caller()) if RECORDER.windows else None
         if attempt is None:
             return original(self, address)
         try:
@@ -130,7 +128,7 @@ def connect_ex(original: Any) -> Any:
 
     @functools.wraps(original)
     def connect_ex(self: Any, address: Any, /) -> Any:
-        attempt = RECORDER.connect_begins(self, address, _frame(1)) if RECORDER.windows else None
+        attempt = RECORDER.connect_begins(self, address, caller()) if RECORDER.windows else None
         if attempt is None:
             return original(self, address)
         try:
@@ -200,7 +198,7 @@ def thread_start(original: Any) -> Any:
     @functools.wraps(original)
     def start(self: Any, *args: Any, **kwargs: Any) -> Any:
         if RECORDER.windows:
-            RECORDER.thread_starting(self, _frame(1))
+            RECORDER.thread_starting(self, caller())
         return original(self, *args, **kwargs)
 
     return start
@@ -244,7 +242,7 @@ def carrying_submit(original: Any) -> Any:
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if RECORDER.windows:
-            fn = _carrying(fn, _frame(1))
+            fn = _carrying(fn, caller())
         return original(self, fn, *args, **kwargs)
 
     return submit
@@ -256,7 +254,7 @@ def carrying_function(original: Any) -> Any:
     @functools.wraps(original)
     def method(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
         if RECORDER.windows:
-            func = _carrying(func, _frame(1))
+            func = _carrying(func, caller())
         return original(self, func, *args, **kwargs)
 
     return method
