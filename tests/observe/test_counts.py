@@ -16,6 +16,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import h11
 import httpx
 import msgspec
@@ -482,6 +483,44 @@ def test_a_handshake_is_counted_once_while_its_socket_lives(server, asked):
             assert observation.counts.handshakes_full_count == 1
         assert observation.counts.handshakes_full_count == 1
     assert observation.counts.handshakes_failed_count == 0
+
+
+@pytest.mark.parametrize("by", ["asyncio", "anyio"])
+@pytest.mark.parametrize("kind", ["an object", "a context"])
+def test_a_handshake_by_a_class_of_ones_own_is_counted_once(server, by, kind):
+    class OwnObject(ssl.SSLObject):
+        def do_handshake(self):
+            self._sslobj.do_handshake()
+
+    class OwnContext(ssl.SSLContext):
+        def wrap_bio(self, *args, **kwargs):
+            return super().wrap_bio(*args, **kwargs)
+
+    context = (OwnContext if kind == "a context" else ssl.SSLContext)(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if kind == "an object":
+        context.sslobject_class = OwnObject
+
+    async def call():
+        if by == "asyncio":
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+            writer.write(REQUEST)
+            assert await reader.read(9)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        else:
+            async with await anyio.connect_tcp(
+                "127.0.0.1", server.port, ssl_context=context, tls_standard_compatible=False
+            ) as stream:
+                await stream.send(REQUEST)
+                assert await stream.receive()
+
+    with observe() as observation:
+        asyncio.run(call())
+    assert (observation.counts.handshakes_full_count, observation.counts.connections_count) == (1, 1)
+    assert observation.counts.handshakes_failed_count == 0
+    assert observation.errors.errors_count == 0, observation.errors.first
 
 
 def test_a_handshake_that_a_write_makes_over_memory_is_counted(server):

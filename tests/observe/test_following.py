@@ -21,7 +21,7 @@ import pytest
 
 from connprof.assemble import profile_of
 from connprof.observe import observe
-from connprof.observe.recorder import RECORDER, _Handshake
+from connprof.observe.recorder import RECORDER, Recorder, _Handshake
 from connprof.profile import ProcessProfile
 from connprof.report.profile import render
 from connprof_server import serve
@@ -848,6 +848,41 @@ def test_a_place_is_known_by_all_that_stands_between(target):
             two()
     expected = {"inner": 4, "outer": 8, "first": 4, "second": 4, "one": 4, "two": 4}
     assert payers(seen) == {(line_of(f"# {name}"), "stack"): count for name, count in expected.items()}
+
+
+def test_a_shortcut_is_known_to_windows_with_user_code_of_their_own(target):
+    def call():
+        httpx.get(target.url(OK))
+
+    with observe(user_code=[str(Path(__file__).parent)]) as alone:
+        call()
+    with observe(user_code=[str(Path(__file__).parent)]) as beside, observe() as usual:
+        call()
+    for seen in (alone, beside, usual):
+        assert only(process_of(seen).clients).shortcut == "httpx.get"
+
+
+def test_a_window_that_opens_as_a_place_is_looked_up_has_lines_of_its_own(target, monkeypatch):
+    def call(client):
+        client.get(target.url(OK))
+
+    lane_of, others = Recorder._lane_of, []
+
+    def opening(*args):
+        if not others:
+            others.append(stack.enter_context(observe(user_code=[str(Path(__file__).parent)])))
+        return lane_of(*args)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(observe())
+        known = stack.enter_context(httpx.Client())
+        call(known)
+        monkeypatch.setattr(Recorder, "_lane_of", opening)
+        client = stack.enter_context(httpx.Client())
+        for _ in range(3):
+            call(client)
+    (other,) = others
+    assert [site.site.certainty for site in other.sites if site.counts.requests_count] == ["stack"]
 
 
 def test_a_place_is_found_anew_when_another_window_opens(target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import importlib
 import os
 import ssl
 import sys
@@ -374,6 +375,20 @@ def test_a_place_that_is_carried_and_calls_itself_is_on_the_stack(server):
     called = line_of("carried and calls")
     for field in ("handshakes_full_count", "connections_count", "requests_count"):
         assert {(called, "stack"): 1} == payers(observation, field)
+
+
+def test_ways_go_on_through_an_import(tmp_path, monkeypatch):
+    (tmp_path / "mine_that_connects.py").write_text("import ssl\nssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load():
+        importlib.import_module("mine_that_connects")
+
+    with observe() as observation:
+        load()
+    (site,) = observation.snapshot()["sites"]
+    assert Path(site["site"]["file"]).name == "mine_that_connects.py"
+    assert [chain["frames"][0]["function"].rpartition(".")[2] for chain in site["chains"]] == ["load"]
 
 
 # --- what a finder keeps ----------------------------------------------------------------------------------

@@ -447,6 +447,8 @@ class Recorder:
         lane = lanes.get(spot)
         if lane is None:
             lane = self._lane_of(client, lanes, spot.lines, "stack")
+            if self.places is not places:  # a window has opened meanwhile, whose lines are others
+                return None
             lanes[spot] = lane
         if client is not None:
             client.latest = spot, lane

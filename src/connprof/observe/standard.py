@@ -89,7 +89,7 @@ def wrap(original: Any) -> Any:
     """``wrap_socket`` and ``wrap_bio``: an object that comes back without a handshake may make it unasked.
 
     Of those that wrap for a connection of theirs, and ask for the handshake before anything else, there is no need to
-    follow them until then.
+    follow them until then; but a class of the user's may be asked in a way of its own.
     """
 
     @functools.wraps(original)
@@ -97,7 +97,7 @@ def wrap(original: Any) -> Any:
         tls = original(self, *args, **kwargs)
         if RECORDER.windows and not getattr(tls, "do_handshake_on_connect", False):
             frame = caller()
-            if frame is None or frame.f_globals.get("__name__") not in _ASKING:
+            if type(tls) is not SSLObject or frame is None or frame.f_globals.get("__name__") not in _ASKING:
                 RECORDER.handshake_left(tls, frame)
         return tls
 
