@@ -118,6 +118,8 @@ def contradictory_figures(report: Report) -> str | None:
 
 
 def _contradictory_figures(report: Report) -> Iterator[str]:
+    if report.run.ended != "complete" and report.run.interrupted is None:
+        yield f"it says that its run ended early ({report.run.ended}), and that nothing interrupted it."
     yield from _contradictory_records(report)
     for what, names in (
         ("hazard", [note.id for note in report.hazards]),

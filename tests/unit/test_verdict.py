@@ -235,6 +235,8 @@ def test_a_report_whose_verdict_does_not_follow_is_a_contradiction():
     assert contradiction(changed) == "its answers are not those that its figures give."
     nowhere = replace(report.environment, identity={})
     assert "how many certificates" in contradiction(replace(report, environment=nowhere))
+    stopped = replace(report, run=replace(report.run, ended="interrupted"))
+    assert contradiction(stopped) == "it says that its run ended early (interrupted), and that nothing interrupted it."
 
 
 def test_the_answers_are_this_runs_figures():
