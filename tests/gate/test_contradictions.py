@@ -5,12 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import inspect as kinds
 from msgspec.structs import replace
 
+from connprof.abridged import AbridgedReport
 from connprof.checks import problems_of
 from connprof.cli import cli, guarded
 from connprof.gate import Policy
-from connprof.model import HazardOutcome, Problem
+from connprof.model import HazardOutcome, Problem, Report
 from connprof.store import _is_suspect, encode, load_report, save_report
 from connprof.verdict import contradiction
 from tests import samples
@@ -230,6 +232,34 @@ def test_a_damaged_figure_is_refused_in_one_sentence_that_names_its_place(tmp_pa
         assert f"at `{place}`" in error
 
 
+@pytest.mark.parametrize("command", [["report", "odd.json"], ["compare", "odd.json", "odd.json"]])
+def test_a_probe_that_was_measured_at_no_time_is_refused(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    save_report(replace(BASE, safety=(replace(HELD, cached_from="yesterday"),)), Path("odd.json"))
+    assert guarded(cli, command) == 2
+    assert capsys.readouterr().err.endswith("'yesterday' is no time - at `$.safety[0].cached_from`.\n")
+
+
+def numbers(kind, place="$", around=frozenset()):
+    """Every number that a file of this kind may hold, as msgspec reads it."""
+    if isinstance(kind, kinds.IntType | kinds.FloatType):
+        yield place, kind
+    elif isinstance(kind, kinds.StructType):
+        for field in kind.fields if kind.cls not in around else ():
+            yield from numbers(field.type, f"{place}.{field.name}", around | {kind.cls})
+    else:
+        parts = [getattr(kind, name, None) for name in ("item_type", "key_type", "value_type")]
+        for part in (*filter(None, parts), *getattr(kind, "item_types", ()), *getattr(kind, "types", ())):
+            yield from numbers(part, place, around)
+
+
+@pytest.mark.parametrize(("read_as", "least_count"), [(Report, 200), (AbridgedReport, 70)])
+def test_no_number_of_a_report_is_without_limits(read_as, least_count):
+    found = list(numbers(kinds.type_info(read_as)))
+    assert len(found) > least_count
+    assert [place for place, kind in found if kind.ge is None or kind.le is None] == []
+
+
 @pytest.mark.parametrize("figure", ["-5", "-0.5", "1e300", "1.5E9", "2E-7", "1e+5", f"{2**63}"])
 @pytest.mark.parametrize("layout", ['{"x":%s}', '{"x": %s}', "[0,%s]", "[%s]", "[\n%s\n]", "[1,\r\n\t%s]", "[\t%s]"])
 def test_numbers_that_a_comparison_passes_over_are_found_in_any_layout(monkeypatch, figure, layout):
@@ -251,6 +281,23 @@ def test_a_number_of_certificates_that_cannot_be_is_a_contradiction(count):
 def test_the_largest_number_that_can_be_is_read(tmp_path):
     save_report(with_changed(BASE, POOLED, "memory", peak_bytes=2**63 - 1), tmp_path / "report.json")
     assert outcome_of(load_report(tmp_path), POOLED).memory.peak_bytes == 2**63 - 1
+
+
+def test_figures_at_the_edge_of_what_can_be_are_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = samples.run(duration_s=0.0, started_at="1969-12-31T23:59:59+00:00")
+    events = outcome_of(BASE, POOLED).counts.events
+    early = (replace(events[0], start_ns=-5_000, end_ns=-4_000), *events[1:])  # before the window opened
+    killed = cell(
+        "one-client", "H1", outcome=HazardOutcome.HELD, attempts_count=0, duration_ns=0, observed={"code": -9}
+    )
+    slow = replace(BASE.headroom, server_requests_per_s=1e-6)
+    edge = replace(with_changed(BASE, POOLED, "counts", events=early), run=run, safety=(killed,), headroom=slow)
+    save_report(edge, Path("edge.json"))
+    save_report(BASE, Path("base.json"))
+    assert guarded(cli, ["report", "edge.json"]) == 0
+    assert guarded(cli, ["compare", "base.json", "edge.json"]) == 0
+    assert guarded(cli, ["history", "."]) == 0
 
 
 HELD = cell("one-client", "H1", outcome=HazardOutcome.HELD, attempts_count=5, failed_count=0, harmed_count=0, errors={})

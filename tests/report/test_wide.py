@@ -503,7 +503,7 @@ def test_passes_from_the_cache_are_said_where_the_rest_of_their_case_was_measure
     both = build(replace(base, records=(replace(base.records[0], cached_from=wide_samples.CACHED_FROM), partly)))
     assert dict(both.provenance.pairs)["From the cache"].endswith(", and 2 passes of 1 other case")
     alone = build(replace(base, records=(base.records[0], partly)))
-    assert dict(alone.provenance.pairs)["From the cache"] == "2 passes of 1 other case"
+    assert dict(alone.provenance.pairs)["From the cache"] == "2 passes of 1 case"
 
 
 def test_the_page_is_well_formed_and_light(surprising):

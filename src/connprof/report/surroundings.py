@@ -161,7 +161,8 @@ def cache_text(report: Report) -> str:
     cases = [record.cached_from for record in report.records if record.cached_from is not None]
     cells = [cell.cached_from for cell in report.safety if cell.cached_from is not None]
     partly = [len(record.cached_passes) for record in report.records if record.cached_passes]
-    passes = f"{words.plural(sum(partly), 'pass', 'passes')} of {words.plural(len(partly), 'other case')}"
+    noun = "other case" if cases else "case"
+    passes = f"{words.plural(sum(partly), 'pass', 'passes')} of {words.plural(len(partly), noun)}"
     if not (cases or cells):
         return passes if partly else ""
     parts = [
