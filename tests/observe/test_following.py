@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from weakref import ref
@@ -20,8 +21,8 @@ import msgspec
 import pytest
 
 from connprof.assemble import profile_of
-from connprof.observe import observe
-from connprof.observe.recorder import RECORDER, Recorder, _Handshake
+from connprof.observe import observe, owners
+from connprof.observe.recorder import RECORDER, Recorder, Watch, _Connection, _Handshake, _Unshaken
 from connprof.profile import ProcessProfile
 from connprof.report.profile import render
 from connprof_server import serve
@@ -899,3 +900,40 @@ def test_a_place_is_found_anew_when_another_window_opens(target):
             ask()
     assert payers(seen) == {(line_of("# asked for"), "stack"): 12}
     assert payers(other) == {(line_of("# asked for"), "stack"): 4}
+
+
+def records_count():
+    kinds = (Watch, _Connection, _Handshake, _Unshaken, owners.Client, owners.Context)
+    return Counter(type(each).__name__ for each in gc.get_objects() if type(each) in kinds)
+
+
+def test_what_is_gone_is_forgotten_without_a_garbage_collection(target):
+    url = httpx.URL(target.url(OK))
+
+    def work(asks):
+        context = ssl.create_default_context(cafile=target.ca)
+        plain = socket.create_connection((url.host, url.port))
+        sock = context.wrap_socket(plain, server_hostname=url.host, do_handshake_on_connect=asks)
+        sock.sendall(b"GET /status/200 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        with sock, httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+            assert sock.recv(1)
+            client.get("https://host/")
+        return [ref(context), ref(sock), ref(client)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        with observe() as seen:
+            before = records_count()
+            gone = [each() for asks in (True, False, True, False) for each in work(asks)]
+            RECORDER.settle()
+            assert records_count() == before
+            assert gone == [None] * 12
+            assert not RECORDER.clients
+            assert not RECORDER._contexts
+            assert not RECORDER._handshakes
+            assert not RECORDER._unshaken
+    finally:
+        gc.enable()
+    assert seen.counts.handshakes_full_count == 4
+    assert seen.errors.errors_count == 0, seen.errors.first

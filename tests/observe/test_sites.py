@@ -352,6 +352,21 @@ def test_user_code_that_raises_loses_no_counts(server):
     assert "RuntimeError" in observation.errors.first
 
 
+def test_a_window_whose_user_code_is_deeper_finds_it_beside_another(server):
+    def is_client(file):
+        return file.endswith("_client.py")
+
+    with observe() as usual, observe(user_code=is_client) as deeper:
+        client = httpx.Client()  # pays: making, beside
+        client.get(server.url)  # pays: calling, beside
+        client.close()
+    assert {line_of("making, beside")} == lines(usual, "contexts_count")
+    assert {line_of("calling, beside")} == lines(usual, "connections_count")
+    for field in ("contexts_count", "connections_count", "handshakes_full_count", "requests_count"):
+        found = [entry.site for entry in deeper.sites if getattr(entry.counts, field)]
+        assert [(Path(site.file).name, site.certainty) for site in found] == [("_client.py", "stack")]
+
+
 def test_user_code_that_raises_takes_no_ways_from_other_windows():
     def broken(file):
         raise RuntimeError(file)

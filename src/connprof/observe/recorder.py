@@ -670,6 +670,7 @@ class Recorder:
                 kept.append(lane)
             else:  # nothing more will come, and it is told no longer than it must be
                 lane.client.lanes.clear()
+                lane.client.latest = NO_PLACE
         self._lanes = kept
         self._lanes_told_count = len(kept)
 
