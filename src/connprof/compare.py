@@ -190,8 +190,9 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     """A case, or a hazard probe, as far as a policy depends on it.
 
     That is its name, whether its strategy claims a context for each call, whether contexts are most of its SSL bytes
-    (those that load few certificates are not), and whether certificates are loaded at other times than when contexts
-    are made, as truststore does at each handshake.
+    (those that load few certificates are not), whether certificates are loaded at other times than when contexts are
+    made, as truststore does at each handshake, and whether its strategy claims a handshake for each call, and so leaves
+    each call's connection for the garbage collector.
     """
 
     key: str
@@ -199,6 +200,7 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     contexts_per_call: bool
     contexts_weigh: bool = True
     loads_apart: bool = False
+    connects_per_call: bool = False
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
@@ -537,6 +539,7 @@ def _subject(case: Case, note: StrategyNote | None, record: OneRecord) -> Subjec
         contexts_per_call=note is not None and note.contexts == "calls",
         contexts_weigh=memory is None or 2 * memory.ssl.context_bytes >= memory.ssl.total_bytes,
         loads_apart=counts is not None and counts.client.ca_loads_count != counts.client.contexts_count,
+        connects_per_call=note is not None and note.handshakes == "calls",
     )
 
 

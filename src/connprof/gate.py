@@ -68,7 +68,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     ``per_call`` is for strategies that make an SSL context for each call, so that contexts are most of their bytes, and
     ``pooled`` for the others, where what arrives in how many reads weighs more; SSL bytes of which contexts are less
-    than half are held to it too. ``None``: shown, not judged.
+    than half are held to it too. Retained bytes are a matter of connections: what a strategy that opens one for each
+    call retains is held to ``per_call`` even where it shares a context. ``None``: shown, not judged.
     """
 
     per_call: int | None
@@ -192,13 +193,19 @@ class _Limits:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known: dict[tuple[str, bool, bool, bool], int | None] = {}
+        self._known: dict[tuple[str, bool, bool, bool, bool], int | None] = {}
 
     def of(self, subject: Subject, metric: Metric) -> int | None:
         own = self._policy.case_limits_ppm
         if own and (subject.key in own or subject.strategy in own):
             return limit_ppm(subject, metric, self._policy)
-        key = (metric.name, subject.contexts_per_call, subject.contexts_weigh, subject.loads_apart)
+        key = (
+            metric.name,
+            subject.contexts_per_call,
+            subject.contexts_weigh,
+            subject.loads_apart,
+            subject.connects_per_call,
+        )
         if key not in self._known:
             self._known[key] = limit_ppm(subject, metric, self._policy)
         return self._known[key]
@@ -266,8 +273,10 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     default = DEFAULT_LIMITS_PPM[name]
     if name == "context_bytes" and subject.loads_apart:
         return LOADS_APART_PPM
-    is_pooled = not subject.contexts_per_call or (name == "ssl_bytes" and not subject.contexts_weigh)
-    return default.pooled if is_pooled else default.per_call
+    is_per_call = (subject.contexts_per_call and (name != "ssl_bytes" or subject.contexts_weigh)) or (
+        subject.connects_per_call and name == "retained_bytes"
+    )
+    return default.per_call if is_per_call else default.pooled
 
 
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}
