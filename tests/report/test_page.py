@@ -243,6 +243,18 @@ def test_names_of_lines_that_differ_at_their_ends_can_be_told_apart(size, length
         assert y > 0
 
 
+def test_lines_are_numbered_and_listed_from_the_highest_end():
+    lines = [
+        series.Line(label=f"{'x' * 60}/{name}", tone="other", points=((1.0, 9.0), (2.0, end)), steps=())
+        for name, end in (("low", 1.0), ("high", 8.0), ("middle", 5.0))
+    ]
+    assert plots._numbers([line.points[-1][1] for line in lines]) == ["3", "1", "2"]
+    figure = plots._draw(series.over_runs(lines, 2, "count", whole=True), "narrow", plots.LIGHT)
+    downwards = sorted(figure.texts, key=lambda text: -text.get_position()[1])
+    said = [text.get_text() for text in downwards if not text.get_text().startswith("x")]
+    assert said == ["count", "1", "2", "3", "1", "high", "2", "middle", "3", "low"]
+
+
 def test_short_names_stand_at_their_lines():
     lines = [series.Line(label=name, tone="other", points=((1.0, 5.0),), steps=()) for name in ("one", "other")]
     figure = plots._draw(series.over_runs(lines, 1, "count", whole=True), "narrow", plots.LIGHT)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from connprof.assemble import assemble
 from connprof.codes import BY_CODE, CODES, DOCUMENTATION
 from connprof.profile import Costs, Counts, Price, Profile, SiteTally
 from connprof.report.profile import render
@@ -202,6 +203,13 @@ def test_what_only_a_process_knows_is_said_once():
     view = viewed(made)
     assert view.blind_spots == ("pycurl is in use.",)
     assert view.notes == ("The observer itself failed in process 4711, so that counts may lack something: KeyError: 1",)
+
+
+@pytest.mark.parametrize("errors", [(), ("KeyError: 1",)])
+def test_where_the_observer_failed_not_all_was_recorded(errors):
+    processes = [samples.process(), samples.process(errors=errors)]
+    made = assemble(processes, command=("app.py",), started_at=samples.clean().started_at, duration_ns=1, exit_code=0)
+    assert made.is_incomplete is bool(errors)
 
 
 @pytest.mark.parametrize("state", samples.STATES)

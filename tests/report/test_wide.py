@@ -419,6 +419,9 @@ def test_only_the_same_calls_in_another_rhythm_are_held_against_each_other():
         ("gaps-long", ""),
     ]
     assert made["other"].sentence.startswith("1 case ")
+    # Where there are others of more calls, too.
+    sentence = made["rhythm"].sentence
+    assert of(("single-origin", 40, 1), ("single-origin", 6, 1), ("gaps-long", 6, 6))["rhythm"].sentence == sentence
 
 
 def test_http_2_that_was_not_spoken_is_loud(made):
