@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from connprof.profile import (
     Counts,
     Finding,
     Frame,
+    LineBytes,
     OriginTally,
     Place,
     Price,
@@ -33,6 +34,8 @@ __all__ = ["assemble", "merge_lines", "profile_of"]
 
 _CHAINS_MAX = 5
 
+Line: TypeAlias = tuple[str, int, str]
+
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
@@ -45,7 +48,7 @@ def assemble(
     exit_code: int | None,
     notes: Sequence[str] = (),
     memory: bool = False,
-    ssl_bytes: Mapping[tuple[str, int, str], int] | None = None,
+    ssl_bytes: Mapping[Line, LineBytes] | None = None,
     quiet_processes_count: int = 0,
     is_incomplete: bool = False,
     is_current: bool = False,
@@ -142,14 +145,12 @@ def _imported(tallies: Iterable[SiteTally]) -> dict[str, int]:
     return dict(counts)
 
 
-def _sites(
-    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None
-) -> tuple[SiteTally, ...]:
+def _sites(processes: Sequence[ProcessProfile], by_line: Mapping[Line, LineBytes] | None) -> tuple[SiteTally, ...]:
     groups: dict[Place, list[SiteTally]] = defaultdict(list)
     for process in processes:
         for tally in process.sites:
             groups[tally.site].append(tally)
-    left = None if by_line is None else dict(by_line)
+    left = None if by_line is None else {line: amount.total_bytes for line, amount in by_line.items()}
     summed = []
     for site, tallies in groups.items():
         # A line found in two ways has two entries; its bytes belong to one of them.
@@ -240,7 +241,7 @@ def _origin_cost(tally: OriginTally) -> tuple[int, int, str]:
 
 
 def _findings(
-    processes: Sequence[ProcessProfile], by_line: Mapping[tuple[str, int, str], int] | None, *, is_current: bool
+    processes: Sequence[ProcessProfile], by_line: Mapping[Line, LineBytes] | None, *, is_current: bool
 ) -> tuple[Finding, ...]:
     """Findings of each process; the same one of several is one, with costs and evidence added up.
 
@@ -295,9 +296,6 @@ def _summed(same: list[Finding], costliest: Finding) -> tuple[tuple[str, str], .
     return tuple(rows)
 
 
-Line = tuple[str, int, str]
-
-
 def _line_of(place: Place) -> Line:
     return place.file, place.line, place.function
 
@@ -305,7 +303,7 @@ def _line_of(place: Place) -> Line:
 class _Bytes:
     """SSL bytes of findings: those of the line that made the clients, and their handshakes' share at other lines."""
 
-    def __init__(self, processes: Sequence[ProcessProfile], by_line: Mapping[Line, int]) -> None:
+    def __init__(self, processes: Sequence[ProcessProfile], by_line: Mapping[Line, LineBytes]) -> None:
         self._by_line = by_line
         self._at_line: Counter[Line] = Counter()
         self._of_clients: dict[Line, Counter[Line]] = defaultdict(Counter)
@@ -326,29 +324,37 @@ class _Bytes:
         here = self._by_line.get(maker)
         elsewhere = self._elsewhere(maker, cost)
         if elsewhere is None:
-            return here, None if here is None else _bytes_left(here, cost, leaves)
+            if here is None:
+                return None, None
+            # Where no contexts are at stake, nobody knows how much of the line it is about.
+            return here.total_bytes, _bytes_left(here, cost, leaves) if cost.contexts_count else None
         if not cost.contexts_count:  # it is about handshakes alone
-            here = 0
-        left = _bytes_left(here, cost, leaves) if here else 0
-        shaken = cost.handshakes_count or 1
-        of_handshakes = None if leaves.handshakes_count is None else elsewhere * leaves.handshakes_count // shaken
-        return (here or 0) + elsewhere, None if left is None or of_handshakes is None else left + of_handshakes
+            amount_bytes = elsewhere.handshakes_bytes
+            left = leaves.handshakes_count
+            return amount_bytes, None if left is None else amount_bytes * left // (cost.handshakes_count or 1)
+        paid = elsewhere if here is None else here + elsewhere
+        return paid.total_bytes, _bytes_left(paid, cost, leaves)
 
-    def _elsewhere(self, maker: Line, cost: Price) -> int | None:
+    def _elsewhere(self, maker: Line, cost: Price) -> LineBytes | None:
         """Of the handshakes that a finding is about, at other lines; ``None`` where there are none."""
         lines = {line: count for line, count in self._of_clients[maker].items() if line != maker}
         if not cost.handshakes_count or not self._shaken[maker] or not lines:
             return None
-        total = sum(
-            self._by_line.get(line, 0) * count // max(self._at_line[line], count) for line, count in lines.items()
-        )
-        return total * cost.handshakes_count // self._shaken[maker]
+        total = LineBytes()
+        for line, count in lines.items():
+            if (amount := self._by_line.get(line)) is not None:
+                total += amount.part(count, max(self._at_line[line], count))
+        return total.part(cost.handshakes_count, self._shaken[maker])
 
 
-def _bytes_left(amount: int, cost: Price, leaves: Price) -> int | None:
-    """Nearly all SSL bytes are contexts': they go as those go. ``None`` where no contexts are at stake."""
+def _bytes_left(paid: LineBytes, cost: Price, leaves: Price) -> int | None:
+    """What goes with contexts goes as they go, and what goes with handshakes as these; reading and writing stay."""
     if not cost.contexts_count or leaves.contexts_count is None:
         return None
+    kept_bytes = paid.contexts_bytes * leaves.contexts_count // cost.contexts_count
     if leaves.cpu_ns == 0:  # contexts that nothing is loaded into
-        return 0
-    return amount * leaves.contexts_count // cost.contexts_count
+        kept_bytes = 0
+    handshakes_bytes = paid.handshakes_bytes
+    if cost.handshakes_count and leaves.handshakes_count is not None:
+        handshakes_bytes = handshakes_bytes * leaves.handshakes_count // cost.handshakes_count
+    return kept_bytes + handshakes_bytes + paid.transfer_bytes

@@ -25,6 +25,7 @@ __all__ = [
     "Frame",
     "GivenContexts",
     "HandshakeSite",
+    "LineBytes",
     "OriginShare",
     "OriginTally",
     "Place",
@@ -321,6 +322,38 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cpu_ns: int | None = None
     wall_ns: int | None = None
     ssl_bytes: int | None = None
+
+
+class LineBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """Cumulative SSL bytes of a line, by what they go with."""
+
+    contexts_bytes: int = 0
+    """Making contexts, and loading CA certificates into them."""
+    handshakes_bytes: int = 0
+    """Handshakes, and setting up and ending their connections."""
+    transfer_bytes: int = 0
+    """Reading and writing, of which there is as much on a kept connection."""
+
+    @property
+    def total_bytes(self) -> int:
+        """All of them."""
+        return self.contexts_bytes + self.handshakes_bytes + self.transfer_bytes
+
+    def __add__(self, other: LineBytes) -> LineBytes:
+        """Those of both."""
+        return LineBytes(
+            contexts_bytes=self.contexts_bytes + other.contexts_bytes,
+            handshakes_bytes=self.handshakes_bytes + other.handshakes_bytes,
+            transfer_bytes=self.transfer_bytes + other.transfer_bytes,
+        )
+
+    def part(self, count: int, of_count: int) -> LineBytes:
+        """The share of ``count`` in those of ``of_count``."""
+        return LineBytes(
+            contexts_bytes=self.contexts_bytes * count // of_count,
+            handshakes_bytes=self.handshakes_bytes * count // of_count,
+            transfer_bytes=self.transfer_bytes * count // of_count,
+        )
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import pytest
 
 from connprof.assemble import assemble, merge_lines
 from connprof.findings import CHURN_MADE_COUNT, find
+from connprof.launch.memory import share_of
 from connprof.profile import (
     PROCESS_SCHEMA,
     ClientGroup,
@@ -15,6 +16,7 @@ from connprof.profile import (
     Counts,
     GivenContexts,
     HandshakeSite,
+    LineBytes,
     OriginShare,
     Place,
     ProcessProfile,
@@ -500,7 +502,7 @@ def test_contexts_that_nothing_is_loaded_into_have_next_to_no_bytes():
     built = contexts(40, maker="httpx.Client", unused_count=40, handshakes_count=0)
     profile = assemble(
         [process(plain, built)], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
-        ssl_bytes={("/app/api.py", 12, "fetch"): 264_000_000},
+        ssl_bytes={MAKES: LineBytes(contexts_bytes=264_000_000)},
     )  # fmt: skip
     (finding,) = profile.findings
     assert (finding.code, finding.leaves.contexts_count, finding.leaves.ssl_bytes) == ("CP009", 1, 0)
@@ -509,7 +511,7 @@ def test_contexts_that_nothing_is_loaded_into_have_next_to_no_bytes():
 def test_bytes_go_as_contexts_go():
     profile = assemble(
         [process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
-        ssl_bytes={("/app/api.py", 12, "fetch"): 264_000_000},
+        ssl_bytes={MAKES: LineBytes(contexts_bytes=264_000_000)},
     )  # fmt: skip
     (finding,) = profile.findings
     assert (finding.cost.ssl_bytes, finding.leaves.ssl_bytes) == (264_000_000, 6_600_000)
@@ -518,14 +520,18 @@ def test_bytes_go_as_contexts_go():
 
 
 def test_all_bytes_stand_at_a_line():
-    lines = {("/app/api.py", 12, "fetch"): 264_000_000, ("/app/other.py", 3, "read"): 500, ("", 0, ""): 7}
+    lines = {
+        MAKES: LineBytes(contexts_bytes=264_000_000),
+        ("/app/other.py", 3, "read"): LineBytes(transfer_bytes=500),
+        ("", 0, ""): LineBytes(handshakes_bytes=7),
+    }
     profile = assemble(
         [process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True, ssl_bytes=lines
     )
     at = {(each.site.file, each.site.line): (each.ssl_bytes, each.site.certainty) for each in profile.sites}
     assert at["/app/other.py", 3] == (500, "stack")
     assert at["", 0] == (7, "unknown")
-    assert sum(each.ssl_bytes for each in profile.sites) == sum(lines.values())
+    assert sum(each.ssl_bytes for each in profile.sites) == sum(each.total_bytes for each in lines.values())
 
 
 def test_a_line_is_one_however_its_events_were_traced():
@@ -701,15 +707,54 @@ MAKES, SHAKES = ("/app/api.py", 12, "fetch"), ("/app/api.py", 13, "fetch")
 
 
 def test_bytes_of_handshakes_at_other_lines_are_the_findings_too():
-    assert with_bytes(clients(40), {MAKES: 4_000, SHAKES: 160}) == (4_080, 102)
-    assert with_bytes(clients(40), {SHAKES: 160}) == (80, 2)
+    makes, shakes = LineBytes(contexts_bytes=4_000), LineBytes(handshakes_bytes=160)
+    assert with_bytes(clients(40), {MAKES: makes, SHAKES: shakes}) == (4_080, 102)
+    assert with_bytes(clients(40), {SHAKES: shakes}) == (80, 2)
 
 
 def test_of_handshakes_made_again_their_bytes_count_and_no_contexts():
     again = clients(1, counts={"handshakes_full_count": 40}, expired_count=10, expired_gap_min_ns=6_000 * MS)
-    assert with_bytes(again, {MAKES: 4_000, SHAKES: 160}) == (20, 0)
+    shakes = LineBytes(handshakes_bytes=160, transfer_bytes=8_000)
+    assert with_bytes(again, {MAKES: LineBytes(contexts_bytes=4_000), SHAKES: shakes}) == (20, 0)
+
+
+def test_what_reading_and_writing_allocates_stays():
+    makes = LineBytes(contexts_bytes=4_000, handshakes_bytes=400, transfer_bytes=1_000)
+    shakes = LineBytes(handshakes_bytes=160, transfer_bytes=8_000)
+    assert with_bytes(clients(40), {MAKES: makes, SHAKES: shakes}) == (5_400 + 4_080, 100 + 10 + 1_000 + 2 + 4_000)
+    (finding,) = assemble(
+        [process(clients(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
+        ssl_bytes={MAKES: makes},
+    ).findings  # fmt: skip
+    assert (finding.cost.ssl_bytes, finding.leaves.ssl_bytes) == (5_400, 100 + 10 + 1_000)
+
+
+def test_where_only_contexts_are_at_stake_bytes_of_handshakes_stay_as_well():
+    (finding,) = assemble(
+        [process(contexts(40))], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
+        ssl_bytes={MAKES: LineBytes(contexts_bytes=4_000, handshakes_bytes=400, transfer_bytes=1_000)},
+    ).findings  # fmt: skip
+    assert (finding.code, finding.leaves.ssl_bytes) == ("CP003", 100 + 400 + 1_000)
+
+
+@pytest.mark.parametrize(
+    ("function", "paid"),
+    [
+        ("create_default_context", LineBytes(contexts_bytes=9)),
+        ("_configure_context (truststore)", LineBytes(contexts_bytes=9)),
+        ("do_handshake", LineBytes(handshakes_bytes=9)),
+        ("wrap_bio", LineBytes(handshakes_bytes=9)),
+        ("unwrap", LineBytes(handshakes_bytes=9)),
+        ("read", LineBytes(transfer_bytes=9)),
+        ("recv_into", LineBytes(transfer_bytes=9)),
+        ("sendall", LineBytes(transfer_bytes=9)),
+    ],
+)
+def test_bytes_go_with_contexts_with_handshakes_or_with_what_is_read_and_written(function, paid):
+    assert share_of(function, 9) == paid
 
 
 def test_contexts_that_could_be_shared_save_no_handshakes():
     kept = {"alive_count": 40, "alive_peak_count": 40, "closed_count": 0}
-    assert with_bytes(clients(40, **kept), {MAKES: 4_000, SHAKES: 160}) == (4_000, 100)
+    makes, shakes = LineBytes(contexts_bytes=4_000), LineBytes(handshakes_bytes=160)
+    assert with_bytes(clients(40, **kept), {MAKES: makes, SHAKES: shakes}) == (4_000, 100)

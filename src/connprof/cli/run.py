@@ -253,11 +253,9 @@ def _observe(request: _Request) -> tuple[Profile, Gathered]:
 def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Gathered]:
     left = gather(folder, request.program.name)
     notes = list(left.notes)
-    ssl_bytes: memory.LineBytes = {}
-    if request.with_memory:
-        captured = memory.read_captures(folder)
-        ssl_bytes = captured.by_line
-        notes += [*([memory.NOTE] if ssl_bytes else []), *captured.notes]
+    captured = memory.read_captures(folder) if request.with_memory else None
+    if captured is not None:
+        notes += [*([memory.NOTE] if captured.by_line else []), *captured.notes]
     profile = assemble(
         left.processes,
         command=request.program.shown,
@@ -266,7 +264,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
         exit_code=ended.exit_code,
         notes=notes,
         memory=request.with_memory,
-        ssl_bytes=ssl_bytes,
+        ssl_bytes={} if captured is None else captured.by_line,
         quiet_processes_count=left.quiet_count,
         is_incomplete=left.is_incomplete,
     )

@@ -11,19 +11,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connprof.errors import MissingPackageError, UsageError
-from connprof.memory import ssl_function
+from connprof.memory import CONTEXT, category_of, ssl_function
 from connprof.observe.sites import SiteFinder
+from connprof.profile import LineBytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["NOTE", "LineBytes", "SslBytes", "check_memray", "read_captures"]
+__all__ = ["NOTE", "SslBytes", "check_memray", "read_captures", "share_of"]
 
 NOTE = "The SSL bytes were measured in the same run as the counts."
 
-LineBytes = dict[tuple[str, int, str], int]
-"""By file, line and function; an empty file is a line that is not known."""
+_TRANSFER_FUNCTIONS = frozenset(
+    {
+        "pending", "read", "recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "send",
+        "sendall", "sendfile", "sendmsg", "sendto", "write",
+    }
+)  # fmt: skip
+"""Functions of ``ssl.py`` that read and write. All else that it does with a connection goes with its handshake."""
 
 _CHECK_S = 60
 _OWN_FOLDERS = (f"{os.sep}connprof{os.sep}observe{os.sep}",)
@@ -31,9 +37,12 @@ _OWN_FOLDERS = (f"{os.sep}connprof{os.sep}observe{os.sep}",)
 
 @dataclass(frozen=True, slots=True)
 class SslBytes:
-    """Cumulative SSL bytes of all processes, by line, and what could not be read, in sentences."""
+    """Cumulative SSL bytes of all processes, and what could not be read, in sentences.
 
-    by_line: LineBytes
+    ``by_line`` is by file, line and function; an empty file is a line that is not known.
+    """
+
+    by_line: dict[tuple[str, int, str], LineBytes]
     notes: tuple[str, ...]
 
 
@@ -72,7 +81,7 @@ def check_memray(python: str | None, variables: Mapping[str, str]) -> None:
 
 def read_captures(folder: Path) -> SslBytes:
     """Sum up every capture in ``folder``. About a second for each million allocations."""
-    totals: LineBytes = defaultdict(int)
+    totals: dict[tuple[str, int, str], LineBytes] = defaultdict(LineBytes)
     notes = []
     for file in sorted(folder.glob("memory-*.bin*")):
         try:
@@ -85,7 +94,7 @@ def read_captures(folder: Path) -> SslBytes:
     return SslBytes(dict(totals), tuple(notes))
 
 
-def _add(totals: LineBytes, capture: Path, sidecar: _Sidecar) -> None:
+def _add(totals: dict[tuple[str, int, str], LineBytes], capture: Path, sidecar: _Sidecar) -> None:
     import memray
 
     frees: Any = (memray.AllocatorType.FREE, memray.AllocatorType.MUNMAP)
@@ -101,18 +110,30 @@ def _add(totals: LineBytes, capture: Path, sidecar: _Sidecar) -> None:
                 first_of_stack[stack] = record
             bytes_by_stack[stack] += record.size
         for stack, record in first_of_stack.items():
-            line = _line(record.stack_trace(), sidecar.ssl_file, finder)
-            if line is not None:
-                totals[line] += bytes_by_stack[stack]
+            paid = _paid(record.stack_trace(), bytes_by_stack[stack], sidecar.ssl_file, finder)
+            if paid is not None:
+                totals[paid[0]] += paid[1]
 
 
-def _line(frames: Sequence[tuple[str, str, int]], ssl_file: str, finder: SiteFinder) -> tuple[str, int, str] | None:
-    """The line that pays for an allocation, innermost frame first; ``None`` where it is no SSL work."""
+def _paid(
+    frames: Sequence[tuple[str, str, int]], amount_bytes: int, ssl_file: str, finder: SiteFinder
+) -> tuple[tuple[str, int, str], LineBytes] | None:
+    """The line that pays for an allocation, innermost frame first, and what for; ``None`` where it is no SSL work."""
     theirs = [frame for frame in frames if not any(own in frame[1] for own in _OWN_FOLDERS)]
-    if not theirs or ssl_function(theirs[0][0], theirs[0][1], ssl_file) is None:
+    function = ssl_function(theirs[0][0], theirs[0][1], ssl_file) if theirs else None
+    if function is None:
         return None
     found = finder.find_named(theirs)
-    return ("", 0, "") if found is None else found
+    return ("", 0, "") if found is None else found, share_of(function, amount_bytes)
+
+
+def share_of(function: str, amount_bytes: int) -> LineBytes:
+    """What a function of ``ssl.py`` allocated, by what it goes with."""
+    if category_of(function) == CONTEXT:
+        return LineBytes(contexts_bytes=amount_bytes)
+    if function in _TRANSFER_FUNCTIONS:
+        return LineBytes(transfer_bytes=amount_bytes)
+    return LineBytes(handshakes_bytes=amount_bytes)
 
 
 def _is_users(file: str, library_folders: tuple[str, ...]) -> bool:
