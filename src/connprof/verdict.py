@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from connprof.abridged import AbridgedReport, FailedFigures, OneRecord
 from connprof.checks import problems_of
 from connprof.model import (
     Answers,
@@ -28,7 +29,17 @@ from connprof.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["MOST_DIGITS", "comparable_bytes", "contradiction", "contradictory_figures", "judge", "required_factor"]
+    from connprof.abridged import MeasuredFigures
+
+__all__ = [
+    "MOST_DIGITS",
+    "comparable_bytes",
+    "contradiction",
+    "contradictory_figures",
+    "contradictory_verdict",
+    "judge",
+    "required_factor",
+]
 
 _WORKLOAD = "llm-session"
 """The workload that stands for the incident's session."""
@@ -57,7 +68,7 @@ def required_factor(calls_count: int, contexts_count: int) -> float:
     return calls_count / contexts_count / 2
 
 
-def judge(incident: Incident, records: Sequence[Record], *, certificates_count: int) -> Verdict:
+def judge(incident: Incident, records: Sequence[Record | OneRecord], *, certificates_count: int) -> Verdict:
     """Is the regression reproduced and the fix confirmed?
 
     Args:
@@ -68,7 +79,7 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
     """
     judged = _of_one_setting(records, incident)
 
-    def usable(strategy: str) -> Measured | Half:
+    def usable(strategy: str) -> Measured | MeasuredFigures | Half:
         found = _usable(judged, strategy)
         if found is None and any(record.case.strategy == strategy for record in records):
             reason = (
@@ -79,10 +90,10 @@ def judge(incident: Incident, records: Sequence[Record], *, certificates_count: 
         return found or Half(status=VerdictStatus.NOT_MEASURED, reason=reason)
 
     before, after, shared = usable(incident.before), usable(incident.after), usable(incident.shared_context)
-    regression = _regression(incident, before, certificates_count) if isinstance(before, Measured) else before
-    if not isinstance(after, Measured):
+    regression = before if isinstance(before, Half) else _regression(incident, before, certificates_count)
+    if isinstance(after, Half):
         fix = after
-    elif not isinstance(before, Measured):
+    elif isinstance(before, Half):
         fix = Half(status=before.status, reason=f"There is nothing to compare the fix with: {_lower(before.reason)}")
     else:
         fix = _fix(incident, before, after)
@@ -97,7 +108,17 @@ def contradiction(report: Report) -> str | None:
     return next(_contradictions(report), None)
 
 
+def contradictory_verdict(report: Report | AbridgedReport) -> str | None:
+    """Why the verdict alone is not the one that the figures give; the figures are not held against each other."""
+    return next(_contradictory_verdict(report), None)
+
+
 def _contradictions(report: Report) -> Iterator[str]:
+    yield from _contradictory_verdict(report)
+    yield from _contradictory_figures(report)
+
+
+def _contradictory_verdict(report: Report | AbridgedReport) -> Iterator[str]:
     certificates = report.environment.identity.get("ca_bundle_certificates_count", "")
     if not certificates.isdecimal() or len(certificates) > MOST_DIGITS or int(certificates) < 1:
         yield "it does not say how many certificates the CA bundle held."
@@ -109,7 +130,6 @@ def _contradictions(report: Report) -> Iterator[str]:
             yield f"it says that the {name} is {said.status}, but by its figures it is {follows.status}."
     if given.answers != report.verdict.answers:
         yield "its answers are not those that its figures give."
-    yield from _contradictory_figures(report)
 
 
 def contradictory_figures(report: Report) -> str | None:
@@ -155,7 +175,7 @@ def _contradictory_records(report: Report) -> Iterator[str]:
                     yield f"it calls {record.case.strategy} measured, but: {_lower(problem.sentence)}"
 
 
-def _of_one_setting(records: Sequence[Record], incident: Incident) -> Sequence[Record]:
+def _of_one_setting(records: Sequence[Record | OneRecord], incident: Incident) -> Sequence[Record | OneRecord]:
     """The records that may be held against each other."""
     if len({msgspec.structs.replace(record.case, strategy="") for record in records}) <= 1:
         return records
@@ -166,16 +186,16 @@ def _of_one_setting(records: Sequence[Record], incident: Incident) -> Sequence[R
     ]
 
 
-def _usable(records: Sequence[Record], strategy: str) -> Measured | Half | None:
+def _usable(records: Sequence[Record | OneRecord], strategy: str) -> Measured | MeasuredFigures | Half | None:
     """The strategy's figures, or the half verdict that their lack makes; nothing where it has no case."""
     outcome = next((record.outcome for record in records if record.case.strategy == strategy), None)
     if outcome is None:
         return None
-    if isinstance(outcome, Failed) and outcome.stage == "interrupted":
+    if isinstance(outcome, Failed | FailedFigures) and outcome.stage == "interrupted":
         return Half(
             status=VerdictStatus.NOT_MEASURED, reason=f"The run was interrupted before {strategy} was complete."
         )
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, Failed | FailedFigures):
         return Half(
             status=VerdictStatus.INVALID, reason=f"{strategy} failed in the {outcome.stage} pass: {outcome.message}"
         )
@@ -189,7 +209,7 @@ def _usable(records: Sequence[Record], strategy: str) -> Measured | Half | None:
     return outcome
 
 
-def _regression(incident: Incident, before: Measured, certificates_count: int) -> Half:
+def _regression(incident: Incident, before: Measured | MeasuredFigures, certificates_count: int) -> Half:
     assert before.counts is not None
     assert before.memory is not None
     counts, calls = before.counts, before.counts.calls_count
@@ -214,7 +234,7 @@ def _regression(incident: Incident, before: Measured, certificates_count: int) -
     return _half(checks, VerdictStatus.REPRODUCED, VerdictStatus.NOT_REPRODUCED)
 
 
-def _fix(incident: Incident, before: Measured, after: Measured) -> Half:
+def _fix(incident: Incident, before: Measured | MeasuredFigures, after: Measured | MeasuredFigures) -> Half:
     assert before.counts is not None
     assert before.memory is not None
     assert after.counts is not None
@@ -287,14 +307,18 @@ def _half(checks: tuple[Check, ...], good: VerdictStatus, bad: VerdictStatus) ->
     )
 
 
-def _answers(before: Measured | Half, after: Measured | Half, shared: Measured | Half) -> Answers | None:
-    if not isinstance(before, Measured) or before.memory is None:
+def _answers(
+    before: Measured | MeasuredFigures | Half,
+    after: Measured | MeasuredFigures | Half,
+    shared: Measured | MeasuredFigures | Half,
+) -> Answers | None:
+    if isinstance(before, Half) or before.memory is None:
         return None
     return Answers(before=before.memory.ssl, after=_ssl(after), shared_context=_ssl(shared))
 
 
-def _ssl(outcome: Measured | Half) -> SslBytes | None:
-    return outcome.memory.ssl if isinstance(outcome, Measured) and outcome.memory is not None else None
+def _ssl(outcome: Measured | MeasuredFigures | Half) -> SslBytes | None:
+    return None if isinstance(outcome, Half) or outcome.memory is None else outcome.memory.ssl
 
 
 def _lower(sentence: str) -> str:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from connprof import gate
 from connprof.compare import compare
-from connprof.store import abridge
+from connprof.store import abridge, save_report
+from connprof.verdict import judge
 from tests import samples
 
 POOLED = "client-per-helper"
@@ -83,6 +84,17 @@ def without(report, strategy):
 def with_identity(report, **changes):
     identity = {name: value for name, value in (report.environment.identity | changes).items() if value is not None}
     return replace(report, environment=replace(report.environment, identity=identity))
+
+
+def consistent(report):
+    """The same figures with the verdict that they give, as a run would have written it."""
+    count = report.environment.identity.get("ca_bundle_certificates_count", "119")
+    verdict = judge(report.verdict.incident, report.records, certificates_count=int(count))
+    return replace(with_identity(report, ca_bundle_certificates_count=count), verdict=verdict)
+
+
+def save_consistent(report, path):
+    save_report(consistent(report), path)
 
 
 def judged(base, head, policy=None):

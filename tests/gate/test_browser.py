@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from connprof.cli import cli, guarded
 from connprof.store import save_report
 from tests import samples
-from tests.gate.sides import POOLED, candidate, with_changed, with_identity
+from tests.gate.sides import POOLED, candidate, save_consistent, with_changed, with_identity
 from tests.report.test_browser import CONTRAST, COVERED, NARROW, OVERFLOWING, SMALL, WIDE, browser
 
 __all__ = ["browser"]
@@ -25,7 +25,7 @@ def addresses(tmp_path_factory):
     save_report(samples.report(), folder / "base.json")
     found = {}
     for name, head in (("passed", candidate()), ("regressed", regressed()), ("hostile", samples.hostile())):
-        save_report(head, folder / f"{name}.json")
+        save_consistent(head, folder / f"{name}.json")
         page = folder / f"{name}.html"
         guarded(cli, ["compare", str(folder / "base.json"), str(folder / f"{name}.json"), "--html", str(page)])
         found[name] = page.as_uri()

@@ -18,7 +18,17 @@ from connprof.model import Failed
 from connprof.report.comparing import view
 from connprof.store import abridge, encode, load_abridged, save_report
 from tests import samples
-from tests.gate.sides import POOLED, candidate, declaring, key, with_changed, with_identity, without
+from tests.gate.sides import (
+    POOLED,
+    candidate,
+    consistent,
+    declaring,
+    key,
+    save_consistent,
+    with_changed,
+    with_identity,
+    without,
+)
 
 BASE = samples.report()
 FULL = Path("/dev/full")
@@ -31,8 +41,8 @@ def compare(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(base, head, *options):
-        save_report(base, tmp_path / "base.json")
-        save_report(head, tmp_path / "head.json")
+        save_consistent(base, tmp_path / "base.json")
+        save_consistent(head, tmp_path / "head.json")
         code = guarded(cli, ["compare", "base.json", "head.json", *options])
         return code, *capsys.readouterr()
 
@@ -274,7 +284,7 @@ def test_outputs_overwrite_neither_each_other_nor_a_report(compare, tmp_path, ot
     assert (code, out) == (2, "")
     assert "would be written" in err
     assert not (tmp_path / "out").exists()
-    assert load_abridged(tmp_path / "base.json") == abridge(BASE)
+    assert load_abridged(tmp_path / "base.json") == abridge(consistent(BASE))
 
 
 def test_a_name_that_no_file_can_have_is_one_sentence(compare):

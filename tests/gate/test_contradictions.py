@@ -12,7 +12,7 @@ from connprof.abridged import AbridgedReport
 from connprof.checks import problems_of
 from connprof.cli import cli, guarded
 from connprof.gate import Policy
-from connprof.model import HazardOutcome, Problem, Report
+from connprof.model import HazardOutcome, Problem, Report, VerdictStatus
 from connprof.store import _is_suspect, encode, load_report, save_report
 from connprof.verdict import contradiction
 from tests import samples
@@ -23,6 +23,7 @@ from tests.gate.sides import (
     declaring,
     judged,
     outcome_of,
+    save_consistent,
     status,
     with_changed,
     with_identity,
@@ -57,7 +58,7 @@ def test_a_candidate_whose_run_ended_early_is_no_pass(tmp_path, monkeypatch, cap
 def test_an_interrupted_baseline_does_not_pass_unsaid(tmp_path, monkeypatch, capsys, run):
     monkeypatch.chdir(tmp_path)
     partial = replace(without(BASE, POOLED), run=samples.run(**run))
-    save_report(partial, tmp_path / "base.json")
+    save_consistent(partial, tmp_path / "base.json")
     save_report(candidate(), tmp_path / "head.json")
     assert guarded(cli, ["compare", "base.json", "head.json"]) == 4
     out = capsys.readouterr().out
@@ -142,6 +143,30 @@ def test_fewer_than_a_strategy_declares_is_no_improvement_whatever_the_file_says
     assert judged(BASE, declaring(head, "one-client", handshakes=1)).answer.value == "passed"
 
 
+UNFOUNDED = [
+    (
+        lambda report: samples.with_halves(report, fix=replace(report.verdict.fix, status=VerdictStatus.NOT_CONFIRMED)),
+        "the fix is",
+    ),
+    (lambda report: samples.with_halves(report, answers=None), "its answers are not"),
+    (lambda report: without(report, PER_CALL), "the regression is"),
+    (lambda report: with_identity(report, ca_bundle_certificates_count=None), "how many certificates"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), UNFOUNDED)
+def test_a_verdict_that_its_figures_do_not_give_is_refused_on_either_side(tmp_path, monkeypatch, capsys, change, words):
+    monkeypatch.chdir(tmp_path)
+    save_report(BASE, tmp_path / "good.json")
+    save_report(change(candidate()), tmp_path / "odd.json")
+    for command in (["report", "odd.json"], ["compare", "good.json", "odd.json"], ["compare", "odd.json", "good.json"]):
+        assert guarded(cli, command) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("Error: odd.json contradicts itself: it")
+        assert words in err
+
+
 @pytest.mark.parametrize(("context_bytes", "found"), [(99, "invalid"), (100, "improved"), (101, "improved")])
 def test_the_fewest_bytes_that_a_load_can_cost(context_bytes, found):
     head = with_changed(candidate(), "one-client", "memory", ssl__context_bytes=context_bytes)
@@ -217,7 +242,7 @@ def test_a_damaged_figure_is_refused_in_one_sentence_that_names_its_place(tmp_pa
     part[int(last) if last.isdecimal() else last] = figure
     Path("all").mkdir()
     Path("all/odd.json").write_text(json.dumps(tree), encoding="utf-8")
-    save_report(samples.report(samples.SKETCHES[:1]), Path("all/good.json"))
+    save_consistent(samples.report(samples.SKETCHES[:1]), Path("all/good.json"))
     for command in (
         ["report", "all/odd.json"],
         ["merge", "new.json", "all/good.json", "all/odd.json"],

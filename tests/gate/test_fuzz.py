@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from connprof.cli import cli, guarded
 from connprof.store import encode, save_report
 from tests import samples
-from tests.gate.sides import candidate
+from tests.gate.sides import candidate, consistent
 
 pytestmark = pytest.mark.once
 
@@ -41,7 +41,10 @@ def small(report):
         counts = replace(outcome.counts, events=(), sites=outcome.counts.sites[:1])
         timing = tuple(replace(one, latency_ns=((1, 2),)) for one in outcome.timing[:2])
         records.append(replace(record, outcome=replace(outcome, counts=counts, growth=(), timing=timing)))
-    return replace(report, records=tuple(records), strategies=report.strategies[3:5], run=replace(report.run, order=()))
+    small = replace(
+        report, records=tuple(records), strategies=report.strategies[3:5], run=replace(report.run, order=())
+    )
+    return consistent(small)
 
 
 def damaged_bytes(text, draw):

@@ -19,6 +19,7 @@ from connprof.merge import merge
 from connprof.report.comparing import build
 from connprof.settings import load_policy
 from connprof.store import abridge, load_abridged, load_found, load_report, report_files, write_together
+from connprof.verdict import contradictory_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +165,10 @@ def _check_outputs(sides: tuple[Path, Path], outputs: list[Path]) -> None:
 def _loaded(path: Path) -> AbridgedReport:
     files = report_files(path)
     if len(files) == 1:
-        return load_abridged(files[0])
+        report = load_abridged(files[0])
+        if (why := contradictory_verdict(report)) is not None:
+            raise FileError(f"{files[0]} contradicts itself: {why}")
+        return report
     reports, passed_over = load_found(files, load_report)
     tell(*passed_over)
     return abridge(merge(reports), name=str(path))
