@@ -282,14 +282,18 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
 _CLASS_ORDER = {kind: place for place, kind in enumerate(MetricClass)}
 
 
-def _badness(row: Row) -> tuple[int, float, float]:
-    """Exact before banded before noisy, then by how many times more or fewer; of outcomes, the gravest first."""
+def _badness(row: Row) -> tuple[float, float, float]:
+    """Exact before banded before noisy, then by how many times more or fewer; of outcomes, the gravest first.
+
+    What is only shown is worth a look as far as it moved, and its class says nothing about that.
+    """
     pair = row.pair
     assert pair.metric is not None
     ratio = pair.ratio
-    size = abs(math.log(ratio)) if ratio else math.inf
+    size = abs(math.log(ratio)) if ratio else 0 if pair.baseline == pair.candidate else math.inf
     gravity = max(pair.baseline or 0, pair.candidate or 0) if pair.metric.unit == "outcome" else 0
-    return _CLASS_ORDER[pair.metric.kind], -size, -gravity
+    place = _CLASS_ORDER[pair.metric.kind]
+    return (-size, place, -gravity) if row.status is Status.SHOWN else (place, -size, -gravity)
 
 
 def _unknown_names(comparison: Comparison, policy: Policy) -> tuple[str, ...]:

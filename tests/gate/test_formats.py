@@ -14,7 +14,7 @@ from connprof.report.comparing import build, github, html, junit, markdown, text
 from connprof.report.comparing import json as figures
 from connprof.store import abridge
 from tests import samples
-from tests.gate.sides import POOLED, candidate, outcome_of, with_changed, without
+from tests.gate.sides import POOLED, candidate, outcome_of, with_changed, with_identity, without
 
 BASE = samples.report()
 EVIL = (
@@ -229,6 +229,30 @@ def test_a_figure_without_a_limit_that_reads_the_same_on_both_sides_is_not_liste
     still = made(BASE, candidate())[0]
     assert still.lines == ()
     assert "There is no row to show. Not listed: 24 shown and 84 unchanged" in html.render(still)
+
+
+def test_head_and_foot_count_the_same_shown_figures():
+    head = with_changed(candidate(), "per-call-get", "retained", retained_bytes=38_401)
+    view = made(BASE, head)[0]
+    assert "24 shown" in view.tally
+    assert view.calls_to_action[-1].startswith("24 figures only shown, 1 of them with a change: ")
+
+
+def test_a_band_of_nothing_is_said_in_per_cent_and_a_count_must_be_equal():
+    said = {(line.kind, line.limit) for line in made(BASE, candidate(), show_all=True)[0].lines if line.kind != "noisy"}
+    assert ("exact", "equal") in said
+    assert ("banded", "0 %") in said
+    assert ("banded", "equal") not in said
+
+
+def test_what_differs_and_what_to_mind_is_wrapped_and_no_wrapped_line_is_a_command():
+    long = samples.run(interrupted=f"{'a long tale ' * 20}::error::{' and so on' * 20}", seed=68)
+    head = with_identity(candidate(run=long), client_library="some-library-with-a-long-name")
+    shown = text.render(made(BASE, head)[0]).splitlines()
+    top = shown[: shown.index("") if "" in shown else None]
+    assert [line for line in top[4:] if len(line) > 100 and "::error" not in line] == []
+    assert {line[:13] for line in top[4:] if line[2:3] == " "} == {" " * 13}
+    assert [line for line in shown if line.lstrip().startswith("::")] == []
 
 
 def test_allowed_rows_say_so_and_are_no_failures():

@@ -1,5 +1,7 @@
 """Every line of the policy: just below its limit, at it, and just above."""
 
+import math
+
 import pytest
 from msgspec.structs import replace
 
@@ -513,6 +515,14 @@ def test_rows_come_worst_first_and_larger_changes_before_smaller():
     regressed = [each.pair.metric.name for each in judgement.rows if each.status is Status.REGRESSED]
     assert regressed == ["contexts", "ca_loads", "peak_bytes"]
     assert len({id(each) for each in judgement.rows}) == len(judgement.rows)
+
+
+def test_what_is_only_shown_comes_by_how_far_it_moved_whatever_its_class():
+    head = slower(with_changed(candidate(), PER_CALL, "retained", retained_bytes=76_800), POOLED, 100)
+    pairs = [each.pair for each in judged(BASE, head).rows if each.status is Status.SHOWN]
+    assert pairs[0].metric.kind is MetricClass.NOISY
+    sizes = [abs(math.log(pair.ratio)) for pair in pairs]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_names_in_a_policy_that_fit_nothing_are_told():

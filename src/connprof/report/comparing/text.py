@@ -39,7 +39,11 @@ def render(view: CompareView, *, color: bool = False) -> str:
     lines += [f"  {side.role:<9}  {side.name} ({side.made})" for side in view.sides]
     lines += [f"  {'verdicts':<9}  {view.tally}"]
     for what, sentences in (("differs", view.differences), ("mind", view.warnings)):
-        lines += [_styled(f"  {what:<9}  {sentence}", "yellow", color) for sentence in sentences]
+        lines += [
+            _styled(line, "yellow", color)
+            for sentence in sentences
+            for line in _wrapped(f"  {what:<9}  ", sentence)
+        ]
     if view.lines:
         lines += ["", *_table(view, color=color)]
     if view.left_out:
@@ -47,6 +51,17 @@ def render(view: CompareView, *, color: bool = False) -> str:
     for sentence in view.calls_to_action:
         lines += ["", *textwrap.wrap(sentence, _WIDTH)]
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(head: str, sentence: str) -> list[str]:
+    lines: list[str] = []
+    for line in textwrap.wrap(head + sentence, _WIDTH, subsequent_indent=" " * len(head), break_on_hyphens=False):
+        # Sentences quote reports, and to GitHub's runner what begins with this is a command.
+        if lines and line.lstrip().startswith("::"):
+            lines[-1] += f" {line.lstrip()}"
+        else:
+            lines.append(line)
+    return lines
 
 
 def _styled(text: str, color: str, wanted: bool) -> str:

@@ -322,9 +322,11 @@ def _calls_to_action(judgement: Judgement) -> tuple[str, ...]:
     shown = (row.pair for row in judgement.rows if row.status is Status.SHOWN) if tally[Status.SHOWN] else ()
     moved_count = sum(not _looks_alike(pair) for pair in shown)
     if moved_count:
+        still_count = tally[Status.SHOWN] - moved_count
         found.append(
-            f"{words.plural(moved_count, 'figure')} only shown: without a limit in [tool.connprof.gate], they "
-            "vary too much from run to run to be judged."
+            f"{words.plural(tally[Status.SHOWN], 'figure')} only shown"
+            + (f", {words.count(moved_count)} of them with a change" if still_count else "")
+            + ": without a limit in [tool.connprof.gate], they vary too much from run to run to be judged."
         )
     return tuple(found)
 
@@ -338,7 +340,7 @@ class _Writer:
     def __init__(self, payers: Payers) -> None:
         self._payers = payers
         self._names: dict[str, str] = {}
-        self._limits: dict[int | None, str] = {None: ""}
+        self._limits: dict[int, str] = {}
 
     def line(self, row: Row) -> Line:
         pair, status = row.pair, row.status
@@ -351,9 +353,6 @@ class _Writer:
         if metric is None:
             reason = _reason(pair)
             return Line(verdict, case, "the whole case", "", "", "", "", "", reason, status)
-        limit = self._limits.get(row.limit_ppm)
-        if limit is None and row.limit_ppm is not None:
-            limit = self._limits[row.limit_ppm] = percent(row.limit_ppm)
         before = figure(metric, pair.baseline)
         return Line(
             verdict,
@@ -364,11 +363,22 @@ class _Writer:
             ratio(pair),
             # Without a limit there is no band, and nothing has to be equal.
             "" if status is Status.SHOWN and metric.kind is not MetricClass.NOISY else metric.kind,
-            limit or "",
+            self._limit(metric, row.limit_ppm),
             _reason(pair) if pair.reason else "",
             status,
             self._place(row) if status is Status.REGRESSED else "",
         )
+
+    def _limit(self, metric: Metric, limit_ppm: int | None) -> str:
+        """Nothing can be set for what is exact. What has a band is said in figures, 0 % too."""
+        if limit_ppm is None:
+            return ""
+        if metric.kind is MetricClass.EXACT:
+            return "equal"
+        limit = self._limits.get(limit_ppm)
+        if limit is None:
+            limit = self._limits[limit_ppm] = f"{limit_ppm / PPM_PER_PERCENT:,g} %"
+        return limit
 
     def place(self, row: Row) -> Place | None:
         """The line of code that pays for what ``row`` shows."""
@@ -406,11 +416,6 @@ def ratio(pair: Pair) -> str:
     while places < 9 and off < 0.5 * 10**-places:  # noqa: PLR2004  nine places tell a byte in a gigabyte
         places += 1
     return f"{value:,.{places}f}"
-
-
-def percent(limit_ppm: int) -> str:
-    """``0 %`` is said as ``equal``; else ``1 %``, ``0.25 %``."""
-    return "equal" if limit_ppm == 0 else f"{limit_ppm / PPM_PER_PERCENT:,g} %"
 
 
 # --- who pays -----------------------------------------------------------------------------------------------------
