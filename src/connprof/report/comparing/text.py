@@ -40,9 +40,7 @@ def render(view: CompareView, *, color: bool = False) -> str:
     lines += [f"  {'verdicts':<9}  {view.tally}"]
     for what, sentences in (("differs", view.differences), ("mind", view.warnings)):
         lines += [
-            _styled(line, "yellow", color)
-            for sentence in sentences
-            for line in _wrapped(f"  {what:<9}  ", sentence)
+            _styled(line, "yellow", color) for sentence in sentences for line in _wrapped(f"  {what:<9}  ", sentence)
         ]
     if view.lines:
         lines += ["", *_table(view, color=color)]
