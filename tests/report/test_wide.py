@@ -368,9 +368,11 @@ def test_each_section_answers_from_its_figures(made):
         "What a kept connection saves depends on the rhythm: one-client makes 1 handshake for 6 calls (gaps-short), "
         "but 6 handshakes for 6 calls (gaps-long)."
     )
-    assert said["concurrency"].endswith(
-        ": one-client makes 5 handshakes for 40 calls (1 call at once), but 90 handshakes for 40 calls (100 calls at "
-        "once)."
+    assert said["concurrency"] == (
+        "How many calls are made at once changes what a kept connection saves: one-client makes 5 handshakes for 40 "
+        "calls (1 call at once), but 90 handshakes for 40 calls (100 calls at once). Limits of the pool change what a "
+        "kept connection saves: one-client makes 10 handshakes for 40 calls (10 calls at once, limits above), but 35 "
+        "handshakes for 40 calls (10 calls at once, limits below)."
     )
     assert said["trust"].startswith("What a context loads is what it costs: one-client costs ")
     assert said["library"] == (
@@ -422,6 +424,35 @@ def test_only_the_same_calls_in_another_rhythm_are_held_against_each_other():
     # Where there are others of more calls, too.
     sentence = made["rhythm"].sentence
     assert of(("single-origin", 40, 1), ("single-origin", 6, 1), ("gaps-long", 6, 6))["rhythm"].sentence == sentence
+
+
+def test_only_cases_of_the_same_limits_are_held_against_each_other_at_another_concurrency():
+    base = wide_samples.matrix()
+    kept = tuple(each for each in base.records if each.case.workload != "burst")
+
+    def of(*cases):
+        more = tuple(
+            Record(
+                case=replace(samples.case("one-client"), workload="burst", concurrency_count=at_once, limits=limits),
+                outcome=wide_samples.light("one-client", handshakes=handshakes),
+            )
+            for at_once, limits, handshakes in cases
+        )
+        return axis(build(replace(base, records=(*kept, *more))), "concurrency")
+
+    made = of((1, "default", 5), (10, "below", 35))
+    assert made.sentence == "The cases measured here do not answer the question; see the table."
+    assert [row.cells[1].text for row in made.tables[0].rows] == ["10 calls at once, limits below"]
+    made = of((1, "default", 5), (10, "default", 22), (100, "below", 90))
+    assert made.sentence.endswith(
+        ": one-client makes 5 handshakes for 40 calls (1 call at once), but 22 handshakes for 40 calls (10 calls at "
+        "once)."
+    )
+    assert "90" not in made.sentence
+    made = of((10, "below", 35), (10, "at", 10), (20, "at", 20))
+    assert made.sentence.count("one-client makes") == 2
+    assert "10 handshakes for 40 calls (10 calls at once, limits at), but 20 handshakes" in made.sentence
+    assert "10 handshakes for 40 calls (10 calls at once, limits at), but 35 handshakes" in made.sentence
 
 
 def test_http_2_that_was_not_spoken_is_loud(made):
@@ -635,9 +666,23 @@ def test_strategies_are_counted_in_one_way(made):
 
 def test_the_cases_that_the_table_does_not_hold_are_said(made):
     departing = len(wide_samples.departures())
-    said = f"{departing} cases more, on the page in the sections of their axes"
+    said = f"{departing} cases more, on the page in the sections of their axes and “Other combinations”"
     assert ("Other axes", said) in made.wide
     assert made.strategies.note.startswith(f"{said}. ")
+
+
+def test_cases_that_depart_on_several_axes_are_said_to_be_where_they_are():
+    cases = (
+        Record(
+            case=replace(samples.case("one-client"), calls_count=10, **axes),
+            outcome=wide_samples.light("one-client", 10),
+        )
+        for axes in ({"rtt_ms": 20.0}, {"trust_store": "none"}, {"http_version": "2"})
+    )
+    made = build(narrowed(one_client(0.0), *cases))
+    assert [each.title for each in made.axes] == ["Other combinations"]
+    assert made.strategies.note.startswith("3 cases more, on the page in “Other combinations”. ")
+    assert '<a href="#other">Other combinations</a>' in undrawn(made)
 
 
 def test_a_run_that_asked_for_no_verdict_opens_with_what_it_measured():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from connprof import stats
-from connprof.axes import base_values, varied
+from connprof.axes import AXES, base_values, varied
 from connprof.model import Case
 from connprof.report import series, words
 from connprof.report.cases import State, of_one_run
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from connprof.model import Report
     from connprof.report.cases import Seen
 
-__all__ = ["KEYS", "axis_views"]
+__all__ = ["KEYS", "OTHER", "axis_views"]
+
+OTHER = "Other combinations"
+"""The title of the section of cases that depart on several axes."""
 
 _MOST_LINES = 9
 _MOST_BARS = 18
@@ -117,12 +120,16 @@ def axis_views(report: Report, all_seen: tuple[Seen, ...]) -> tuple[AxisView, ..
 
 
 def _counterparts(case: Case, section: _Section, base: Mapping[str, object]) -> tuple[Case, ...]:
-    """The same case with the section's axis where the base has it; in another rhythm of the same calls."""
+    """The same case with an axis of the section where the base has it; in another rhythm of the same calls."""
     if section is _OTHER:
         return ()
     if section.key == "rhythm":
         return tuple(structs.replace(case, workload=name) for name in _RHYTHMS if name != case.workload)
-    return (structs.replace(case, **{axis: base[axis] for axis in section.needed}),)
+    return tuple(
+        structs.replace(case, **{axis: base[axis]})
+        for axis in sorted(section.needed)
+        if getattr(case, axis) != base[axis]
+    )
 
 
 def _section_of(departs: frozenset[str], case: Case) -> _Section:
@@ -452,11 +459,12 @@ def _per_call(one: Seen, case: Case) -> float | None:
     return None if one.handshakes is None else one.handshakes / case.calls_count
 
 
-def _alike(points: Sequence[_Point]) -> list[list[_Point]]:
-    """Those of one strategy and number of calls, where there are several: they differ on the section's axis alone."""
-    found: dict[tuple[str, int], list[_Point]] = {}
+def _alike(points: Sequence[_Point], axis: str) -> list[list[_Point]]:
+    """Those that differ on ``axis`` alone, where there are several."""
+    found: dict[tuple[object, ...], list[_Point]] = {}
     for point in points:
-        found.setdefault((point.one.name, point.case.calls_count), []).append(point)
+        others = (getattr(point.case, name) for name in AXES if name != axis)
+        found.setdefault((point.case.strategy, *others), []).append(point)
     return [own for own in found.values() if len(own) >= _TWO_POINTS]
 
 
@@ -490,7 +498,7 @@ def _spread_answer(groups: Iterable[Sequence[_Point]], lead: str, same: str) -> 
 
 def _rhythm_answer(points: Sequence[_Point]) -> str:
     return _spread_answer(
-        _alike(points),
+        _alike(points, "workload"),
         "What a kept connection saves depends on the rhythm",
         "No strategy measured here makes more or fewer handshakes per call under another rhythm.",
     )
@@ -501,24 +509,32 @@ def _rhythm_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
         "axis-rhythm",
         "Handshakes by rhythm",
         "Where the pauses are longer than a connection is kept, keeping it saves nothing but the context.",
-        [point for own in _alike(points) for point in own],
+        [point for own in _alike(points, "workload") for point in own],
         _events,
     )
 
 
 def _concurrency_answer(points: Sequence[_Point]) -> str:
-    return _spread_answer(
-        _by_strategy(points).values(),
-        "More calls at once need more connections",
-        "No strategy measured here makes more or fewer handshakes per call at another concurrency.",
+    answers = (
+        _spread_answer(
+            _alike(points, "concurrency_count"),
+            "How many calls are made at once changes what a kept connection saves",
+            "No strategy measured here makes more or fewer handshakes per call at another concurrency.",
+        ),
+        _spread_answer(
+            _alike(points, "limits"),
+            "Limits of the pool change what a kept connection saves",
+            "No strategy measured here makes more or fewer handshakes per call with other limits.",
+        ),
     )
+    return " ".join(answer for answer in answers if answer)
 
 
 def _concurrency_plots(points: Sequence[_Point]) -> tuple[Plot, ...]:
     return _bar_plot(
         "axis-concurrency",
         "Handshakes by concurrency and limits",
-        "Contexts and handshakes of one session, at so many calls at once.",
+        "Contexts and handshakes of one session, at so many calls at once and with such limits.",
         points,
         _events,
     )
@@ -784,8 +800,8 @@ _SECTIONS = (
 
 _OTHER = _Section(
     key="other",
-    short="Other axes",
-    title="Other combinations",
+    short=OTHER,
+    title=OTHER,
     column="Axes",
     needed=frozenset(),
     axes=frozenset(),

@@ -33,7 +33,7 @@ from connprof.report.surroundings import (
 if TYPE_CHECKING:
     from connprof.model import Report
     from connprof.report.cases import Seen
-    from connprof.report.shapes import SafetyView, SituationView
+    from connprof.report.shapes import AxisView, SafetyView, SituationView
 
 __all__ = ["PLOTS", "View", "build"]
 
@@ -66,7 +66,8 @@ def build(report: Report) -> View:
     asked = is_asked_for(report)
     meta = tuple(part for part in of_run if part)
     safety_of, advised = safety_view(report), situation_views(report)
-    elsewhere, axes = _elsewhere(every, all_seen), axis_views(report, every) if is_wide(report) else ()
+    axes = axis_views(report, every) if is_wide(report) else ()
+    elsewhere = _elsewhere(every, all_seen, axes)
     return View(
         title=f"connprof: {words.plain(incident.id)}",
         meta=meta,
@@ -108,11 +109,17 @@ def build(report: Report) -> View:
 _MOST_NAMED = 12
 
 
-def _elsewhere(every: tuple[Seen, ...], shown: tuple[Seen, ...]) -> str:
+def _elsewhere(every: tuple[Seen, ...], shown: tuple[Seen, ...], axes: tuple[AxisView, ...]) -> str:
     """Where the cases are that the strategy table does not hold."""
     more = len(every) - len(shown)
-    where = "section of its" if more == 1 else "sections of their"
-    return f"{words.plural(more, 'case')} more, on the page in the {where} axes" if more else ""
+    titles = [axis.title for axis in axes]
+    own = "the sections of their axes" if titles != [departures.OTHER] else ""
+    other = f"“{departures.OTHER}”" if departures.OTHER in titles else ""
+    return (
+        f"{words.plural(more, 'case')} more, on the page in {words.joined([*filter(None, (own, other))])}"
+        if more
+        else ""
+    )
 
 
 def _wide(
