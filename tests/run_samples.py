@@ -13,6 +13,7 @@ from connprof.profile import (
     Counts,
     Finding,
     Frame,
+    HeldLimit,
     OriginTally,
     Place,
     Price,
@@ -279,6 +280,30 @@ def hostile():
     )
 
 
+def limited():
+    """Nothing found; of four limits one is broken and one cannot be checked."""
+
+    def limit(option, limit, figure, state, sentence):
+        return HeldLimit(option=option, limit=limit, figure=figure, state=state, sentence=sentence)
+
+    return replace(
+        clean(),
+        limits=(
+            limit("--fail-on", 0, 0, "kept", "CP001 was not found (--fail-on CP001)."),
+            limit("--max-contexts", 5, 1, "kept", "1 SSL context, where 5 are allowed (--max-contexts)."),
+            limit("--max-handshakes", 0, 1, "broken", "1 handshake, where 0 are allowed (--max-handshakes)."),
+            limit(
+                "--min-requests-per-connection",
+                1.5,
+                None,
+                "unchecked",
+                "Requests per connection cannot be told, because nothing was sent by a library that is known on any of"
+                " 1 (--min-requests-per-connection).",
+            ),
+        ),
+    )
+
+
 def many():
     """More of everything than anybody reads."""
     made = incident()
@@ -306,6 +331,7 @@ STATES = {
     "unknown": unknown,
     "forked": forked,
     "memory": memory,
+    "limited": limited,
     "hostile": hostile,
     "many": many,
 }

@@ -25,6 +25,8 @@ __all__ = [
     "Frame",
     "GivenContexts",
     "HandshakeSite",
+    "HeldLimit",
+    "LimitState",
     "LineBytes",
     "OriginShare",
     "OriginTally",
@@ -378,6 +380,25 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Other lines that belong to it: where the unread response was asked for."""
 
 
+LimitState = Literal["kept", "broken", "unchecked"]
+"""``unchecked``: nobody can tell, which counts as broken for the exit code."""
+
+
+class HeldLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that a run was held to, and how it did."""
+
+    option: str
+    """``--max-handshakes``."""
+    code: str = ""
+    """What ``--fail-on`` names: a code, or ``any``."""
+    limit: int | float
+    """The most, or with ``--min-requests-per-connection`` the least; of findings 0."""
+    figure: int | float | None
+    """What was recorded of it; ``None`` where nothing was, or where it cannot be told."""
+    state: LimitState
+    sentence: str
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A program's run."""
 
@@ -407,3 +428,5 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Whether something is known to be missing: a process was killed before all was written that it had seen, could not
     write or be observed, goes on, or left a file that cannot be read. Counts are then the least that happened, and
     ratios those of what was recorded. ``notes`` say which process it was."""
+    limits: tuple[HeldLimit, ...] = ()
+    """What it was held to."""

@@ -61,6 +61,19 @@ def test_lines_that_pay_nothing_are_not_listed(amount, lines):
     assert len(viewed(samples.profile(sites=(line,))).lines) == lines
 
 
+def test_limits_are_told_worst_first_and_take_the_good_mark_away():
+    view = viewed(samples.limited())
+    assert view.limits_told == "Of 4 limits 1 is broken, and 1 could not be checked."
+    assert [each.state for each in view.limits] == ["broken", "unchecked", "kept", "kept"]
+    assert 'class="verdict bad"' in rendered("limited", "html")
+    assert 'class="verdict good"' in rendered("clean", "html")
+    assert rendered("limited", "markdown").startswith("## \u26a0")
+    (invocation,) = json.loads(rendered("limited", "sarif"))["runs"][0]["invocations"]
+    levels = [(each["level"], each["message"]["text"][:19]) for each in invocation["toolExecutionNotifications"]]
+    assert levels[0] == ("warning", "Limit broken: 1 han")
+    assert levels[2][0] == "note"
+
+
 def test_a_fix_is_told_once_for_each_code():
     text = " ".join(rendered("incident").split())
     assert text.count(BY_CODE["CP001"].fix) == 1

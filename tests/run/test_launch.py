@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from connprof.launch import child, folder
 from connprof.launch.gathered import gather
-from connprof.launch.limits import Limits, broken
+from connprof.launch.limits import Limits, broken, held
 from connprof.observe import start
 from connprof.profile import Counts
 from tests import run_samples
@@ -1070,16 +1070,66 @@ def test_limits(runs, options, code, sentence):
 )
 def test_a_ratio_is_of_the_connections_whose_requests_are_known(counts, wanted, sentence):
     profile = replace(run_samples.clean(), counts=counts)
-    said = " ".join(broken(profile, Limits(requests_per_connection_min=wanted), was_observed=True))
+    limits = held(profile, Limits(requests_per_connection_min=wanted), was_observed=True)
+    said = " ".join(broken(limits, was_observed=True))
     assert (sentence in said) if sentence else not said
 
 
 def test_no_ratio_is_held_to_a_limit_where_something_is_missing():
     profile = replace(run_samples.partial(), counts=Counts(connections_count=1, requests_count=1))
-    limits = Limits(requests_per_connection_min=2)
-    assert broken(profile, limits, was_observed=True, losses=("One is lost.",)) == (
-        "Limits could not be checked: One is lost.",
+    limits = held(profile, Limits(requests_per_connection_min=2), was_observed=True, losses=("One is lost.",))
+    assert [(each.state, each.figure) for each in limits] == [("unchecked", 1.0)]
+    assert broken(limits, was_observed=True, losses=("One is lost.",)) == ("Limits could not be checked: One is lost.",)
+
+
+ALL_LIMITS = Limits(
+    codes=frozenset({"CP001", "CP015"}), contexts_max=39, handshakes_max=40, requests_per_connection_min=2
+)
+
+
+@pytest.mark.parametrize(
+    ("losses", "was_observed", "states"),
+    [
+        ((), True, "broken kept broken kept broken"),
+        (("One is lost.",), True, "broken unchecked broken unchecked unchecked"),
+        ((), False, "unchecked unchecked unchecked unchecked unchecked"),
+    ],
+)
+def test_every_limit_is_told_with_its_figure(losses, was_observed, states):
+    limits = held(run_samples.incident(), ALL_LIMITS, was_observed=was_observed, losses=losses)
+    assert " ".join(each.state for each in limits) == states
+    assert [(each.option, each.code, each.limit) for each in limits] == [
+        ("--fail-on", "CP001", 0),
+        ("--fail-on", "CP015", 0),
+        ("--max-contexts", "", 39),
+        ("--max-handshakes", "", 40),
+        ("--min-requests-per-connection", "", 2),
+    ]
+    assert [each.figure for each in limits] == ([5, 0, 40, 40, 1.0] if was_observed else [None] * 5)
+    said = broken(limits, was_observed=was_observed, losses=losses)
+    assert bool(said) == ("broken" in states or "unchecked" in states)
+
+
+def test_others_could_not_be_checked_where_there_are_others():
+    limits = held(run_samples.incident(), Limits(contexts_max=39), was_observed=True, losses=("One is lost.",))
+    assert broken(limits, was_observed=True, losses=("One is lost.",)) == (
+        "40 SSL contexts, where 39 are allowed (--max-contexts).",
     )
+
+
+def test_limits_stand_in_every_file(runs):
+    app = runs.program("get(); get(); get()")
+    files = {"--html": "page.html", "--sarif": "s.sarif", "--markdown": "m.md"}
+    options = [word for pair in files.items() for word in pair]
+    done = runs("--max-handshakes", "2", "--max-contexts", "3", *options, app)
+    assert [(each.option, each.limit, each.figure, each.state) for each in done.profile.limits] == [
+        ("--max-contexts", 3, 3, "kept"),
+        ("--max-handshakes", 2, 3, "broken"),
+    ]
+    for name in files.values():
+        text = (runs.folder / name).read_text().replace("\\", "")
+        assert "3 handshakes, where 2 are allowed (--max-handshakes)." in text
+        assert "3 SSL contexts, where 3 are allowed (--max-contexts)." in text
 
 
 def test_a_broken_limit_does_not_hide_the_programs_own_code(runs):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from connprof.assemble import assemble
 from connprof.cli.exits import PROFILE_EXIT_CODES_HELP, ExitCode
@@ -23,7 +24,7 @@ from connprof.launch import hot, memory
 from connprof.launch.child import end_alike, follow
 from connprof.launch.folder import environment, run_folder
 from connprof.launch.gathered import gather
-from connprof.launch.limits import ANY, Limits, broken
+from connprof.launch.limits import ANY, Limits, broken, held
 from connprof.launch.live import counting
 from connprof.launch.program import command, interpreter, module, script
 from connprof.lint import lint, load_lint_settings
@@ -268,7 +269,8 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
         quiet_processes_count=left.quiet_count,
         is_incomplete=left.is_incomplete,
     )
-    return profile, left
+    limits = held(profile, request.limits, was_observed=left.python_count > 0, losses=left.losses)
+    return replace(profile, limits=limits), left
 
 
 def _tell(profile: Profile, request: _Request, outcome: Outcome | None, left: Gathered) -> int:
@@ -287,7 +289,7 @@ def _tell(profile: Profile, request: _Request, outcome: Outcome | None, left: Ga
             except ConnprofError as error:
                 failed = True
                 _print(f"Error: {error}\n")
-    sentences = broken(profile, request.limits, was_observed=left.python_count > 0, losses=left.losses)
+    sentences = broken(profile.limits, was_observed=left.python_count > 0, losses=left.losses)
     for sentence in sentences:
         _print(f"Limit: {sentence}\n")
     if profile.exit_code:

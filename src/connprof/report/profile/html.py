@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connprof.report import html, words
+from connprof.report.marks import bad_mark, good_mark, warn_mark
 from connprof.report.profile.view import COUNTS, TIMES
 from connprof.report.shapes import Cell, Column, Row, Table
 
@@ -20,6 +21,7 @@ MOST_ROWS = 500
 """A browser can show more, but nobody reads them; the JSON file has all."""
 
 _TONES = {"found": "bad", "clean": "good", "partial": "warn", "silent": "warn", "unobserved": "warn"}
+_LIMIT_MARKS = {"kept": good_mark, "broken": bad_mark, "unchecked": warn_mark}
 _SIGNS = {"found": "!", "clean": "✓", "partial": "!", "silent": "○", "unobserved": "✕"}
 
 
@@ -29,11 +31,13 @@ def render(view: ProfileView) -> str:
     Raises:
         MissingPackageError: if jinja2 is absent.
     """
+    is_kept = all(each.state == "kept" for each in view.limits)
     return html.rendered(
         "profile.html",
         view=view,
-        tone=_TONES[view.state],
-        sign=_SIGNS[view.state],
+        tone=_TONES[view.state] if is_kept else "bad",
+        sign=_SIGNS[view.state] if is_kept else "!",
+        limits=[(_LIMIT_MARKS[each.state](each.word), each.sentence) for each in view.limits],
         findings=view.findings[:MOST_FINDINGS],
         more_findings=_more(len(view.findings) - MOST_FINDINGS, "finding"),
         origins=_table("What each origin costs", "Origin", view.origins),

@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _MARKS = {"found": "⚠️", "clean": "✅", "partial": "⚠️", "silent": "💤", "unobserved": "❌"}
+_LIMIT_MARKS = {"kept": "✅", "broken": "⚠️", "unchecked": "⚠️"}
 _ROOM = {"findings": 0.4, "origins": 0.15, "lines": 0.25, "sentences": 0.06}
 """What share of the letters each part may take."""
 
 
 def render(view: ProfileView) -> str:
     """The whole document, of at most about :data:`~connprof.report.comparing.markdown.LARGEST_LETTERS` characters."""
-    lines = [f"## {_MARKS[view.state]} connprof run", "", f"**{escape(view.headline)}**", ""]
+    is_kept = all(each.state == "kept" for each in view.limits)
+    mark = _MARKS[view.state] if is_kept else _LIMIT_MARKS["broken"]
+    lines = [
+        f"## {mark} connprof run",
+        "",
+        f"**{escape(view.headline)}**",
+        "",
+    ]
     lines += [f"- {name}: {_code(value) if name == 'command' else escape(_cut(value))}" for name, value in view.facts]
+    lines += [f"- {_LIMIT_MARKS[each.state]} limit {each.word}: {escape(_cut(each.sentence))}" for each in view.limits]
     lines += _part("findings", map(_finding, view.findings))
     lines += _table("Origins", "origins", view.origins)
     lines += _table("Lines that pay", "lines", view.lines)

@@ -23,7 +23,7 @@ _KNOWN: Final = tuple(code.code for code in CODES if "run" in code.sources)
 def render(profile: Profile, *, folder: Path) -> str:
     """One run, with a result for each finding; one whose line is not known has no location, and is there all the same.
 
-    Files below ``folder`` are relative to it. What the counts leave out are notifications.
+    Files below ``folder`` are relative to it. What the counts leave out are notifications, and so are limits.
     """
     view = build(profile, folder=folder)
     codes = tuple(dict.fromkeys((*_KNOWN, *(each.code for each in view.findings))))
@@ -39,10 +39,18 @@ def render(profile: Profile, *, folder: Path) -> str:
         "executionSuccessful": view.state != "unobserved",
         "commandLine": words.plain(" ".join(profile.command)),
         "toolExecutionNotifications": [
-            {"level": "note", "message": {"text": sentence}} for sentence in (*view.blind_spots, *view.notes)
+            *(
+                _notification(f"Limit {each.word}: {each.sentence}", "note" if each.state == "kept" else "warning")
+                for each in view.limits
+            ),
+            *(_notification(sentence) for sentence in (*view.blind_spots, *view.notes)),
         ],
     }
     return sarif.document(codes, invocation, results, folder=folder)
+
+
+def _notification(text: str, level: str = "note") -> dict[str, Any]:
+    return {"level": level, "message": {"text": text}}
 
 
 def _result(finding: Finding, said: FindingView, folder: Path, rule: int, identity: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         Counts,
         Finding,
         Frame,
+        HeldLimit,
+        LimitState,
         OriginTally,
         Place,
         Price,
@@ -36,6 +38,7 @@ __all__ = [
     "UNKNOWN",
     "Big",
     "FindingView",
+    "LimitView",
     "PlaceView",
     "ProcessView",
     "ProfileView",
@@ -145,17 +148,28 @@ class Big:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitView:
+    """A limit that the run was held to."""
+
+    state: LimitState
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileView:
     """Everything that a renderer places.
 
-    ``headline`` and ``lead`` answer what happened; ``facts`` say what was run and ``ended`` how that went, ``totals``
-    what it paid altogether.
+    ``headline`` and ``lead`` answer what happened, ``limits_told`` how many limits hold; ``facts`` say what was run and
+    ``ended`` how that went, ``totals`` what it paid altogether.
     ``explanations`` are of the codes that were found: a title, and text in Markdown.
     """
 
     state: State
     headline: str
     lead: str
+    limits_told: str
+    limits: tuple[LimitView, ...]
     facts: tuple[tuple[str, str], ...]
     ended: str
     bigs: tuple[Big, ...]
@@ -178,6 +192,11 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
         state=state,
         headline=_headline(profile, state),
         lead=_lead(profile, state),
+        limits_told=_limits_told(profile.limits),
+        limits=tuple(
+            LimitView(state=each.state, word=_LIMIT_WORDS[each.state], sentence=words.plain(each.sentence))
+            for each in sorted(profile.limits, key=lambda each: _WORST_FIRST.index(each.state))
+        ),
         facts=_facts(profile),
         ended=_ended(profile),
         bigs=writer.bigs(profile),
@@ -286,6 +305,22 @@ def _lead(profile: Profile, state: State) -> str:
         return ""
     lines = len({(each.place.file, each.place.line, each.place.function) for each in profile.findings})
     return f"Findings at {words.plural(lines, 'line')}; costliest first, with what the fix would leave over."
+
+
+_WORST_FIRST: tuple[LimitState, ...] = ("broken", "unchecked", "kept")
+_LIMIT_WORDS: dict[LimitState, str] = {"kept": "kept", "broken": "broken", "unchecked": "not checked"}
+
+
+def _limits_told(limits: tuple[HeldLimit, ...]) -> str:
+    """How many there are, and of those how many do not hold."""
+    if not limits:
+        return ""
+    broken, unchecked = (sum(each.state == state for each in limits) for state in _WORST_FIRST[:2])
+    parts = [
+        *([f"{words.count(broken)} {'is' if broken == 1 else 'are'} broken"] if broken else []),
+        *([f"{words.count(unchecked)} could not be checked"] if unchecked else []),
+    ]
+    return f"Of {words.plural(len(limits), 'limit')} {', and '.join(parts) or 'none is broken'}."
 
 
 def _facts(profile: Profile) -> tuple[tuple[str, str], ...]:
