@@ -330,6 +330,47 @@ def test_no_recommendation_says_what_is_missing():
     assert made.situations[2].sentences == ("It holds none of the strategies of Celery workers.",)
 
 
+def quick():
+    """A run that probes three hazards on three strategies."""
+    base = wide_samples.matrix()
+    few, on = {"H1", "H1b", "H16"}, {"per-call-async", "one-client", "lazy-service"}
+    return replace(
+        base,
+        hazards=tuple(each for each in base.hazards if each.id in few),
+        safety=tuple(
+            each
+            for each in base.safety
+            if each.hazard in few and each.strategy in on and each.client_library == "httpx"
+        ),
+    )
+
+
+def test_a_page_names_no_hazard_that_its_run_did_not_probe():
+    page = undrawn(build(quick()))
+    assert set(re.findall(r"\bH\d+[a-z]?\b", re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))) == {
+        "H1", "H1b", "H16",
+    }  # fmt: skip
+    script, web = build(quick()).situations[:2]
+    assert "one-client and per-call-async (2 hazards not probed)" in script.sentences[-1]
+    assert "(H1, H1b and 2 more not probed)" in script.sentences[-1]
+    assert "Deciding: 4 hazards that this run did not probe. " in web.rule
+    assert (
+        "Deciding: H1 (A client outlives its event loop), H1b (And the request is sent all the same) and 2 more that "
+        "this run did not probe. "
+    ) in script.rule
+
+
+def test_each_hazard_that_a_situation_names_is_explained_in_a_sentence_beside_it(made):
+    assert [name for name, _ in build(quick()).hazards] == ["H1", "H1b", "H16"]
+    said = dict(made.hazards)
+    assert said["H13"] == "Never closed. Raised by: The probe raises it 1 times against the local server."
+    page = undrawn(made).replace("&#39;", "'")
+    beside = page[page.index('id="situations"') : page.index('id="safety"')]
+    assert all(f"<dt>{name}</dt><dd>{told}</dd>" in beside for name, told in made.hazards)
+    cards = beside[: beside.index("<dl")]
+    assert set(re.findall(r"\bH\d+[a-z]?\b", cards)) == set(said)
+
+
 def test_another_library_is_named_where_it_is_spared(made):
     fallen = made.situations[6].fallen
     assert any(one.startswith("one-client") and one.endswith("Spared with httpx2==2.16.2") for one in fallen)

@@ -314,6 +314,7 @@ class View:
     assurances: tuple[Assurance, ...]
     problems: Table
     situations: tuple[SituationView, ...]
+    hazards: tuple[tuple[str, str], ...]
     safety: SafetyView | None
     axes: tuple[AxisView, ...]
     wide: tuple[tuple[str, str], ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from connprof.advice import LIBRARY, SAME_PRICE, advise
@@ -13,12 +14,12 @@ from connprof.report.shapes import SituationView
 from connprof.safety import hazard_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from connprof.advice import Advice, Candidate, Fallen, Measure, Price, Situation
     from connprof.model import Report, SafetyCell, StrategyNote
 
-__all__ = ["situation_views"]
+__all__ = ["named_hazards", "situation_views"]
 
 _MOST_NAMED = 6
 _MEASURES: dict[Measure, str] = {
@@ -30,8 +31,24 @@ _MEASURES: dict[Measure, str] = {
 
 def situation_views(report: Report) -> tuple[SituationView, ...]:
     """A recommendation for each situation, or why there is none; nothing where no hazard was probed."""
-    titles = {note.id: words.plain(note.title) for note in report.hazards}
+    titles = {cell.hazard: "" for cell in report.safety} | {note.id: words.plain(note.title) for note in report.hazards}
     return tuple(_view(advice, titles, _lesson(advice.situation, report)) for advice in advise(report))
+
+
+def named_hazards(report: Report, situations: Iterable[SituationView]) -> tuple[tuple[str, str], ...]:
+    """Each hazard that ``situations`` name, and what it is in a sentence."""
+    said = " ".join(
+        text for each in situations for text in (*each.sentences, *each.minds, *each.fallen, each.rule, each.lead)
+    )
+    notes = sorted(report.hazards, key=lambda note: hazard_order(note.id))
+    return tuple(
+        (
+            words.plain(note.id),
+            ". Raised by: ".join(words.plain(part).rstrip(".") for part in (note.title, note.raised_by) if part) + ".",
+        )
+        for note in notes
+        if re.search(rf"\b{re.escape(note.id)}\b", said)
+    )
 
 
 def _lesson(situation: Situation, report: Report) -> list[str]:
@@ -63,7 +80,7 @@ def _view(advice: Advice, titles: dict[str, str], lesson: list[str]) -> Situatio
         if advice.other_kind is not None:
             kind = "On an event loop" if advice.other_kind.note.is_async else "Without an event loop"
             sentences.append(_next(kind, advice.other_kind, advice))
-    sentences += [*_unknown(advice), *lesson]
+    sentences += [*_unknown(advice, titles), *lesson]
     return SituationView(
         name=situation.name,
         title=situation.title,
@@ -97,18 +114,18 @@ def _minded(advice: Advice, best: Candidate, titles: dict[str, str]) -> tuple[st
     for cell in best.minded:
         by_remedy.setdefault(advice.situation.minds[cell.hazard], []).append(cell)
     told = tuple(
-        words.joined([f"{cell.hazard} ({_told(cell.hazard, titles)}: {outcome_phrase(cell)})" for cell in cells])
+        words.joined([f"{cell.hazard} ({_title_of(cell, titles)}{outcome_phrase(cell)})" for cell in cells])
         + f": {remedy}."
         for remedy, cells in by_remedy.items()
     )
     if not best.not_probed:
         return told
-    unknown = words.joined([f"{hazard} ({_told(hazard, titles)})" for hazard in best.not_probed])
-    return (*told, f"Not probed, so it may need minding too: {unknown}.")
+    return (*told, f"Not probed, so it may need minding too: {words.joined(_named(best.not_probed, titles))}.")
 
 
-def _told(hazard: str, titles: dict[str, str]) -> str:
-    return titles.get(hazard, hazard)
+def _title_of(cell: SafetyCell, titles: dict[str, str]) -> str:
+    title = titles.get(cell.hazard)
+    return f"{title}: " if title else ""
 
 
 def _next(lead: str, one: Candidate, advice: Advice) -> str:
@@ -123,7 +140,7 @@ def _next(lead: str, one: Candidate, advice: Advice) -> str:
     return f"{sentence}."
 
 
-def _unknown(advice: Advice) -> list[str]:
+def _unknown(advice: Advice, titles: dict[str, str]) -> list[str]:
     """Which strategies could not be judged, and for want of what."""
     if not advice.unknown:
         return []
@@ -131,7 +148,9 @@ def _unknown(advice: Advice) -> list[str]:
     for one in advice.unknown:
         parts = []
         if one.not_probed:
-            parts.append(f"{words.joined(sorted(one.not_probed, key=hazard_order))} not probed")
+            untitled = dict.fromkeys(titles, "")
+            hazards = _named(sorted(one.not_probed, key=hazard_order), untitled)
+            parts.append(f"{words.joined(hazards)} not probed")
         if one.price is None:
             parts.append("no price measured")
         by_reason.setdefault(" and ".join(parts), []).append(words.plain(one.note.name))
@@ -174,5 +193,16 @@ def _rule(advice: Advice, titles: dict[str, str]) -> str:
     )
 
 
-def _list(hazards: Iterable[str], titles: dict[str, str]) -> str:
-    return ", ".join(f"{hazard} ({_told(hazard, titles)})" if hazard in titles else hazard for hazard in hazards)
+def _list(hazards: Collection[str], titles: dict[str, str]) -> str:
+    more = "" if titles.keys() >= set(hazards) else " that this run did not probe"
+    return words.joined(_named(hazards, titles)) + more
+
+
+def _named(hazards: Collection[str], titles: dict[str, str]) -> list[str]:
+    """Those that the run has probes of, and the number of the others: nothing on the page says what these are."""
+    known = [hazard for hazard in hazards if hazard in titles]
+    named = [f"{hazard} ({titles[hazard]})" if titles[hazard] else hazard for hazard in known]
+    more = len(hazards) - len(known)
+    if more:
+        named.append(f"{words.count(more)} more" if named else words.plural(more, "hazard"))
+    return named

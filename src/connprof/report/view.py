@@ -18,7 +18,7 @@ from connprof.report.payers import origin_table, site_table, tls_table
 from connprof.report.pictures import plot_views, timeline_view
 from connprof.report.safety import safety_view
 from connprof.report.shapes import View
-from connprof.report.situations import situation_views
+from connprof.report.situations import named_hazards, situation_views
 from connprof.report.strategies import brief_table, strategy_table
 from connprof.report.sureness import assurance_views, banner_views, problem_table
 from connprof.report.surroundings import (
@@ -83,6 +83,7 @@ def build(report: Report) -> View:
         assurances=assurance_views(report, every),
         problems=problem_table(every),
         situations=advised,
+        hazards=named_hazards(report, advised),
         safety=safety_of,
         axes=axes,
         wide=_wide(elsewhere, safety_of, advised),
