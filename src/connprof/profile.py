@@ -138,7 +138,7 @@ class SiteTally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OriginTally(msgspec.Struct, frozen=True, kw_only=True):
-    """What one origin (``host:port``) costs. Contexts count where their first handshake went."""
+    """What one origin (``host:port``) costs. Contexts, and their time, count where their first handshake went."""
 
     origin: str
     counts: Counts

@@ -9,11 +9,14 @@ import socket
 import ssl
 import sys
 
+import httpx
+import msgspec
 import pytest
 
 from connprof.observe import observation as observation_module
 from connprof.observe import observe, recorder
 from connprof.observe.recorder import RECORDER
+from connprof.profile import ProcessProfile
 
 HOST = "127.0.0.1"
 
@@ -169,3 +172,25 @@ def test_a_connect_under_way_whose_close_was_not_seen_has_failed(plain_server):
             renumbered.connect(address)
             assert counts_of(observation) == (2, 1, 1)
     assert counts_of(observation) == (2, 1, 1)
+
+
+def profile_of(observation):
+    return msgspec.convert(observation.snapshot(), ProcessProfile)
+
+
+def test_a_context_and_its_time_are_those_of_the_peer_that_it_is_first_used_with(server, plain_server, ca_file):
+    with observe() as observation:
+        context = ssl.create_default_context(cafile=ca_file)
+        with observe() as later:  # has seen it used, but not made
+            for _ in range(2):
+                httpx.get(server.url, verify=context)
+            httpx.get(plain_server.url, verify=context)
+    profile = profile_of(observation)
+    costs = {each.origin: (each.counts, each.costs) for each in profile.origins}
+    counts, spent = costs[server.origin]
+    assert (counts.contexts_count, counts.ca_loads_count) == (1, 1)
+    assert spent.context_cpu_ns == profile.costs.context_cpu_ns > 0
+    assert spent.context_wall_ns == profile.costs.context_wall_ns > 0
+    assert costs[plain_server.origin][1].context_wall_ns == 0
+    (of_later,) = [each for each in profile_of(later).origins if each.origin == server.origin]
+    assert (of_later.counts.contexts_count, of_later.costs.context_wall_ns) == (0, 0)

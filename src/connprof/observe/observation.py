@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connprof.observe.figures import EventKind
+    from connprof.observe.owners import Context
     from connprof.observe.sites import SiteFinder, SiteKey
 
 __all__ = ["EVENTS_MAX", "Bar", "Field", "HandshakeOutcome", "Observation"]
@@ -215,11 +216,17 @@ class Observation:
             protocols = self._alpn[name] = {}
         protocols[alpn or "none"] = protocols.get(alpn or "none", 0) + 1
 
-    def context_used(self, origin: str, loads_count: int) -> None:
-        """A context has had its first handshake, with this peer."""
-        tally = self._origin(origin)
+    def context_used(self, origin: str, context: Context) -> None:
+        """A context has had its first handshake, with this peer, for which it was made."""
+        name = self._bounded(origin)
+        tally = self._origin(name)
         tally[Field.CONTEXTS] += 1
-        tally[Field.CA_LOADS] += loads_count
+        tally[Field.CA_LOADS] += context.loads
+        costs = self._origin_costs.get(name)
+        if costs is None:
+            costs = self._origin_costs[name] = [0] * Expense.SIZE
+        costs[Expense.CONTEXT_CPU] += context.cpu_ns
+        costs[Expense.CONTEXT_WALL] += context.wall_ns
 
     def see_requests(self) -> None:
         """From now on the number of requests is known, be it zero."""

@@ -269,6 +269,7 @@ class Context:
 
     __slots__ = (
         "client",
+        "cpu_ns",
         "died",
         "given_to",
         "groups",
@@ -276,15 +277,18 @@ class Context:
         "is_shell",
         "last_ns",
         "loads",
+        "made_ns",
         "owner",
         "sites",
+        "wall_ns",
         "was_tried",
     )
 
-    def __init__(self, sites: Any, client: Client | None, groups: list[ContextGroup]) -> None:
+    def __init__(self, sites: Any, client: Client | None, groups: list[ContextGroup], made_ns: int) -> None:
         self.sites = sites
         self.client = client
         self.groups = groups
+        self.made_ns = made_ns
         self.handshakes = 0
         self.last_ns = 0
         self.owner: ref[Any] | None = None
@@ -292,16 +296,25 @@ class Context:
         self.is_shell = False
         self.was_tried = False
         self.loads = 0
+        self.cpu_ns = self.wall_ns = 0
         self.given_to: set[ClientGroup] | None = None
 
-    def made(self, now_ns: int, chains: list[tuple[Location, ...]]) -> None:
+    def spent(self, cpu_ns: int, wall_ns: int) -> None:
+        """It took so long to make it, or to load CA certificates into it."""
+        self.cpu_ns += cpu_ns
+        self.wall_ns += wall_ns
+        for group in self.groups:
+            group.costs[Expense.CONTEXT_CPU] += cpu_ns
+            group.costs[Expense.CONTEXT_WALL] += wall_ns
+
+    def made(self, chains: list[tuple[Location, ...]]) -> None:
         """It was made, by these ways in each window."""
         for group, chain in zip(self.groups, chains, strict=True):
             group.made += 1
             group.unused += 1
             group.alive += 1
             group.alive_peak = max(group.alive_peak, group.alive)
-            group.pacing.add(now_ns)
+            group.pacing.add(self.made_ns)
             add_chain(group.chains, chain)
             for client_group in () if self.client is None else self.client.groups:
                 if client_group.story is group.story and len(group.client_sites) < _CLIENT_SITES_MAX:

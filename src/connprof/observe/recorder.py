@@ -983,7 +983,7 @@ class Recorder:
                 window.story.context_group(_key_for(window, sites), "" if client is None else client.kind.name)
                 for window in (self.windows if followed else ())
             ]
-            made = Context(sites, client, groups)
+            made = Context(sites, client, groups, now)
             ways = self._ways(nearest)
             for window in self.windows:
                 key = _key_for(window, sites)
@@ -994,11 +994,9 @@ class Recorder:
             if client is not None:
                 client.contexts += 1
                 client.count_timed(Field.CONTEXTS, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
+            made.spent(cpu_ns, wall_ns)
             if groups:
-                made.made(now, [ways[group.story] for group in groups])
-                for group in groups:
-                    group.costs[Expense.CONTEXT_CPU] += cpu_ns
-                    group.costs[Expense.CONTEXT_WALL] += wall_ns
+                made.made([ways[group.story] for group in groups])
             identity = id(context)
             made.owner = Watch(context, _is_gone).follows(made, self._dead, self._contexts, identity)
             self._contexts[identity] = made
@@ -1029,9 +1027,7 @@ class Recorder:
             if known is None:
                 return
             known.loaded()
-            for group in known.groups:
-                group.costs[Expense.CONTEXT_CPU] += cpu_ns
-                group.costs[Expense.CONTEXT_WALL] += wall_ns
+            known.spent(cpu_ns, wall_ns)
             if known.client is not None:
                 known.client.count_timed(Field.CA_LOADS, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
 
@@ -1458,8 +1454,8 @@ class Recorder:
                 window.add_timed(field, key, origin, Expense.HANDSHAKE_CPU, handshake.cpu_ns, wall_ns)
                 if succeeded:
                     window.agreed(origin, outcome.alpn)
-                if context is not None and is_first:
-                    window.context_used(origin, context.loads)
+                if context is not None and is_first and window.started_ns <= context.made_ns:
+                    window.context_used(origin, context)
                 window.add_bar(bar)
                 window.add_handshake(bar, outcome, key)
                 if client is not None:
