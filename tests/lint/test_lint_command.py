@@ -13,6 +13,7 @@ import pytest
 
 from connprof.cli import cli, guarded
 from connprof.codes import BY_CODE, CODES
+from connprof.explained import explained
 from connprof.lint import Sureness, lint
 from connprof.lint.libraries import KNOWN_TOPS
 from connprof.lint.settings import LINT_CODES, LintSettings
@@ -288,8 +289,32 @@ def test_every_code_can_be_explained(run, code):
     assert status == 0
     sections = re.split(r"^###? .*$", (ROOT / "docs" / "lint.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     (section,) = [each for each in sections if f"**{BY_CODE[code].title}" in each]
-    assert section.strip() in out
     assert "\n#" not in out, "the next section is another's"
+    assert not re.search(r"[`*\x1b]|\]\(", out)
+    assert all(len(line) <= 100 for line in out.splitlines())
+    bare = re.sub(r"\*([A-Z]\w+)[.:]\*", r"\1", section).replace("Run ", "What a run sees ", 1)
+    assert " ".join(out.split()).endswith(" ".join(re.sub(r"[`*]", "", bare).split())), "not a word is lost"
+
+
+def test_bad_and_good_examples_have_headings_of_their_own(run):
+    out = run("--explain", "CP004")[1]
+    assert (
+        "\n\nBad\n    for url in urls:\n        with httpx.Client() as client:\n            client.get(url)\n"
+        "\nGood\n    with httpx.Client() as client:\n        for url in urls:\n            client.get(url)\n\n"
+    ) in out
+
+
+def test_a_terminal_shows_marks_as_looks_and_fills_lines_to_its_width():
+    shown = explained(
+        "**a b** and `c d`, [e](f.md).\n\n*Run.* A *g*.\n\n    x = 1",
+        width=9,
+        styled=lambda said, look: f"<{look[0]}:{said}>",
+    )
+    assert shown.splitlines() == [
+        "<s:a> <s:b> and <c:c>", "<c:d>, e.", "", "<h:What a run sees>", "A <s:g>.", "", "<c:    x = 1>",
+    ]  # fmt: skip
+    assert explained("one two three four", width=9).splitlines() == ["one two", "three", "four"]
+    assert explained("one two33", width=9).splitlines() == ["one two33"]
 
 
 # --- suppression ------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = [
-    "errors", "codes", "plain", "model", "profile", "abridged", "store", "stats", "paired", "observe", "memory",
-    "checks", "verdict", "axes", "safety", "advice", "merge", "findings", "assemble", "compare", "gate", "settings",
-    "lint", "launch", "history", "report", "plugin", "cli", "__main__",
+    "errors", "codes", "explained", "plain", "model", "profile", "abridged", "store", "stats", "paired", "observe",
+    "memory", "checks", "verdict", "axes", "safety", "advice", "merge", "findings", "assemble", "compare", "gate",
+    "settings", "lint", "launch", "history", "report", "plugin", "cli", "__main__",
 ]  # fmt: skip
 STANDARD_LIBRARY_ONLY = [
     "src/connprof/observe", "src/connprof/__init__.py", "bench/registry.py", "bench/workloads.py",

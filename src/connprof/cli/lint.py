@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +11,7 @@ from msgspec.structs import replace
 
 from connprof.cli.exits import LINT_EXIT_CODES_HELP, ExitCode
 from connprof.cli.paths import ANYTHING, FILE
-from connprof.cli.printing import say
+from connprof.cli.printing import is_colored, say
 from connprof.codes import BY_CODE
 from connprof.errors import UsageError
 from connprof.lint import Sureness, json, sarif, text
@@ -21,10 +23,12 @@ from connprof.store import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from connprof.explained import Look
     from connprof.lint import LintSettings
 
 __all__ = ["lint"]
 
+_PAGE_WIDTH = 100
 _FORMATS = {"text": text.render, "json": json.render, "sarif": sarif.render}
 
 
@@ -86,8 +90,15 @@ def lint(  # noqa: PLR0917 - click passes them by name
 def _explain(code: str) -> ExitCode:
     if code.upper() not in BY_CODE:
         raise UsageError(f"there is no code {code!r}; there are: {', '.join(BY_CODE)}.")
-    say(text.explain(code.upper()))
+    width = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else _PAGE_WIDTH
+    say(text.explain(code.upper(), width=width, styled=_styled if is_colored() else None))
     return ExitCode.PASS
+
+
+def _styled(said: str, look: Look) -> str:
+    if look == "code":
+        return click.style(said, fg="cyan")
+    return click.style(said, italic=True) if look == "slanted" else click.style(said, bold=True)
 
 
 def _settings(

@@ -7,10 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from connprof.codes import BY_CODE
+from connprof.explained import explained
 from connprof.lint.finding import Sureness
 from connprof.plain import inert, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connprof.explained import Look
     from connprof.lint.finding import Finding, Outcome
 
 __all__ = ["explain", "render", "sentence"]
@@ -52,9 +56,10 @@ def summary(outcome: Outcome) -> str:
     return f"{found} in {files_count}{'; ' if beside else ''}{', '.join(beside)}."
 
 
-def explain(code: str) -> str:
+def explain(code: str, *, width: int = _WIDTH, styled: Callable[[str, Look], str] | None = None) -> str:
     """Everything that is known of a code: its section of the documentation, which is part of the package."""
     known = BY_CODE[code]
     who = " and ".join(f"connprof {source}" for source in sorted(known.sources))
-    said = known.explanation or known.fix
-    return f"{known.code} {known.name}: {known.title}\nFound by {who}.\n\n{said}\n"
+    said = explained(known.explanation or known.fix, width=min(width, _WIDTH), styled=styled)
+    head = f"{known.code} {known.name}: {known.title}"
+    return f"{styled(head, 'heading') if styled else head}\nFound by {who}.\n\n{said}\n"

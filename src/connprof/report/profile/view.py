@@ -11,6 +11,7 @@ import msgspec
 
 from connprof.assemble import merge_lines
 from connprof.codes import BY_CODE, CODES
+from connprof.explained import explained
 from connprof.report import words
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ __all__ = [
 State: TypeAlias = Literal["found", "clean", "partial", "silent", "unobserved"]
 """Whether something was found, nothing was (``partial``: in what was recorded, which is not all), nothing happened that
 could be, or nobody looked."""
+
+_UNFILLED = 1_000_000
+"""No line is so wide: a browser fills the lines of an explanation itself."""
 
 UNKNOWN = "-"
 """What stands in place of a figure that is not known."""
@@ -162,7 +166,7 @@ class ProfileView:
 
     ``headline`` and ``lead`` answer what happened, ``limits_told`` how many limits hold; ``facts`` say what was run and
     ``ended`` how that went, ``totals`` what it paid altogether.
-    ``explanations`` are of the codes that were found: a title, and text in Markdown.
+    ``explanations`` are of the codes that were found: a title, and text.
     """
 
     state: State
@@ -203,7 +207,7 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
         totals=writer.totals(profile),
         findings=tuple(writer.finding(number, each) for number, each in enumerate(profile.findings, 1)),
         explanations=tuple(
-            (f"{code.code} {code.title}", code.explanation)
+            (f"{code.code} {code.title}", explained(code.explanation, width=_UNFILLED))
             for code in CODES
             if code.explanation and any(each.code == code.code for each in profile.findings)
         ),
