@@ -14,6 +14,8 @@ from connprof.profile import (
     Finding,
     Frame,
     HeldLimit,
+    Linted,
+    LintMark,
     OriginTally,
     Place,
     Price,
@@ -277,6 +279,32 @@ def hostile():
         processes=(process(argv=(EVIL,), python=EVIL, errors=(EVIL,)), process(argv=(), ended="signal", signal=99)),
         blind_spots=(EVIL,),
         notes=(EVIL, "y" * 300),
+        limits=(HeldLimit(option=EVIL, limit=1e300, figure=-1, state="broken", sentence=EVIL),),
+        lint=Linted(
+            marks=(
+                LintMark(
+                    code="CP999",
+                    file=f"{EVIL}.py",
+                    line=9,
+                    sureness=EVIL,
+                    clients_count=1_234_567,
+                    contexts_count=0,
+                    handshakes_count=0,
+                    connections_count=0,
+                ),
+                LintMark(
+                    code="CP001",
+                    file=long[1:],
+                    line=1,
+                    sureness="guess",
+                    clients_count=0,
+                    contexts_count=0,
+                    handshakes_count=0,
+                    connections_count=0,
+                ),
+            ),
+            notes=(EVIL,),
+        ),
     )
 
 
@@ -300,6 +328,29 @@ def limited():
                 "Requests per connection cannot be told, because nothing was sent by a library that is known on any of"
                 " 1 (--min-requests-per-connection).",
             ),
+        ),
+    )
+
+
+def linted():
+    """The incident, held against a check of its source."""
+
+    def mark(file, line, made, sureness="likely"):
+        return LintMark(
+            code="CP001", file=file, line=line, sureness=sureness,
+            clients_count=made, contexts_count=made, handshakes_count=made, connections_count=made,
+        )  # fmt: skip
+
+    return replace(
+        incident(),
+        lint=Linted(
+            marks=(
+                *(mark(f"helpers/{name}.py", 14 + number, 8) for number, name in enumerate(HELPERS)),
+                mark("scripts/" * 9 + "once.py", 7, 0, "certain"),
+                mark("maintenance.py", 70, 0, "guess"),
+            ),
+            unchecked_count=1,
+            notes=("Not checked: helpers/old.py cannot be parsed.",),
         ),
     )
 
@@ -332,6 +383,7 @@ STATES = {
     "forked": forked,
     "memory": memory,
     "limited": limited,
+    "linted": linted,
     "hostile": hostile,
     "many": many,
 }

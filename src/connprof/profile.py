@@ -28,6 +28,8 @@ __all__ = [
     "HeldLimit",
     "LimitState",
     "LineBytes",
+    "LintMark",
+    "Linted",
     "OriginShare",
     "OriginTally",
     "Place",
@@ -399,6 +401,36 @@ class HeldLimit(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class LintMark(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding of ``connprof lint``, and what its lines made in the run."""
+
+    code: str
+    file: str
+    """As it was given to the check: from the folder in which the run was started, or absolute."""
+    line: int
+    sureness: str
+    clients_count: int
+    contexts_count: int
+    handshakes_count: int
+    connections_count: int
+
+    @property
+    def ran(self) -> bool:
+        """Whether anything was seen to be made there."""
+        return any((self.clients_count, self.contexts_count, self.handshakes_count, self.connections_count))
+
+
+class Linted(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``connprof lint`` says of the source, held against the run."""
+
+    marks: tuple[LintMark, ...]
+    """Hottest first; all zero where they did not run, or made nothing."""
+    unchecked_count: int = 0
+    """Files that could not be checked."""
+    notes: tuple[str, ...] = ()
+    """Sentences on the first of these, and on what was left alone."""
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A program's run."""
 
@@ -430,3 +462,5 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     ratios those of what was recorded. ``notes`` say which process it was."""
     limits: tuple[HeldLimit, ...] = ()
     """What it was held to."""
+    lint: Linted | None = None
+    """``None`` where no source was checked with it."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from connprof.assemble import assemble
 from connprof.codes import BY_CODE, CODES, DOCUMENTATION
-from connprof.profile import Costs, Counts, Price, Profile, SiteTally
+from connprof.profile import Costs, Counts, Linted, Price, Profile, SiteTally
 from connprof.report.profile import render
 from connprof.report.profile.text import MOST_BRIEF, MOST_FULL, MOST_ROWS
 from connprof.report.profile.view import build
@@ -72,6 +72,20 @@ def test_limits_are_told_worst_first_and_take_the_good_mark_away():
     levels = [(each["level"], each["message"]["text"][:19]) for each in invocation["toolExecutionNotifications"]]
     assert levels[0] == ("warning", "Limit broken: 1 han")
     assert levels[2][0] == "note"
+
+
+def test_what_lint_found_is_told_with_what_of_it_ran():
+    view = viewed(samples.linted()).lint
+    assert view.headline == "connprof lint has 7 findings there, of which 5 were seen to run."
+    assert [each.ran for each in view.marks] == [True] * 5 + [False] * 2
+    for kind in ("html", "sarif", "markdown"):
+        text = rendered("linted", kind).replace("\\", "")
+        assert view.headline in text
+        assert "cannot be parsed" in text
+        assert view.headline not in rendered("incident", kind)
+    assert "Not seen to run: scripts" in rendered("linted", "markdown")
+    nothing = replace(samples.linted(), lint=Linted(marks=()))
+    assert "connprof lint has found nothing there." in rendered(nothing, "html")
 
 
 def test_a_fix_is_told_once_for_each_code():

@@ -1171,8 +1171,14 @@ def test_lint_findings_that_ran_are_marked(runs):
             for _ in range(3):
                 cold()
     """)
-    done = runs("--quiet", "--lint", ".", app)
+    files = {"--html": "page.html", "--sarif": "s.sarif", "--markdown": "m.md"}
+    options = [word for option, name in files.items() for word in (option, name)]
+    done = runs("--quiet", "--lint", ".", *options, app)
     assert done.code == 0
+    marks = [(each.file, each.line, each.code, each.ran, each.contexts_count) for each in done.profile.lint.marks]
+    assert marks == [("app.py", 5, "CP001", True, 3), ("app.py", 9, "CP001", False, 0)]
+    for name in files.values():
+        assert "has 2 findings there, of which 1 was seen to run." in (runs.folder / name).read_text().replace("\\", "")
     assert "connprof lint has 2 findings there, of which 1 was seen to run." in done.err
     assert "Ran: app.py:5 (CP001" in done.err
     assert "3 clients, 3 SSL contexts" in done.err

@@ -146,7 +146,9 @@ def run(  # noqa: PLR0917 - click passes them by name
         is_command = context.meta["is_command"]
         memory.check_memray(None if is_command else interpreter(python), os.environ)
     profile, left = _observe(request)
-    return _tell(profile, request, outcome, left)
+    if outcome is not None:
+        profile = replace(profile, lint=hot.marked(outcome, profile, folder))
+    return _tell(profile, request, left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,14 +275,13 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
     return replace(profile, limits=limits), left
 
 
-def _tell(profile: Profile, request: _Request, outcome: Outcome | None, left: Gathered) -> int:
+def _tell(profile: Profile, request: _Request, left: Gathered) -> int:
     """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
         _print(render(profile, "text", color=_has_colors(), width=width, folder=request.folder))
-    if outcome is not None:
-        marks = hot.mark(outcome.findings, profile, request.folder)
-        _print("\n" + "\n".join(hot.sentences(marks, outcome)) + "\n")
+    if profile.lint is not None:
+        _print("\n" + "\n".join(hot.sentences(profile.lint)) + "\n")
     failed = False
     for kind, path in request.files.items():
         if path is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connprof.report import html, words
-from connprof.report.marks import bad_mark, good_mark, warn_mark
+from connprof.report.marks import bad_mark, good_mark, unknown_mark, warn_mark
 from connprof.report.profile.view import COUNTS, TIMES
 from connprof.report.shapes import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connprof.report.profile.view import ProfileView, Tally
+    from connprof.report.profile.view import LintView, ProfileView, Tally
 
 __all__ = ["MOST_FINDINGS", "MOST_ROWS", "render"]
 
@@ -43,6 +43,7 @@ def render(view: ProfileView) -> str:
         origins=_table("What each origin costs", "Origin", view.origins),
         lines=_table("What each line pays, costliest first", "Line", view.lines, has_memory=view.has_memory),
         processes=_processes(view),
+        lint=None if view.lint is None else _lint(view.lint),
         explained=frozenset(title.partition(" ")[0] for title, _ in view.explanations),
     )
 
@@ -81,6 +82,34 @@ def _row(row: Tally, *, has_memory: bool) -> Row:
         head = Cell(text=place.where, note=" ".join(filter(None, (place.function, place.sureness))), is_code=True)
     figures = (*row.counts, *row.times, *((row.megabytes,) if has_memory else ()))
     return Row(cells=(head, *(Cell(text=text) for text in figures)), details=row.remarks)
+
+
+def _lint(lint: LintView) -> Table:
+    return Table(
+        caption="Findings of the source, those that cost most first",
+        columns=(
+            Column(title="Line", is_number=False),
+            Column(title="Code", is_number=False),
+            Column(title="Seen to run", is_number=False),
+            Column(title="Clients"),
+            Column(title="Contexts"),
+            Column(title="Handshakes"),
+            Column(title="Connections"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(text=each.where, is_code=True),
+                    Cell(text=each.code, note=each.sureness),
+                    Cell(mark=warn_mark("ran") if each.ran else unknown_mark("not seen")),
+                    *(Cell(text=text) for text in each.counts),
+                )
+            )
+            for each in lint.marks[:MOST_ROWS]
+        ),
+        note=_more(len(lint.marks) - MOST_ROWS, "finding"),
+        empty=lint.headline,
+    )
 
 
 def _processes(view: ProfileView) -> Table:

@@ -35,6 +35,9 @@ def render(view: ProfileView) -> str:
     lines += _part("findings", map(_finding, view.findings))
     lines += _table("Origins", "origins", view.origins)
     lines += _table("Lines that pay", "lines", view.lines)
+    if view.lint is not None:
+        said = (f"- {escape(_cut(each))}" for each in view.lint.sentences)
+        lines += ["", "### The source, and what of it ran", "", *_part("lines", said)]
     for title, sentences in (("Not seen", view.blind_spots), ("Note", view.notes)):
         lines += (
             ["", *_part("sentences", (f"- {title}: {escape(_cut(each))}" for each in sentences))] if sentences else []

@@ -43,6 +43,7 @@ def render(profile: Profile, *, folder: Path) -> str:
                 _notification(f"Limit {each.word}: {each.sentence}", "note" if each.state == "kept" else "warning")
                 for each in view.limits
             ),
+            *(_notification(sentence) for sentence in (() if view.lint is None else view.lint.sentences)),
             *(_notification(sentence) for sentence in (*view.blind_spots, *view.notes)),
         ],
     }

@@ -12,6 +12,7 @@ import msgspec
 from connprof.assemble import merge_lines
 from connprof.codes import BY_CODE, CODES
 from connprof.explained import explained
+from connprof.launch import hot
 from connprof.report import words
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Frame,
         HeldLimit,
         LimitState,
+        Linted,
         OriginTally,
         Place,
         Price,
@@ -40,6 +42,8 @@ __all__ = [
     "Big",
     "FindingView",
     "LimitView",
+    "LintView",
+    "MarkView",
     "PlaceView",
     "ProcessView",
     "ProfileView",
@@ -161,6 +165,27 @@ class LimitView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkView:
+    """A finding of the source: ``counts`` are the clients, contexts, handshakes and connections made at its lines."""
+
+    where: str
+    code: str
+    sureness: str
+    ran: bool
+    counts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintView:
+    """What the source was found to hold, and what of it ran; ``sentences`` say all of it in words."""
+
+    headline: str
+    marks: tuple[MarkView, ...]
+    notes: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileView:
     """Everything that a renderer places.
 
@@ -186,6 +211,7 @@ class ProfileView:
     processes: tuple[ProcessView, ...]
     blind_spots: tuple[str, ...]
     notes: tuple[str, ...]
+    lint: LintView | None
 
 
 def build(profile: Profile, *, folder: Path) -> ProfileView:
@@ -219,6 +245,7 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
             [*profile.blind_spots, *(each for process in profile.processes for each in process.blind_spots)]
         ),
         notes=_notes(profile),
+        lint=None if profile.lint is None else _lint(profile.lint),
     )
 
 
@@ -406,6 +433,29 @@ def _process(process: ProcessProfile) -> ProcessView:
         ended=ended,
         counts=_counts(process.counts),
         brief=_paid(process.counts) if any(msgspec.structs.astuple(process.counts)) else "nothing",
+    )
+
+
+def _lint(lint: Linted) -> LintView:
+    return LintView(
+        headline=hot.headline(lint),
+        marks=tuple(
+            MarkView(
+                where=f"{words.plain(each.file)}:{each.line}",
+                code=words.plain(each.code),
+                sureness=words.plain(each.sureness),
+                ran=each.ran,
+                counts=tuple(
+                    map(
+                        words.count,
+                        (each.clients_count, each.contexts_count, each.handshakes_count, each.connections_count),
+                    )
+                ),
+            )
+            for each in lint.marks
+        ),
+        notes=_sentences(lint.notes),
+        sentences=hot.sentences(lint),
     )
 
 
