@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_ways_are_short_beside_a_whole_path():
 
 def test_bytes_that_were_asked_for_are_told_without_a_finding():
     text = rendered(replace(samples.memory(), findings=()))
-    assert "SSL bytes   299.1 MB at the lines below" in text
+    assert "SSL bytes   299.1 MB allocated, freed or not" in text
     assert text.index("Totals") < text.index("Lines that pay")
 
 
@@ -219,6 +220,32 @@ def test_connections_that_are_no_tls_are_not_hidden():
     )
 
 
+def test_failed_connections_are_in_the_first_line():
+    made = replace(samples.incident(), counts=samples.counts(40, connections_failed_count=2))
+    assert "40 connections, 2 failed connections, 40 requests" in " ".join(rendered(made).split())
+
+
+def part_of(page, name):
+    found = re.search(f'<section id="{name}">(.*?)</section>', page, re.DOTALL)
+    return " ".join(re.sub("<[^>]+>", " ", found[1]).split()) if found else None
+
+
+def test_what_counts_leave_out_and_what_a_reader_must_know_are_two_things():
+    made = replace(samples.clean(), blind_spots=("pycurl is not seen.",), notes=("It was slow.",), memory=True)
+    page = rendered(made, "html")
+    assert part_of(page, "unseen") == "What the counts leave out pycurl is not seen."
+    assert part_of(page, "notes") == (
+        "Notes It was slow. Memory was recorded, which slows a program down: no times are shown."
+    )
+    noted = part_of(rendered(replace(made, blind_spots=()), "html"), "unseen")
+    assert noted.startswith("What the counts leave out Nothing that is known, beside what the notes say: no")
+    page = rendered("clean", "html")
+    assert "Nothing that is known: no library" in part_of(page, "unseen")
+    assert part_of(page, "notes") is None
+    assert "Not all was recorded: the notes say more." in part_of(rendered("partial", "html"), "unseen")
+    assert part_of(rendered("unobserved", "html"), "unseen").endswith("Everything: no process reported.")
+
+
 def test_a_clean_run_says_what_it_could_not_see():
     text = rendered(replace(samples.clean(), blind_spots=("pycurl is in use.",), notes=("One was killed.",)))
     assert text.splitlines()[-2:] == ["Not seen    pycurl is in use.", "Note        One was killed."]
@@ -303,7 +330,7 @@ def test_bytes_are_shown_in_mb_and_no_times_where_memory_was_recorded():
     text = " ".join(rendered("memory").split())
     assert "cost here 8 SSL contexts, 8 handshakes, 8 connections and 59.8 MB of SSL bytes" in text
     assert "leaves over 1 SSL context, 1 handshake, 1 connection and 7.5 MB of SSL bytes" in text
-    assert "SSL bytes 299.1 MB at the lines below" in text
+    assert "SSL bytes 299.1 MB allocated, freed or not" in text
     assert " ms" not in text
     assert "no times are shown" in text
     assert "59.8" in rendered("memory", "html")

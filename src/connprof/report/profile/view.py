@@ -195,6 +195,7 @@ class ProfileView:
     """
 
     state: State
+    is_incomplete: bool
     headline: str
     lead: str
     limits_told: str
@@ -220,6 +221,7 @@ def build(profile: Profile, *, folder: Path) -> ProfileView:
     state = _state(profile)
     return ProfileView(
         state=state,
+        is_incomplete=profile.is_incomplete,
         headline=_headline(profile, state),
         lead=_lead(profile, state),
         limits_told=_limits_told(profile.limits),
@@ -321,6 +323,7 @@ def _paid(counts: Counts, *, is_incomplete: bool = False) -> str:
         words.plural(counts.handshakes_count, "TLS handshake"),
         *([words.plural(failed, "failed handshake")] if (failed := counts.handshakes_failed_count) else []),
         words.plural(counts.connections_count, "connection"),
+        *([words.plural(failed, "failed connection")] if (failed := counts.connections_failed_count) else []),
     ]
     requests = counts.told_requests_count
     if requests is None:
@@ -698,7 +701,7 @@ class _Writer:
             rows += _times_said(profile.costs)
         measured = [site.ssl_bytes for site in profile.sites if site.ssl_bytes is not None]
         if measured:
-            rows.append(("SSL bytes", f"{words.bytes_text(sum(measured))} at the lines below"))
+            rows.append(("SSL bytes", f"{words.bytes_text(sum(measured))} allocated, freed or not"))
         return tuple(rows)
 
     def bigs(self, profile: Profile) -> tuple[Big, ...]:
