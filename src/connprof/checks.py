@@ -87,17 +87,19 @@ def _as_many_calls(measured: Measured, calls_count: int) -> Iterator[Problem]:
 
 
 def _samples(timing: TimingPass) -> Iterator[Problem]:
-    """There is one figure per session and one per call, and no call took longer than its session."""
+    """There is one figure per session and one per call; each call took some time, and no more than its session."""
     rounds = len(timing.wall_ns)
-    whole = (
+    if not (
         len(timing.thread_time_ns) == len(timing.latency_ns) == rounds > 0
         and all(len(latencies) == timing.calls_count for latencies in timing.latency_ns)
-        and all(
-            0 < max(latencies) <= wall_ns for latencies, wall_ns in zip(timing.latency_ns, timing.wall_ns, strict=True)
-        )
-    )
-    if not whole:
+    ):
         yield Problem(code="samples", sentence="A timing process did not yield one latency for each call it timed.")
+    elif any(min(latencies) <= 0 for latencies in timing.latency_ns):
+        yield Problem(code="samples", sentence="A timing process yielded a latency of 0 ns, and no call takes no time.")
+    elif any(max(latencies) > wall_ns for latencies, wall_ns in zip(timing.latency_ns, timing.wall_ns, strict=True)):
+        yield Problem(
+            code="samples", sentence="A timing process yielded a latency that is longer than the session it is part of."
+        )
 
 
 def _passes(note: StrategyNote, measured: Measured) -> Iterator[_Seen]:

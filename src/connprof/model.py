@@ -73,7 +73,7 @@ _LARGEST = 2**63 - 1
 NotNegative: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 """A number of events, bytes or nanoseconds."""
 AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
-"""What others are divided by."""
+"""What others are divided by, and what never is nought."""
 Signed: TypeAlias = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 """A whole number that may be below 0."""
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -368,7 +368,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
         warmup_amounts: what the words of a claim amounted to in them.
         wall_ns: one entry per round, as pytest-benchmark measured it.
         thread_time_ns: CPU time per round, summed over the threads that made calls, in child processes too.
-        latency_ns: per round, the latency of each call in order.
+        latency_ns: per round, the latency of each call in order; no call takes no time.
         ledger: what the server saw, warm-up included.
     """
 
@@ -377,7 +377,7 @@ class TimingPass(Frozen, frozen=True, kw_only=True):
     warmup_origins_count: NotNegative
     wall_ns: tuple[NotNegative, ...]
     thread_time_ns: tuple[NotNegative, ...]
-    latency_ns: tuple[tuple[NotNegative, ...], ...]
+    latency_ns: tuple[tuple[AtLeastOne, ...], ...]
     ledger: LedgerCounts
     warmup_amounts: Amounts = Amounts()
 

@@ -92,10 +92,10 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
         decoded = msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         raise FileError(f"{name} is not a connprof {noun}: {_lower(error)}.") from None
-    except msgspec.DecodeError as error:
-        raise FileError(f"{name} is damaged: {_lower(error)}.") from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise FileError(f"{name} is damaged: {type(error).__name__} while it was read.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FileError(f"{name} is damaged: {_not_utf8(text) or _lower(error)}.") from None
+    except RecursionError:
+        raise FileError(f"{name} is damaged: it is nested too deeply to be read.") from None
     if isinstance(decoded, Report | AbridgedReport):
         if isinstance(decoded, AbridgedReport) and _is_suspect(text):
             # What a comparison passes over must be fit to be read as well.
@@ -104,6 +104,14 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
             if moment(said) is None:
                 raise FileError(f"{name} is not a connprof {noun}: {_cut(said[:40])!r} is no time - at `{place}`.")
     return decoded
+
+
+def _not_utf8(text: bytes) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 text (byte {error.start + 1:,} is 0x{text[error.start]:02X})"
+    return ""
 
 
 def moment(text: str) -> datetime | None:
@@ -383,12 +391,18 @@ _SIGNS = (
     (re.compile(rb"0e[0+-]"), re.compile(rb" -?0[0.]*e")),
 )
 """For a number below 0 and for one with an exponent: what is looked for first, as it is rare, and all of it."""
+_NO_LATENCY = re.compile(rb'"latency_ns"[^"]*?[\[,\s]0[,\s\]]')
 _AROUND_BYTES = 40
 _PIECE_BYTES = 1 << 20
 
 
 def _is_suspect(text: bytes) -> bool:
-    """Whether JSON may hold a number that is below 0, has an exponent, or goes beyond 64 bits. Hardly any does."""
+    """Whether JSON may hold a number that is below 0, has an exponent, or goes beyond 64 bits, or a latency of 0.
+
+    Hardly any does.
+    """
+    if _NO_LATENCY.search(text):
+        return True
     for start in range(0, len(text), _PIECE_BYTES):
         alike = text[max(start - _AROUND_BYTES, 0) : start + _PIECE_BYTES].translate(_ALIKE)
         if _LARGEST_DIGITS in alike:

@@ -139,6 +139,21 @@ def test_latencies_that_are_not_one_per_call_are_found(change):
     assert "samples" in codes(replace(measured, timing=(replace(first, **change(first)), *rest)))
 
 
+@pytest.mark.parametrize(
+    ("latency_ns", "said"),
+    [
+        (0, "A timing process yielded a latency of 0 ns, and no call takes no time."),
+        (10**15, "A timing process yielded a latency that is longer than the session it is part of."),
+    ],
+)
+def test_latencies_that_cannot_be_are_said_to_be_so(latency_ns, said):
+    measured = good()
+    first, *rest = measured.timing
+    (_, *others), *more = first.latency_ns
+    changed = replace(measured, timing=(replace(first, latency_ns=((latency_ns, *others), *more)), *rest))
+    assert said in {problem.sentence for problem in problems_of(note(NAME), changed)}
+
+
 @pytest.mark.parametrize("field", ["handshakes_failed_count", "tcp_accepted_count", "handshakes_resumed_count"])
 def test_each_count_that_only_one_pass_made_is_found(field):
     measured = good()

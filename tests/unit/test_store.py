@@ -42,6 +42,26 @@ def test_a_truncated_report_is_refused_in_one_sentence(saved, share):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [b'"per-call-async"', b'"strategy"'])
+def test_a_report_that_is_not_utf_8_is_said_to_be_so(saved, place):
+    file = saved / "report.json"
+    text = file.read_bytes()
+    at = text.index(place) + 2
+    file.write_bytes(text[:at] + b"\xe9" + text[at + 1 :])
+    with pytest.raises(FileError) as caught:
+        load_report(file)
+    assert str(caught.value) == f"{file} is damaged: it is not UTF-8 text (byte {at + 1:,} is 0xE9)."
+    file.write_bytes(text.decode().encode("utf-16-le"))
+    with pytest.raises(FileError, match=r"is damaged: JSON is malformed"):
+        load_report(file)
+    file.write_bytes(text.decode().encode("utf-16"))
+    with pytest.raises(FileError, match=r"is damaged: it is not UTF-8 text \(byte 1 is 0xFF\)\.$"):
+        load_report(file)
+    file.write_bytes(b'{"of a newer connprof": ' + b"[" * 100_000)
+    with pytest.raises(FileError, match=r"is damaged: it is nested too deeply to be read\.$"):
+        load_report(file)
+
+
 def test_single_byte_mutations_load_or_are_refused_but_never_crash(saved):
     file = saved / "report.json"
     text = bytearray(file.read_bytes())
