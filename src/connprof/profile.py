@@ -275,7 +275,8 @@ class ContextGroup(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs
     made_count: int
     unused_count: int
-    """Of those made, how many have been in no handshake so far, not even in one that failed."""
+    """Of those made, how many have been in no handshake so far, not even in one that failed, and are about to be in
+    none: in one that is under way, or by a client in its first call, or, of one's own, by a connect."""
     alive_count: int
     alive_peak_count: int
     idle_alive_count: int

@@ -389,6 +389,80 @@ def test_contexts_of_ones_own_and_unused_ones():
     assert codes(seen) == {"CP009"}
 
 
+def unused_of(observation):
+    """By function."""
+    contexts = process_of(observation, ended="exit").contexts
+    return {group.site.function.rpartition(".")[2]: group.unused_count for group in contexts}
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_context_in_a_handshake_that_goes_on_at_the_end_is_used(asked):
+    def handshake(port):
+        sock = socket.create_connection(("127.0.0.1", port))
+        context = ssl.create_default_context()
+        tls = context.wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False)
+        tls.setblocking(False)
+        if asked:
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+        return tls
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, observe() as seen:
+        tls = handshake(silent.getsockname()[1])
+        assert unused_of(seen) == {"handshake": 0}
+    assert unused_of(seen) == {"handshake": 0}
+    assert "CP009" not in codes(seen)
+    tls.close()
+
+
+def test_a_context_made_before_a_connect_that_goes_on_at_the_end_may_be_for_that(monkeypatch):
+    monkeypatch.setattr("connprof.observe.recorder._is_connected", lambda _: False)  # a peer that is here answers soon
+
+    def for_nothing():
+        return ssl.create_default_context()
+
+    def connect(port):
+        context, sock = ssl.create_default_context(), socket.socket()
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            sock.connect(("127.0.0.1", port))
+        return context, sock
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, observe() as seen:
+        before = for_nothing()
+        _context, sock = connect(silent.getsockname()[1])
+        after = for_nothing()
+        assert unused_of(seen) == {"for_nothing": 2, "connect": 0}
+        sock.close()
+        assert unused_of(seen) == {"for_nothing": 2, "connect": 1}
+    assert before is not after
+
+
+def test_contexts_of_a_client_in_its_first_call_at_the_end_are_not_unused(target, monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+
+    def wait(*_args, **_options):
+        asked.set()
+        answer.wait(9)
+        raise socket.gaierror
+
+    def call(url):
+        with httpx.Client() as client, contextlib.suppress(httpx.ConnectError):
+            client.get(url)
+
+    with observe() as seen:
+        call(target.url(OK))
+        monkeypatch.setattr(socket, "getaddrinfo", wait)
+        thread = threading.Thread(target=call, args=("https://example.invalid",))
+        thread.start()
+        assert asked.wait(9)
+        assert unused_of(seen) == {"call": 0}
+        assert "CP009" not in codes(seen)
+        answer.set()
+        thread.join()
+        assert unused_of(seen) == {"call": 1}
+
+
 def test_a_bundle_that_is_read_again(target):
     truststore = pytest.importorskip("truststore")
     with observe() as seen:

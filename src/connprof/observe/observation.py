@@ -91,6 +91,7 @@ class Observation:
         self.ended_ns: int | None = None
         self.is_fork = False
         self.idle_at_end: Any = None
+        self.under_way_at_end: Any = None
         self.clear()
         self.started_at_ns = time.time_ns()
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from connprof.observe.figures import Certainty
-    from connprof.observe.owners import ClientGroup, Kind, Story
+    from connprof.observe.owners import ClientGroup, ContextGroup, Kind, Story
     from connprof.observe.sites import Location, Spot
 
 __all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
@@ -273,6 +273,7 @@ class Recorder:
         with self.lock:
             self._tell_requests()
             observation.idle_at_end = idle(*self.living())
+            observation.under_way_at_end = self.under_way()
             story = observation.story
             for (group, origin), uses in self.living_uses(story).items():
                 for use in uses:
@@ -963,6 +964,36 @@ class Recorder:
     def living(self) -> tuple[list[Client], list[Context]]:
         """All clients and contexts that live now; the lock is held."""
         return list(self.clients.values()), list(self._contexts.values())
+
+    def under_way(self) -> dict[ContextGroup, int]:
+        """Of the contexts that were in no handshake so far, how many are about to be in one; the lock is held.
+
+        Where a connect is under way, nobody knows what for: the last context that somebody made by himself before that.
+        """
+        shaking = {handshake.context for handshake in list(self._handshakes.values()) if not handshake.done}
+        shaking.update(unshaken.made.context for unshaken in list(self._unshaken.values()))
+        found: list[Context] = []
+        own: list[Context] = []
+        for context in list(self._contexts.values()):
+            client = context.client
+            if context.was_tried or context.is_shell:
+                continue
+            if context in shaking or (client is not None and client.in_flight and not client.counted_plain):
+                found.append(context)
+            elif client is None:
+                own.append(context)
+        own.sort(key=lambda context: context.made_ns)
+        for connection in list(self._connections.values()):
+            if connection.pending and (connection.client is None or not connection.client.contexts):
+                earlier = [context for context in own if context.made_ns <= connection.start_ns]
+                if earlier:
+                    own.remove(earlier[-1])
+                    found.append(earlier[-1])
+        counts: dict[ContextGroup, int] = {}
+        for context in found:
+            for group in context.groups:
+                counts[group] = counts.get(group, 0) + 1
+        return counts
 
     # --- contexts -----------------------------------------------------------------------------------------
 

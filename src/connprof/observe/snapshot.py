@@ -36,6 +36,7 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
         latest_ns = now_ns() if window.ended_ns is None else window.ended_ns
         uses = RECORDER.living_uses(window.story)
         idle_clients, idle_contexts = window.idle_at_end or idle(*RECORDER.living())
+        under_way = RECORDER.under_way() if window.under_way_at_end is None else window.under_way_at_end
         return {
             "schema": PROCESS_SCHEMA,
             "pid": os.getpid(),
@@ -57,7 +58,10 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
                 for group in window.story.clients.values()
                 if group.made or group.second_process
             ],
-            "contexts": [_contexts(group, idle_contexts.get(group, 0)) for group in window.story.contexts.values()],
+            "contexts": [
+                _contexts(group, idle_contexts.get(group, 0), under_way.get(group, 0))
+                for group in window.story.contexts.values()
+            ],
             "blind_spots": list(window.current_blind_spots()),
             "errors": window.error_sentences(),
         }
@@ -170,7 +174,7 @@ def _clients(
     }
 
 
-def _contexts(group: ContextGroup, idle_count: int) -> dict[str, Any]:
+def _contexts(group: ContextGroup, idle_count: int, under_way_count: int) -> dict[str, Any]:
     return {
         "site": _place(group.site),
         "maker": group.maker,
@@ -178,7 +182,7 @@ def _contexts(group: ContextGroup, idle_count: int) -> dict[str, Any]:
         "chains": _chains(group.chains),
         "costs": _costs(group.costs),
         "made_count": group.made,
-        "unused_count": group.unused,
+        "unused_count": max(group.unused - under_way_count, 0),
         "alive_count": group.alive,
         "alive_peak_count": group.alive_peak,
         "idle_alive_count": idle_count,
