@@ -271,8 +271,8 @@ class _Calibration:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=_DOCS,
-    show_default="docs",
-    help="Folder of calibration.md and calibration.json; where it is docs, METHODOLOGY.md quotes them too.",
+    help="Folder of calibration.md and calibration.json; where it is docs, METHODOLOGY.md quotes them too."
+    "  [default: docs]",
 )
 def calibrate(  # noqa: PLR0917 - click passes them by name
     quick: bool,

@@ -60,8 +60,7 @@ _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-help
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=_LATEST,
-    show_default="reports/latest",
-    help="Folder of the report.",
+    help="Folder of the report.  [default: reports/latest]",
 )
 @click.option("--keep-captures", is_flag=True, help="Keep memray's captures in OUT/captures.")
 @click.option("--flamegraph", is_flag=True, help="Draw each memory pass as a flame graph into OUT/flamegraphs.")
@@ -74,7 +73,9 @@ _QUICK = ("floor", "per-call-async", "per-call-shared-context", "client-per-help
     show_default=True,
     help="Seconds after which a hanging case is stopped and recorded as failed.",
 )
-@click.option("--list", "list_only", is_flag=True, help="List strategies and workloads and stop.")
+@click.option(
+    "--list", "list_only", is_flag=True, help="List strategies, with which a run takes, and workloads, and stop."
+)
 def bench(  # noqa: PLR0917 - click passes them by name
     quick: bool,
     only: tuple[str, ...],
@@ -166,15 +167,17 @@ def _command(seed: int) -> str:
 
 
 def _list(console: Console) -> None:
-    console.print("Strategies")
+    console.print("Strategies (without --only a run takes those marked default, and with --quick those marked quick)")
     for name in names():
+        runs = ", ".join(run for run, of_run in (("default", DEFAULT), ("quick", _QUICK)) if name in of_run)
         try:
-            console.print(f"  {name:24} {load(name).title}", markup=False, soft_wrap=True)
+            said = load(name).title
         except StrategyError as error:
-            console.print(f"  {name:24} cannot be run: {error}", markup=False, soft_wrap=True)
+            said = f"cannot be run: {error}"
+        console.print(f"  {name:24} {runs:14} {said}", markup=False, soft_wrap=True)
     console.print("Workloads")
     for workload in WORKLOADS.values():
-        console.print(f"  {workload.name:24} {workload.title}", markup=False, soft_wrap=True)
+        console.print(f"  {workload.name:24} {'':14} {workload.title}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

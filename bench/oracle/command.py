@@ -61,8 +61,7 @@ class _Row:
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     default=_CACHE,
-    show_default="reports/.cache",
-    help="Folder that keeps the libraries' environments.",
+    help="Folder that keeps the libraries' environments.  [default: reports/.cache]",
 )
 def oracle(only: tuple[str, ...], ways: tuple[str, ...], scale: float, together: bool, cache: Path) -> int:
     """Hold what ``connprof run`` counts against what the server saw, for every client library.

@@ -74,15 +74,13 @@ _LANES_COUNT = 2
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=_OUT,
-    show_default="reports/matrix",
-    help="Folder of the report.",
+    help="Folder of the report.  [default: reports/matrix]",
 )
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     default=_CACHE,
-    show_default="reports/.cache",
-    help="Folder of what was measured before, and of the libraries' environments.",
+    help="Folder of what was measured before, and of the libraries' environments.  [default: reports/.cache]",
 )
 @click.option(
     "--limit",

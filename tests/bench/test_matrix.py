@@ -183,6 +183,13 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(capsys, arguments, message)
     assert message in complaints
 
 
+def test_help_names_folders_without_brackets(capsys):
+    assert guarded(matrix, ["--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "[default: reports/matrix]" in printed
+    assert "[default: reports/.cache]" in printed
+
+
 def test_list_tells_what_would_run_and_runs_nothing(capsys, tmp_path):
     assert guarded(matrix, ["--list", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.matrix import DEFAULT
 from connprof.model import Failed, Measured, VerdictStatus
 from connprof.store import load_report
 from tests.bench.conftest import processes_of
@@ -411,6 +412,11 @@ def test_list_tells_what_there_is(suite):
     assert (code, complaints) == (0, "")
     for word in (*QUICK, "lazy-service", "llm-session", "single-origin"):
         assert word in printed
+    marks = {line.split()[0]: line[26:42].strip() for line in printed.splitlines() if line.startswith("  ")}
+    assert {name for name, said in marks.items() if "default" in said} == {*DEFAULT}
+    assert {name for name, said in marks.items() if "quick" in said} == {*QUICK}
+    assert marks["lazy-service"] == "default"
+    assert marks["gather"] == marks["llm-session"] == ""
 
 
 def test_help_teaches(suite):
@@ -418,6 +424,7 @@ def test_help_teaches(suite):
     assert code == 0
     for word in ("--quick", "--only", "--seed", "--flamegraph", "Exit codes", "Examples"):
         assert word in printed
+    assert "[default: reports/latest]" in " ".join(printed.split())
 
 
 def test_captures_and_flame_graphs_on_request(suite, tmp_path):
