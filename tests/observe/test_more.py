@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
 import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import msgspec
 import pytest
 
 from connprof.observe import observation as observation_module
-from connprof.observe import observe, recorder
+from connprof.observe import observe, owners, recorder
 from connprof.observe.recorder import RECORDER
-from connprof.profile import ProcessProfile
+from connprof.profile import Costs, ProcessProfile
 
 HOST = "127.0.0.1"
 
@@ -194,3 +196,76 @@ def test_a_context_and_its_time_are_those_of_the_peer_that_it_is_first_used_with
     assert costs[plain_server.origin][1].context_wall_ns == 0
     (of_later,) = [each for each in profile_of(later).origins if each.origin == server.origin]
     assert (of_later.counts.contexts_count, of_later.costs.context_wall_ns) == (0, 0)
+
+
+# --- whose an event is, and which time ------------------------------------------------------------------------------
+
+
+def test_times_of_an_event_go_where_they_belong():
+    key = ("/app.py", 7, "main", "stack")
+    with observe() as observation:
+        observation.add_timed(observation_module.Field.FULL, key, "api:443", owners.Expense.HANDSHAKE_CPU, 3, 50)
+        observation.add_timed(observation_module.Field.CONTEXTS, key, None, owners.Expense.CONTEXT_CPU, 700, 9_000)
+    profile = profile_of(observation)
+    both = Costs(handshake_cpu_ns=3, handshake_wall_ns=50, context_cpu_ns=700, context_wall_ns=9_000)
+    assert profile.costs == both
+    assert [each.costs for each in profile.sites] == [both]
+    assert [each.costs for each in profile.origins] == [Costs(handshake_cpu_ns=3, handshake_wall_ns=50)]
+
+
+def client_of(*stories):
+    kind = owners.Kind("httpx", "httpx.Client", is_async=False, is_thread_bound=False)
+    place = ("/app.py", 7, "main", "stack")
+    groups = [story.client_group(place, kind, "", observation_module.Field.SIZE) for story in stories]
+    client = owners.Client(kind, (), groups, 0)
+    client.made([()] * len(groups))
+    return client
+
+
+def test_times_of_a_clients_event_go_where_they_belong():
+    client = client_of(owners.Story(), owners.Story())
+    client.count_timed(observation_module.Field.FULL, owners.Expense.HANDSHAKE_CPU, 3, 50)
+    for group in client.groups:
+        costs = dict(zip(owners.Expense.NAMES, group.costs, strict=True))
+        assert {name: spent for name, spent in costs.items() if spent} == {
+            "handshake_cpu_ns": 3,
+            "handshake_wall_ns": 50,
+        }
+
+
+def test_connections_that_a_closed_client_left_are_none_of_its_next_ones():
+    client = client_of(owners.Story())
+    share = client.groups[0].share("api:443")
+    for closed in (1, 2):  # closed, and used again
+        client.connected("api:443")
+        client.closing(closed)
+        client.reopened()
+    for _ in range(2):
+        client.connected("api:443")
+        client.disconnected("api:443")  # of those that were left, as far as anybody can tell
+    assert (client.open_count("api:443"), share.open_now, share.open_peak) == (2, 2, 2)
+    client.disconnected("api:443")
+    assert (client.open_count("api:443"), share.open_now, share.open_peak) == (1, 1, 2)
+
+
+def test_a_client_has_met_whom_it_failed_to_shake_hands_with(server, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with observe() as observation:
+        socket.create_connection((HOST, server.port)).close()  # now it is known under its number, and then by its name
+        with httpx.Client() as client, pytest.raises(httpx.ConnectError):
+            client.get(f"https://localhost:{server.port}", extensions={"sni_hostname": HOST})
+    (group,) = profile_of(observation).clients
+    assert {each.origin for each in group.origins} == {f"localhost:{server.port}", f"{HOST}:{server.port}"}
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_only_calls_of_its_own_thread_came_between_the_making_of_a_client_and_its_call(plain_server, is_elsewhere):
+    with observe(), httpx.Client() as other, httpx.Client() as client:
+        work = functools.partial(other.get, plain_server.url)
+        if is_elsewhere:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(work).result()
+        else:
+            work()
+        client.get(plain_server.url)
+        assert RECORDER.clients[id(client)].has_waited is not is_elsewhere
