@@ -336,7 +336,8 @@ def test_packages_that_differ_are_named(compare):
         out.split()
     )
     many = replace(environment, packages={f"package-{k}": "1" for k in range(20)})
-    assert " more (compared all the same)" in compare(BASE, replace(candidate(), environment=many))[1]
+    out = compare(BASE, replace(candidate(), environment=many))[1]
+    assert " more (compared all the same)" in " ".join(out.split())
 
 
 def test_a_report_held_against_itself_is_told(compare):
