@@ -65,7 +65,7 @@ def test_what_stands_below_a_row_can_be_read_without_scrolling_its_table(opened,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["incident", "clean", "hostile", "forked"])
+@pytest.mark.parametrize("name", ["incident", "clean", "hostile", "forked", "limited", "linted"])
 def test_contrast(opened, name, scheme):
     lowest, text = opened(name, WIDE, scheme).evaluate(CONTRAST)
     assert lowest >= 4.5, text
