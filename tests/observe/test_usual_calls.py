@@ -22,7 +22,7 @@ import pytest
 from connprof.observe import observe, recorder
 from connprof.observe.owners import CALLS_COUNTED_MAX
 from connprof.observe.recorder import RECORDER
-from connprof.observe.sites import THREAD_LINES
+from connprof.observe.sites import THREAD_LINES, carried_now
 from connprof.profile import ProcessProfile
 
 USUAL = CALLS_COUNTED_MAX + 1
@@ -48,6 +48,12 @@ def requests_by_function(observation):
         for each in process_of(observation).sites
         if each.counts.requests_count
     }
+
+
+def the_connection():
+    """The only one, after what calls have left to be counted was counted."""
+    RECORDER.settle()
+    return only(RECORDER._connections.values())
 
 
 def requests_at(observation):
@@ -313,8 +319,7 @@ def test_a_connection_is_idle_from_the_end_of_its_last_call_on(server, usual_cou
     with observe() as seen, httpx.Client(event_hooks={"response": [answer]}) as client:
         for _ in range(usual_count + 1):
             client.get(server.url)
-            connection = only(RECORDER._connections.values())
-            assert connection.last_ns > answered_ns[-1]
+            assert the_connection().last_ns > answered_ns[-1]
     assert only(process_of(seen).clients).in_flight_peak_count == 1
 
 
@@ -326,7 +331,7 @@ def test_the_time_of_usual_calls_is_counted_and_their_connection_in_use(server):
 
     def answer(_response):
         answered_ns.append(time.perf_counter_ns())
-        used_ns.append(only(RECORDER._connections.values()).last_ns)
+        used_ns.append(the_connection().last_ns)
 
     with observe() as seen, httpx.Client(event_hooks={"request": [ask], "response": [answer]}) as client:
         for _ in range(USUAL + 2):
@@ -334,7 +339,7 @@ def test_the_time_of_usual_calls_is_counted_and_their_connection_in_use(server):
             client.get(server.url)
             spent_ns = process_of(seen).costs.request_wall_ns - before.costs.request_wall_ns
             assert spent_ns >= answered_ns[-1] - asked_ns[-1] > 0
-            ended_ns.append(only(RECORDER._connections.values()).last_ns)
+            ended_ns.append(the_connection().last_ns)
             assert ended_ns[-2] < used_ns[-1] < ended_ns[-1]
 
 
@@ -364,10 +369,11 @@ def test_usual_calls_leave_nothing_behind_them(server):
     with observe() as seen, httpx.Client() as client:
         for number in range(USUAL + 2):
             client.get(server.url)
+            last_ns = the_connection().last_ns
             followed = only(RECORDER.clients.values())
-            assert (followed.in_flight, followed.in_flight_peak) == (0, 1)
-            assert followed.last_ns >= only(RECORDER._connections.values()).last_ns > 0, number
-            assert recorder.CARRIED.get() is None
+            assert (followed.calls_now(), followed.in_flight_peak) == (0, 1)
+            assert followed.last_ns >= last_ns > 0, number
+            assert carried_now() is None
         request = only(process_of(seen).origins)
         assert request.costs.request_wall_ns == process_of(seen).costs.request_wall_ns > 0
 
@@ -391,9 +397,8 @@ def test_what_is_sent_after_a_usual_call_is_not_that_calls(server):
     with observe() as seen, httpx.Client(event_hooks={"request": [keep]}) as client:
         for _ in range(USUAL + 1):
             client.get(server.url)
-        connection = only(RECORDER._connections.values())
-        contexts[-1].run(by_hand, connection)
-        assert connection.requests == USUAL + 2
+        contexts[-1].run(by_hand, the_connection())
+        assert the_connection().requests == USUAL + 2
     lines = {each.site.function: each.counts.requests_count for each in process_of(seen).sites}
     assert lines["by_hand"] == 1
 

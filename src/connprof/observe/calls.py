@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connprof.observe.originals import caller, now_ns, running_loop, thread_id
 from connprof.observe.recorder import RECORDER
 from connprof.observe.shapes import shaped
-from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, of_thread
+from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, Carrier, carried_now, of_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ if _o_recorder.windows:
         _o_known = _o_recorder.clients.get(_o_id({first}))
         if (
             _o_known is not None
-            and _o_known.in_flight < _o_known.in_flight_peak
+            and _o_known.calls_now() < _o_known.in_flight_peak
             and (_o_known.tls or _o_known.counted_plain or not _o_known.contexts)
             and not _o_known.is_watched
             and (not _o_known.is_bound or {at_home})
@@ -61,7 +62,7 @@ if _o_recorder.windows:
                 _o_above = _o_above.f_back
             if _o_above is None or _o_above.f_code is not _o_spot.code or _o_above.f_lasti != _o_spot.at:
                 _o_lane = _o_other(_o_known, _o_known.lanes, _o_frame(1))
-            _o_outer = _o_carried.get()
+            _o_outer = _o_carried_now()
             if _o_outer is None and _o_thread_lines:
                 _o_outer = _o_of_thread()
             if _o_lane is not None:
@@ -76,6 +77,8 @@ if _o_recorder.windows:
                 _o_call.tally = _o_lane.nowhere
                 _o_call.token = _o_carried.set(_o_call)
                 _o_known.in_flight += 1
+                if _o_known.standing is not None:
+                    _o_known.standing.is_off = True
                 _o_client = _o_known
                 _o_call.start_ns = _o_now()
     except _o_exception as _o_error:
@@ -101,9 +104,56 @@ finally:
         _o_client.last_ns = _o_end_ns
         try:
             _o_carried.reset(_o_call.token)
+            if _o_client.may_stand and not _o_client.in_flight:
+                _o_stands(_o_client, _o_call)
         except _o_value_error:  # finished from another context, as async generators are
             pass
         _o_call.token = None
+"""
+
+# Most calls: standing ones. Whether it is one is found out first, so that nothing comes between its becoming this
+# call's and the block that ends it, not even a signal or another thread. That the stack ends early is no failure.
+_STANDS: Final = """
+_o_call = _o_standing(_o_id({first}))
+if _o_call is not None:
+    try:
+        _o_above = _o_frame(_o_call.depth)
+        _o_moved = (
+            _o_above.f_lasti != _o_call.at
+            or _o_above.f_code is not _o_call.code
+            or (_o_call.below is not None and _o_frame(_o_call.depth - 1).f_code is not _o_call.below)
+        )
+    except _o_value_error:
+        _o_moved = True
+    _o_above = None
+    _o_carrier = _o_carried_get()
+    _o_start_ns = _o_now()
+    if (
+        _o_type(_o_carrier) is _o_carrier_class
+        and {in_place}
+        and _o_carrier.call is None
+        and not _o_call.live
+        and not _o_call.is_off
+    ):
+        _o_call.live = True
+        _o_carrier.call = _o_call
+        try:
+            _o_call.start_ns = _o_start_ns
+            _o_call.caller = _o_carrier.caller
+            if _o_moved:
+                _o_moves(_o_call, _o_caller())
+            {middle}
+        finally:
+            _o_end_ns = _o_now()
+            if _o_call.has_sent:
+                _o_call.has_sent = False
+                _o_call.end_ns = _o_end_ns
+                _o_call.spent_ns += _o_end_ns - _o_call.start_ns
+            else:
+                _o_call.lane.nowhere.spent_ns += _o_end_ns - _o_call.start_ns
+                _o_call.client.last_ns = _o_end_ns
+            _o_call.live = False
+            _o_carrier.call = None
 """
 
 _BEFORE: Final = """
@@ -129,6 +179,8 @@ _AFTER_UNLESS: Final = """
 
 _IN_ITS_LOOP: Final = "(_o_known.loop is not None and _o_known.loop() is _o_loop())"
 _IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
+_IN_THIS_TASK: Final = "_o_carrier.home is _o_call.home"
+_IN_THIS_THREAD: Final = "_o_carrier.thread == _o_thread() and _o_call.thread in (0, _o_carrier.thread)"
 
 
 def _note(place: str, error: Exception) -> None:
@@ -152,8 +204,13 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             middle = _AFTER_UNLESS.replace("{after_unless}", after_unless)
         else:
             middle = _AFTER
-        at_home = _IN_ITS_LOOP if inspect.iscoroutinefunction(original) else _IN_ITS_THREAD
-        source = _BEGINS.replace("{at_home}", at_home) + "try:" + ("" if before is None else _BEFORE) + middle + _ENDS
+        is_async = inspect.iscoroutinefunction(original)
+        at_home = _IN_ITS_LOOP if is_async else _IN_ITS_THREAD
+        # A standing call sends no cookies that may be somebody else's: its client has none.
+        stands = _STANDS.replace("{in_place}", _IN_THIS_TASK if is_async else _IN_THIS_THREAD)
+        stands = stands.replace("            {middle}\n", textwrap.indent(middle, "        "))
+        begins = _BEGINS.replace("{at_home}", at_home)
+        source = stands + begins + "try:" + ("" if before is None else _BEFORE) + middle + _ENDS
         names = {
             "_o_recorder": RECORDER,
             "_o_frame": sys._getframe,  # noqa: SLF001 - the documented way to the caller's frame that costs little
@@ -162,6 +219,13 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_now": now_ns,
             "_o_loop": running_loop,
             "_o_thread": thread_id,
+            "_o_type": type,
+            "_o_standing": RECORDER.standing.get,
+            "_o_moves": RECORDER.standing_moves,
+            "_o_stands": RECORDER.call_stands,
+            "_o_carrier_class": Carrier,
+            "_o_carried_get": CARRIED.get,
+            "_o_carried_now": carried_now,
             "_o_new": object.__new__,
             "_o_class": Carried,
             "_o_carried": CARRIED,

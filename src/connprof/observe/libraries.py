@@ -14,19 +14,19 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.calls import PLAIN, Sender, sender
-from connprof.observe.originals import caller, now_ns
+from connprof.observe.originals import caller, now_ns, running_loop
 from connprof.observe.owners import Kind
-from connprof.observe.recorder import DIALLED, RECORDER
+from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
-from connprof.observe.sites import CARRIED
+from connprof.observe.sites import CARRIED, Carried, Carrier, carried_now
 from connprof.observe.standard import carrying_function, carrying_submit
+from connprof.observe.standing import StandingCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType, ModuleType
 
     from connprof.observe.owners import Client
-    from connprof.observe.sites import Carried
 
 __all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "replacements"]
 
@@ -42,17 +42,31 @@ def h11_send(original: Any) -> Any:
 
     @functools.wraps(original)
     def send_with_data_passthrough(self: Any, event: Any) -> Any:
+        if type(event) is not request_class:
+            return original(self, event)
         result = original(self, event)
         # Only a client may send a Request; a server that tries has raised by now.
-        if type(event) is request_class and RECORDER.windows and event.method != b"CONNECT":
-            call: Any = CARRIED.get()
+        carrier = CARRIED.get()
+        if type(carrier) is Carrier and (standing := carrier.call) is not None and event.method != b"CONNECT":
+            # That its connection is known here means that it was left there the last time.
+            connection = standing.connection
+            if (
+                connection is not None
+                and connection is getattr(self, "_connprof_connection", None)
+                and RECORDER.on_event is None
+            ):
+                standing.requests += 1
+                standing.has_sent = True
+                return result
+        if RECORDER.windows and event.method != b"CONNECT":
+            call: Any = carried_now()
             try:
                 connection = self._connprof_connection  # left there the last time
                 tally = call.lane.tallies[connection.origin] if call.live and call.lane.live else None
             except (AttributeError, KeyError):
                 connection, tally = RECORDER.connection_below(self, _frame(1)), None
             # As request_sent, for a call that has been here before, and without calling that.
-            if tally is None or RECORDER.on_event is not None:
+            if tally is None or type(call) is StandingCall or RECORDER.on_event is not None:
                 RECORDER.request_sent(connection)
             else:
                 connection.requests += 1
@@ -175,7 +189,7 @@ def spawn(original: Any) -> Any:
         if not RECORDER.windows:
             return original(*args, **kwargs)
         frame = caller()
-        token = RECORDER.task_begins(frame, is_own=not _works_for_its_maker(frame))
+        token = RECORDER.task_begins(frame, _home_of_task(args), is_own=not _works_for_its_maker(frame))
         try:
             return original(*args, **kwargs)
         finally:
@@ -202,6 +216,15 @@ def handed_over(original: Any) -> Any:
     return handing_over
 
 
+def _home_of_task(arguments: tuple[Any, ...]) -> Any:
+    """For the event loop whose method is called; of one that does not run, nobody knows yet in which thread it will."""
+    loop = running_loop()
+    if loop is not None:
+        return home_of(loop) if arguments and arguments[0] is loop else _ELSEWHERE
+    return _ELSEWHERE if arguments and hasattr(arguments[0], "run_forever") else None
+
+
+_ELSEWHERE: Final = object()
 _WAITERS: Final = frozenset({"wait_for", "shield"})
 
 
@@ -369,6 +392,9 @@ def _urllib3_after(call: Carried, _owner: Any, response: Any) -> None:
 
 @_quiet
 def _aiohttp_after(call: Carried, owner: Any, response: Any) -> None:
+    if type(call) is StandingCall:  # which will be others
+        standing, call = call, Carried(call.lines, call.client, call.caller, call.certainty)
+        call.connection = standing.connection
     response._connprof_call = call  # noqa: SLF001 - its own class knows when it was left unread
     jar = owner.cookie_jar
     if getattr(jar, "_cookies", None):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from connprof.observe.sites import Caller, Location, SiteKey
+    from connprof.observe.standing import StandingCall
     from connprof.observe.tallies import Lane
 
 __all__ = [
@@ -398,6 +399,7 @@ class Client:
         "limit_is_per_origin",
         "loop",
         "made_ns",
+        "may_stand",
         "open_at",
         "overflowed",
         "owner",
@@ -405,6 +407,7 @@ class Client:
         "second_loop",
         "second_thread",
         "sites",
+        "standing",
         "thread",
         "tls",
         "wire_requests",
@@ -426,6 +429,8 @@ class Client:
         self.lanes: dict[Any, Lane] = {}  # by line and certainty, and by the places that call
         # The last of those places and its lane; both at once, as threads may share a client.
         self.latest: tuple[Spot, Lane | None] = NO_PLACE
+        self.standing: StandingCall | None = None
+        self.may_stand = True
         self.last_ns = 0
         self.loop: ref[Any] | None = None
         self.thread = 0
@@ -509,6 +514,10 @@ class Client:
 
     # --- what it does ---------------------------------------------------------------------------------------
 
+    def calls_now(self) -> int:
+        """How many of its calls are under way."""
+        return self.in_flight + (self.standing is not None and self.standing.live)
+
     def begun(self, earlier_ns: int) -> None:
         """A call has begun that says something new: one of the first, one after closing, or one more at once.
 
@@ -518,7 +527,7 @@ class Client:
             self.has_waited = True
         if self.closed:
             self.reopened()
-        self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
+        self.in_flight_peak = max(self.in_flight_peak, self.calls_now())
         for group in self.groups:
             group.in_flight_peak = max(group.in_flight_peak, self.in_flight_peak)
         while self._uses < min(self.calls, CALLS_COUNTED_MAX):
@@ -775,7 +784,7 @@ def idle(
         for group in () if client.closed or client.died else client.groups:
             if group not in halves:
                 halves[group] = group.pacing.half_ns
-            if client.last_ns <= halves[group] and not client.in_flight:
+            if client.last_ns <= halves[group] and not client.calls_now():
                 idle_clients[group] = idle_clients.get(group, 0) + 1
     for context in contexts:
         for of_contexts in context.groups:

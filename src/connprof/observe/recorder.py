@@ -38,22 +38,26 @@ from connprof.observe.sites import (
     CARRIED,
     DEFAULT_FINDER,
     IMPORT_FILES,
+    NO_SPOT,
     SHORTCUTS,
     THREAD_LINES,
     UNKNOWN,
     Caller,
     Carried,
+    Carrier,
     Lines,
     SiteFinder,
     SiteKey,
     Sites,
     carried_line,
+    carried_now,
     current,
     of_thread,
     pick,
     thread_lines,
 )
-from connprof.observe.tallies import Lane, Tally
+from connprof.observe.standing import StandingCall
+from connprof.observe.tallies import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +69,7 @@ if TYPE_CHECKING:
     from connprof.observe.owners import ClientGroup, ContextGroup, Kind, Story
     from connprof.observe.sites import Location, Spot
 
-__all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded"]
+__all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded", "home_of"]
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _new_carried: Callable[[type[Carried]], Carried] = object.__new__
@@ -118,6 +122,8 @@ def _is_gone(watch: Any) -> None:
     if subject.owner is watch:
         if watch.known.get(watch.identity) is subject:
             del watch.known[watch.identity]
+        if type(subject) is Client and subject.standing is not None:
+            RECORDER.unseat(subject)
         watch.dead.append(subject)
 
 
@@ -255,6 +261,9 @@ class Recorder:
         """Called after something was recorded, without the lock, in whichever thread it happened."""
         self.root = Caller(None)
         self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
+        self.standing: dict[int, StandingCall] = {}
+        """By the client's identity. It is always this dictionary: hooks have it by heart."""
+        self._standing_calls: list[StandingCall] = []
         self._lanes: list[Lane] = []
         self._forget()
 
@@ -307,6 +316,7 @@ class Recorder:
                 finders.append(window.finder)
         self._finders = tuple(finders)
         self.places = finders[0].places if len(finders) == 1 else {}
+        self.standing.clear()
         for client in list(self.clients.values()):
             client.latest = NO_PLACE
 
@@ -315,6 +325,10 @@ class Recorder:
             lane.live = False
         self._lanes = []
         self._lanes_told_count = 0
+        self.standing.clear()
+        for call in self._standing_calls:
+            call.connection = None  # whatever it goes on to do is looked at anew
+        self._standing_calls = []
         self._strangers: dict[Any, Lane] = {}
         self._parts: dict[type[Any], frozenset[str]] = {}
         """Classes of what is always a part of a client, and of which libraries' clients."""
@@ -400,7 +414,7 @@ class Recorder:
             client = self.clients.get(id(owner))
             if client is None or client.owner is None or client.owner() is not owner:
                 return self._stranger_begins(owner, frame)
-            outer = CARRIED.get()
+            outer = carried_now()
             if outer is None and THREAD_LINES:
                 outer = of_thread()
             lane = self.known_lane(client, client.lanes, frame)
@@ -409,7 +423,9 @@ class Recorder:
             if outer is None or outer.client is not client or not outer.live:  # else it follows a redirect, or retries
                 client.calls += 1
             client.in_flight += 1
-            if client.is_watched or client.in_flight > client.in_flight_peak:
+            if client.standing is not None:
+                client.standing.is_off = True
+            if client.is_watched or client.calls_now() > client.in_flight_peak:
                 with self.lock:
                     self._begun(client)
             if client.is_bound:
@@ -557,26 +573,117 @@ class Recorder:
             if token is not None:
                 call.token = None
                 CARRIED.reset(token)
+            if client is not None and client.may_stand and not client.in_flight:
+                self.call_stands(client, call)
         except ValueError:
             # The coroutine was finished from another context, as async generators are: nothing to undo.
             return
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("call_ends", error)
 
-    def task_begins(self, frame: FrameType | None, *, is_own: bool) -> Token[Carried | None] | None:
-        """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker."""
+    # --- standing calls -----------------------------------------------------------------------------------
+
+    def call_stands(self, client: Client, call: Carried) -> None:
+        """A call has ended and its client has no other: the next one like it is a standing one, in this context."""
+        try:
+            owner, lane = client.owner, call.lane
+            spot, latest = client.latest
+            if (
+                client.is_watched
+                or client.cookie_names
+                or lane is not latest
+                or lane is None
+                or not lane.live
+                or not (client.tls or client.counted_plain or not client.contexts)
+                or len(self._finders) != 1
+            ):
+                return
+            if client.http2 or type(owner) is not Watch:
+                client.may_stand = False
+                return
+            with self.lock:
+                standing = client.standing
+                if standing is None:
+                    standing = client.standing = StandingCall(client, lane)
+                    self._standing_calls.append(standing)
+                if not standing.live:
+                    if standing.lane is not lane or standing.code is not spot.code or standing.at != spot.at:
+                        standing.settle()
+                        standing.aim(lane, spot)
+                    standing.home = client.loop
+                    standing.thread = client.thread if client.kind.is_thread_bound else 0
+                    if not client.closed and not client.died:
+                        self.standing[owner.identity] = standing
+                standing.is_off = client.in_flight > 0
+            self._seat(client, call.caller)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("call_stands", error)
+
+    def _seat(self, client: Client, caller: Caller) -> None:
+        """Let standing calls be carried in this context, unless it works for a call that is still under way."""
+        before = CARRIED.get()
+        if isinstance(before, Carrier):
+            is_fit = before.thread == thread_id() and (before.home is client.loop or not client.kind.is_async)
+            if is_fit or before.call is not None:
+                return
+            before = before.outer
+        if before is None or (before.client is None and before.lane is None):
+            CARRIED.set(Carrier(before, caller, home_of(running_loop())))
+
+    def standing_moves(self, call: StandingCall, frame: FrameType | None) -> None:
+        """A standing call has begun, and not where the last one did. It is owned by whoever tells."""
+        try:
+            client, carrier = call.client, CARRIED.get()
+            lane = self.known_lane(client, client.lanes, frame)
+            if lane is None:
+                lane = self._lane(client, client.lanes, frame, carrier.outer if isinstance(carrier, Carrier) else None)
+            spot, latest = client.latest
+            with self.lock:
+                call.settle()
+                call.aim(lane, spot if latest is lane else NO_SPOT)
+        except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            self.note_error("standing_moves", error)
+
+    def _standing_sent(self, call: StandingCall, connection: _Connection | None) -> None:
+        with self.lock:
+            if connection is None or connection is not call.connection:
+                call.settle()
+                is_own = connection is not None and connection.client is call.client
+                call.goes_out_on(connection)
+                if connection is not None and not is_own:  # nobody would look here for what is to be counted
+                    call.connection = None
+                    connection.requests += 1
+                    connection.last_ns = call.start_ns
+            call.requests += 1
+            call.has_sent = True
+
+    def unseat(self, client: Client) -> None:
+        """Something about the client has to be looked at again. This neither waits nor locks."""
+        owner = client.owner
+        if client.standing is not None and type(owner) is Watch:
+            found = self.standing.pop(owner.identity, None)
+            if found is not None and found is not client.standing:  # of another one that is where this one was
+                self.standing[owner.identity] = found
+
+    def task_begins(
+        self, frame: FrameType | None, home: Any = None, *, is_own: bool
+    ) -> Token[Carried | Carrier | None] | None:
+        """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker.
+
+        ``home`` is a reference to the event loop that will run it, if one will.
+        """
         try:
             outer = current()
             starter = self._caller() if outer is None else outer.caller
             client = outer.client if outer is not None and outer.live else None
             carried = Carried(self._lines(frame, outer), client, Caller(starter) if is_own else starter)
             carried.live = client is not None
-            return CARRIED.set(carried)
+            return CARRIED.set(carried if carried.live else Carrier(carried, carried.caller, home))
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("task_begins", error)
             return None
 
-    def task_begun(self, token: Token[Carried | None]) -> None:
+    def task_begun(self, token: Token[Carried | Carrier | None]) -> None:
         """Undo :meth:`task_begins`."""
         try:
             CARRIED.reset(token)
@@ -612,14 +719,16 @@ class Recorder:
         where no client is involved, the line is found anew.
         """
         try:
-            call = CARRIED.get()
+            call = carried_now()
             if call is None or (lane := call.lane) is None or not call.live or not lane.live:
                 self._request_elsewhere(connection, call, _frame(1).f_back)
+            elif type(call) is StandingCall:
+                self._standing_sent(call, connection)
             else:
                 tally = lane.nowhere
                 if connection is not None:
-                    found = lane.tallies.get(connection.origin)
-                    tally = self._tally(lane, connection.origin) if found is None else found
+                    with self.lock:
+                        tally = lane.tally(connection.origin)
                     connection.requests += 1
                     connection.last_ns = call.start_ns
                     call.connection = connection
@@ -629,10 +738,6 @@ class Recorder:
                 self.on_event()
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("request_sent", error)
-
-    def _tally(self, lane: Lane, origin: str) -> Tally:
-        with self.lock:
-            return lane.tallies.setdefault(origin, Tally(origin))
 
     def _request_elsewhere(
         self, connection: _Connection | None, carried: Carried | None, frame: FrameType | None
@@ -659,6 +764,9 @@ class Recorder:
 
     def _tell_requests(self) -> None:
         """Count off what the calls have left in their lanes; the lock is held."""
+        for call in self._standing_calls:
+            call.settle()
+        self._standing_calls = [call for call in self._standing_calls if not call.client.died]
         kept = []
         for lane in self._lanes:
             for tally in list(lane.tallies.values()):
@@ -782,6 +890,7 @@ class Recorder:
         if client is None or client.owner is None or client.owner() is not owner:
             return
         with self.lock:
+            self.unseat(client)
             client.closing(now_ns())
             numbers = None if kept is None else kept(owner)
             if numbers is not None:
@@ -855,7 +964,7 @@ class Recorder:
 
     def cookies_of_running_call(self, header: str) -> None:
         """The same, of the call that the current code works for."""
-        carried = CARRIED.get()
+        carried = carried_now()
         if carried is not None and carried.live:
             self.cookies_sent(carried, header)
 
@@ -874,6 +983,7 @@ class Recorder:
             if names is None:
                 names = client.cookie_names = {}
                 client.cookie_callers = []
+                self.unseat(client)
             caller = call.caller
             for key, value in now.items():
                 if before is None or before.get(key) != value:
@@ -1002,7 +1112,7 @@ class Recorder:
         """Count an SSL context and remember where it was made, and by which client."""
         nearest, is_noted = self._nearest(frame)
         sites = self._sites(nearest)
-        carried = CARRIED.get()
+        carried = carried_now()
         client = carried.client if carried is not None and carried.live else None
         is_for_servers = protocol_of(context) == ssl.PROTOCOL_TLS_SERVER
         package = made_in_import(frame) if is_noted else ""
@@ -1024,6 +1134,8 @@ class Recorder:
                 window.story.came_by(key, ways[window.story])
             if client is not None:
                 client.contexts += 1
+                if not client.tls:
+                    self.unseat(client)
                 client.count_timed(Field.CONTEXTS, Expense.CONTEXT_CPU, cpu_ns, wall_ns)
             made.spent(cpu_ns, wall_ns)
             if groups:
@@ -1124,7 +1236,7 @@ class Recorder:
             self._closed(replaced, None, start_ns)
         name = self._names.get(peer, peer[0])
         connection = _Connection(fd, peer, origin_of(name, peer[1]), sites, start_ns)
-        carried = CARRIED.get()
+        carried = carried_now()
         connection.client = None if carried is None else carried.client
         if connection.client is not None:
             connection.client.dialled = True
@@ -1258,6 +1370,19 @@ class Recorder:
             connection.owner = None
 
     def _closed(self, connection: _Connection, sock: Any, end_ns: int) -> None:
+        standing = None if connection.client is None else connection.client.standing
+        if standing is None:
+            self._ended(connection, sock, end_ns)
+            return
+        with self.lock:
+            standing.settle()
+        self._ended(connection, sock, end_ns)
+        if standing.connection is connection:
+            with self.lock:
+                standing.settle()
+                standing.connection = None
+
+    def _ended(self, connection: _Connection, sock: Any, end_ns: int) -> None:
         if connection.pending:
             # Nobody asked how the connect ended. A socket that knows its peer was used all the same.
             if sock is not None and _is_connected(sock):
@@ -1584,7 +1709,11 @@ class Making:
     __slots__ = ("carried", "client", "token", "ways")
 
     def __init__(
-        self, client: Client, carried: Carried, ways: dict[Story, tuple[Location, ...]], token: Token[Carried | None]
+        self,
+        client: Client,
+        carried: Carried,
+        ways: dict[Story, tuple[Location, ...]],
+        token: Token[Carried | Carrier | None],
     ) -> None:
         self.client = client
         self.carried = carried
@@ -1685,15 +1814,20 @@ def _fails_on_its_way(frame: FrameType) -> bool:
 
 def _is_used(connection: _Connection) -> bool:
     """Whether the running code belongs to a call that has sent its request over this connection."""
-    carried = CARRIED.get()
-    return carried is not None and carried.live and carried.connection is connection
+    carried = carried_now()
+    return (
+        carried is not None
+        and carried.live
+        and carried.connection is connection
+        and (type(carried) is not StandingCall or carried.has_sent)  # else that is of the call before
+    )
 
 
 def _use_of(connection: _Connection, handshake: _Handshake, client: Client, end_ns: int, *, is_spent: bool) -> Use:
     """From when to when a connection that ends now was needed."""
     if client.kind.is_read_later and (client.closed or not client.kind.is_async):
         end_ns = client.closed_ns if client.closed else end_ns
-    elif not is_spent and not client.in_flight:
+    elif not is_spent and not client.calls_now():
         # A call that went on to another connection, as redirects do, has told the end of that one alone.
         end_ns = min(end_ns, connection.last_ns if connection.last_ns > connection.start_ns else client.last_ns)
     return Use(
@@ -1706,10 +1840,15 @@ def _use_of(connection: _Connection, handshake: _Handshake, client: Client, end_
 
 def _client_of(connection: _Connection | None) -> Client | None:
     """The client that the running code works for; else the one whose connection it is."""
-    carried = CARRIED.get()
+    carried = carried_now()
     if carried is not None and carried.client is not None:
         return carried.client
     return None if connection is None else connection.client
+
+
+def home_of(loop: Any) -> Any:
+    """What stands for an event loop where it is asked whose a task is: the same object each time."""
+    return None if loop is None else ref(loop)
 
 
 def _key_for(window: Observation, sites: Sites) -> SiteKey:

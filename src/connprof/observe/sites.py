@@ -36,8 +36,10 @@ __all__ = [
     "THREAD_LINES",
     "TYPED",
     "UNKNOWN",
+    "UNKNOWN_CALLER",
     "Caller",
     "Carried",
+    "Carrier",
     "Line",
     "Lines",
     "Location",
@@ -46,6 +48,7 @@ __all__ = [
     "Sites",
     "Spot",
     "carried_line",
+    "carried_now",
     "current",
     "of_thread",
     "pick",
@@ -135,8 +138,33 @@ class Carried:
         self.connection: Any = None
         self.lane: Lane | None = None
         self.tally: Tally | None = None
-        self.token: Token[Carried | None] | None = None
+        self.token: Token[Carried | Carrier | None] | None = None
         self.start_ns = 0
+
+
+class Carrier:
+    """Stays in a context, and carries the calls that come and go there: of standing calls, one at a time.
+
+    A change of the context makes new objects each time, and makes the interpreter forget what it knew of it. A task has
+    its own from its beginning, and so has each thread once it has called.
+
+    Attributes:
+        call: the standing call that is under way here, if one is.
+        outer: what is carried here else.
+        caller: whom calls are for that begin here.
+        home: the event loop that this is a task of, as a reference; ``None`` where there is none.
+        thread: the only one in which calls are carried. Who runs something in a copy of this context elsewhere has
+            this object, too.
+    """
+
+    __slots__ = ("call", "caller", "home", "outer", "thread")
+
+    def __init__(self, outer: Carried | None, caller: Caller, home: Any) -> None:
+        self.call: Any = None
+        self.outer = outer
+        self.caller = caller
+        self.home = home
+        self.thread = threading.get_ident()
 
 
 class Line:
@@ -178,8 +206,11 @@ class Spot:
 NO_SPOT: Final = Spot((), (), None, -1)
 """Of a client that has not been called from anywhere."""
 
-CARRIED: ContextVar[Carried | None] = ContextVar("connprof_carried", default=None)
-"""What the current code works for."""
+UNKNOWN_CALLER: Final = Caller(None)
+"""Of a call that has not begun."""
+
+CARRIED: ContextVar[Carried | Carrier | None] = ContextVar("connprof_carried", default=None)
+"""What the current code works for, or what carries it."""
 
 CHAIN_FRAMES_MAX: Final = 8
 
@@ -471,9 +502,18 @@ IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._boot
 DEFAULT_FINDER: Final = SiteFinder(noted=_is_noted)
 
 
+def carried_now() -> Carried | None:
+    """What the running code works for, by the context variable."""
+    carried = CARRIED.get()
+    if isinstance(carried, Carrier):
+        call: Carried | None = carried.call
+        return carried.outer if call is None or carried.thread != threading.get_ident() else call
+    return carried
+
+
 def current() -> Carried | None:
     """What the running code works for: by the context variable, else by the thread."""
-    carried = CARRIED.get()
+    carried = carried_now()
     return of_thread() if carried is None else carried
 
 

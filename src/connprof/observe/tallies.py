@@ -49,3 +49,8 @@ class Lane:
         self.live = True
         self.nowhere = Tally(None)
         self.tallies: dict[str | None, Tally] = {None: self.nowhere}
+
+    def tally(self, origin: str | None) -> Tally:
+        """Its part for a peer, which may be new; the recorder's lock is held."""
+        found = self.tallies.get(origin)
+        return self.tallies.setdefault(origin, Tally(origin)) if found is None else found

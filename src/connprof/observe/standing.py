@@ -1,0 +1,100 @@
+"""The call that a client makes again and again, from one place: one object for all of them, and all of it together.
+
+What the hooks add to a request is mostly memory to be fetched. So what the next call of the same kind needs to know,
+and what it leaves to be counted, is in one object, and nothing is made for it: no call of its own, and no change of the
+context.
+It is counted off when somebody asks, or when it becomes another call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connprof.observe.sites import NO_SPOT, UNKNOWN_CALLER, Carried
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from connprof.observe.owners import Client
+    from connprof.observe.sites import Spot
+    from connprof.observe.tallies import Lane, Tally
+
+__all__ = ["StandingCall"]
+
+
+class StandingCall(Carried):
+    """A client's calls, one at a time, that come from the place at which it is aimed.
+
+    Whoever sets ``live`` from false to true owns it until it is false again. What it counts is never set back.
+
+    Attributes:
+        code: the user's code that calls,
+        at: and by which of its instructions;
+        depth: how many frames above the hook that is,
+        below: and the code that was called from there, if that is not the hook.
+        home: the event loop of an asynchronous client's, as a reference.
+        thread: of a client's that is bound to one; else 0.
+        is_off: whether other calls of the client's are under way, or it is not to be used.
+        connection: the one that its requests go out on; ``None`` where the next one has to be looked for.
+        socket_identity: of the socket below, for what is known by that.
+        has_sent: whether a request has been sent since this call began.
+        requests: on that connection.
+        spent_ns: time of calls that have sent one.
+        end_ns: when the last of those ended.
+    """
+
+    __slots__ = (
+        "_requests_told",
+        "_spent_told_ns",
+        "at",
+        "below",
+        "code",
+        "depth",
+        "end_ns",
+        "has_sent",
+        "home",
+        "is_off",
+        "requests",
+        "socket_identity",
+        "spent_ns",
+        "thread",
+    )
+
+    client: Client
+    lane: Lane
+    tally: Tally
+
+    def __init__(self, client: Client, lane: Lane) -> None:
+        super().__init__(lane.lines, client, UNKNOWN_CALLER, lane.certainty)
+        self.live = self.has_sent = self.is_off = False
+        self.home: Any = None
+        self.thread = self.end_ns = self.requests = self.spent_ns = self.socket_identity = 0
+        self._requests_told = self._spent_told_ns = 0
+        self.aim(lane, NO_SPOT)
+
+    def aim(self, lane: Lane, spot: Spot) -> None:
+        """Let it stand for the calls from another place. It is counted off; the recorder's lock is held."""
+        self.lane, self.lines, self.certainty = lane, lane.lines, lane.certainty
+        self.code: CodeType | None = spot.code
+        self.at, self.depth = spot.at, len(spot.between) + 1
+        self.below: CodeType | None = spot.between[-1] if spot.between else None
+        self.goes_out_on(self.connection)
+
+    def goes_out_on(self, connection: Any) -> None:
+        """Let its requests be counted for that connection; it is counted off, and the recorder's lock is held."""
+        self.connection = connection
+        self.tally = self.lane.tally(None if connection is None else connection.origin)
+
+    def settle(self) -> None:
+        """Count off what has been left here; the recorder's lock is held."""
+        requests = self.requests - self._requests_told
+        spent_ns = self.spent_ns - self._spent_told_ns
+        self._requests_told += requests
+        self._spent_told_ns += spent_ns
+        self.tally.requests += requests
+        self.tally.spent_ns += spent_ns
+        connection, client = self.connection, self.client
+        if connection is not None:
+            connection.requests += requests
+            connection.last_ns = max(connection.last_ns, self.start_ns if self.has_sent else self.end_ns)
+        client.last_ns = max(client.last_ns, self.end_ns)
