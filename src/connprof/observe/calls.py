@@ -139,7 +139,6 @@ if _o_call is not None:
         _o_carrier.call = _o_call
         try:
             _o_call.start_ns = _o_start_ns
-            _o_call.caller = _o_carrier.caller
             if _o_moved:
                 _o_moves(_o_call, _o_caller())
             {middle}
@@ -180,7 +179,9 @@ _AFTER_UNLESS: Final = """
 _IN_ITS_LOOP: Final = "(_o_known.loop is not None and _o_known.loop() is _o_loop())"
 _IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
 _IN_THIS_TASK: Final = "_o_carrier.home is _o_call.home"
-_IN_THIS_THREAD: Final = "_o_carrier.thread == _o_thread() and _o_call.thread in (0, _o_carrier.thread)"
+_IN_THIS_THREAD: Final = (
+    "_o_carrier.thread == _o_thread() and (not _o_call.thread or _o_call.thread == _o_carrier.thread)"
+)
 
 
 def _note(place: str, error: Exception) -> None:
@@ -208,23 +209,25 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
         at_home = _IN_ITS_LOOP if is_async else _IN_ITS_THREAD
         # A standing call sends no cookies that may be somebody else's: its client has none.
         stands = _STANDS.replace("{in_place}", _IN_THIS_TASK if is_async else _IN_THIS_THREAD)
-        stands = stands.replace("            {middle}\n", textwrap.indent(middle, "        "))
+        told = middle.replace("_o_after(_o_call,", "_o_after(_o_carrier.told(),")
+        stands = stands.replace("            {middle}\n", textwrap.indent(told, "        "))
         begins = _BEGINS.replace("{at_home}", at_home)
         source = stands + begins + "try:" + ("" if before is None else _BEFORE) + middle + _ENDS
         names = {
-            "_o_recorder": RECORDER,
-            "_o_frame": sys._getframe,  # noqa: SLF001 - the documented way to the caller's frame that costs little
-            "_o_caller": caller,
+            # What standing calls need, side by side: these are fetched from memory for each of them.
             "_o_id": id,
-            "_o_now": now_ns,
-            "_o_loop": running_loop,
-            "_o_thread": thread_id,
-            "_o_type": type,
             "_o_standing": RECORDER.standing.get,
-            "_o_moves": RECORDER.standing_moves,
-            "_o_stands": RECORDER.call_stands,
-            "_o_carrier_class": Carrier,
+            "_o_frame": sys._getframe,  # noqa: SLF001 - the documented way to the caller's frame that costs little
             "_o_carried_get": CARRIED.get,
+            "_o_now": now_ns,
+            "_o_type": type,
+            "_o_carrier_class": Carrier,
+            "_o_thread": thread_id,
+            "_o_moves": RECORDER.standing_moves,
+            "_o_recorder": RECORDER,
+            "_o_caller": caller,
+            "_o_loop": running_loop,
+            "_o_stands": RECORDER.call_stands,
             "_o_carried_now": carried_now,
             "_o_new": object.__new__,
             "_o_class": Carried,

@@ -39,6 +39,7 @@ _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's fram
 def h11_send(original: Any) -> Any:
     """Sending an ``h11.Request``: ``send`` ends in this method too. A CONNECT asks for a tunnel and is none."""
     request_class = getattr(sys.modules.get("h11"), "Request", None)  # its exact class, as h11 itself asks for it
+    carried, recorder = CARRIED.get, RECORDER
 
     @functools.wraps(original)
     def send_with_data_passthrough(self: Any, event: Any) -> Any:
@@ -46,18 +47,16 @@ def h11_send(original: Any) -> Any:
             return original(self, event)
         result = original(self, event)
         # Only a client may send a Request; a server that tries has raised by now.
-        carrier = CARRIED.get()
-        if type(carrier) is Carrier and (standing := carrier.call) is not None and event.method != b"CONNECT":
-            # That its connection is known here means that it was left there the last time.
+        carrier = carried()
+        if type(carrier) is Carrier and (standing := carrier.call) is not None and recorder.on_event is None:
             connection = standing.connection
-            if (
-                connection is not None
-                and connection is getattr(self, "_connprof_connection", None)
-                and RECORDER.on_event is None
-            ):
-                standing.requests += 1
-                standing.has_sent = True
-                return result
+            try:
+                if connection is not None and connection is self._connprof_connection and event.method != b"CONNECT":
+                    standing.requests += 1
+                    standing.has_sent = True
+                    return result
+            except AttributeError:  # its first request: the connection is left there below
+                pass
         if RECORDER.windows and event.method != b"CONNECT":
             call: Any = carried_now()
             try:

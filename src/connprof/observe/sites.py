@@ -166,6 +166,13 @@ class Carrier:
         self.home = home
         self.thread = threading.get_ident()
 
+    def told(self) -> Any:
+        """The call that is under way, told whom it is for: standing calls do without that until somebody asks."""
+        call = self.call
+        if call is not None:
+            call.caller = self.caller
+        return call
+
 
 class Line:
     """A user's line as its finder tells it, made once for each place in a code object that was on the stack.
@@ -506,7 +513,7 @@ def carried_now() -> Carried | None:
     """What the running code works for, by the context variable."""
     carried = CARRIED.get()
     if isinstance(carried, Carrier):
-        call: Carried | None = carried.call
+        call: Carried | None = carried.told()
         return carried.outer if call is None or carried.thread != threading.get_ident() else call
     return carried
 
