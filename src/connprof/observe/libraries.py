@@ -126,12 +126,40 @@ def http_client_endheaders(original: Any) -> Any:
         original,
         (
             "_o_result = {call}",
+            "_o_carrier = _o_carried()",
+            "if _o_type(_o_carrier) is _o_carrier_class:",
+            "    _o_standing = _o_carrier.call",
+            "    if _o_standing is not None and _o_standing.connection is not None and _o_recorder.on_event is None:",
+            "        try:",
+            "            if _o_standing.socket_identity == _o_id({first}.sock):",
+            "                _o_standing.requests += 1",
+            "                _o_standing.has_sent = True",
+            "                return _o_result",
+            "        except _o_exception:",  # its socket is a property of the user's: the long way will tell
+            "            pass",
             "if _o_recorder.windows:",
-            "    _o_recorder.request_sent(_o_connection({first}))",
+            "    _o_sent({first})",
             "return _o_result",
         ),
-        {"_o_recorder": RECORDER, "_o_connection": _of_http_client},
+        {
+            "_o_carried": CARRIED.get,
+            "_o_type": type,
+            "_o_carrier_class": Carrier,
+            "_o_recorder": RECORDER,
+            "_o_id": id,
+            "_o_exception": Exception,
+            "_o_sent": _sent_by_http_client,
+        },
     )
+
+
+def _sent_by_http_client(owner: Any) -> None:
+    """A request has been sent, and perhaps over the socket that the next ones will take, too."""
+    connection = _of_http_client(owner)
+    RECORDER.request_sent(connection)
+    call = carried_now()
+    if isinstance(call, StandingCall) and connection is not None and call.connection is connection:
+        call.socket_identity = id(owner.sock)
 
 
 def _of_http_client(owner: Any) -> Any:

@@ -82,7 +82,8 @@ class StandingCall(Carried):
 
     def goes_out_on(self, connection: Any) -> None:
         """Let its requests be counted for that connection; it is counted off, and the recorder's lock is held."""
-        self.connection = connection
+        if connection is not self.connection:
+            self.connection, self.socket_identity = connection, 0
         self.tally = self.lane.tally(None if connection is None else connection.origin)
 
     def settle(self) -> None:
