@@ -216,12 +216,14 @@ def spawn(original: Any) -> Any:
         if not RECORDER.windows:
             return original(*args, **kwargs)
         frame = caller()
-        token = RECORDER.task_begins(frame, _home_of_task(args), is_own=not _works_for_its_maker(frame))
+        beginning = RECORDER.task_begins(frame, _home_of_task(args), is_own=not _works_for_its_maker(frame))
+        task = None
         try:
-            return original(*args, **kwargs)
+            task = original(*args, **kwargs)
         finally:
-            if token is not None:
-                RECORDER.task_begun(token)
+            if beginning is not None:
+                RECORDER.task_begun(beginning, task)
+        return task
 
     return spawning
 
@@ -233,12 +235,12 @@ def handed_over(original: Any) -> Any:
     async def handing_over(*args: Any, **kwargs: Any) -> Any:
         if not RECORDER.windows:
             return await original(*args, **kwargs)
-        token = RECORDER.task_begins(caller(), is_own=False)
+        beginning = RECORDER.task_begins(caller(), is_own=False)
         try:
             return await original(*args, **kwargs)
         finally:
-            if token is not None:
-                RECORDER.task_begun(token)
+            if beginning is not None:
+                RECORDER.task_begun(beginning, None)
 
     return handing_over
 

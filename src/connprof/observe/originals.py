@@ -31,6 +31,7 @@ __all__ = [
     "protocol_of",
     "real_ssl_context_class",
     "running_loop",
+    "running_task",
     "socket_class",
     "thread_id",
 ]
@@ -82,6 +83,12 @@ def caller() -> FrameType | None:
         return sys._getframe(2)  # noqa: SLF001 - the documented way to the caller's frame that costs little
     except ValueError:
         return None
+
+
+def running_task() -> Any:
+    """The asyncio task whose step is running in this thread; ``None`` outside one, as in a loop's callbacks."""
+    tasks, loop = sys.modules.get("asyncio.tasks"), running_loop()
+    return None if tasks is None or loop is None else tasks.current_task(loop)
 
 
 def running_loop() -> Any:

@@ -29,6 +29,7 @@ from connprof.observe.originals import (
     now_ns,
     protocol_of,
     running_loop,
+    running_task,
     socket_class,
     thread_id,
 )
@@ -480,7 +481,7 @@ class Recorder:
             and outer.client is not None
             and (outer.client.kind.library in self._parts.get(type(owner), ()) or self._is_part(owner, outer, frame))
         ):
-            return None
+            return self._solid(outer) if isinstance(outer, StandingCall) and owner is running_loop() else None
         client = self._inherited(owner) if self._before_fork else None
         lanes = self._strangers if client is None else client.lanes
         lane = self.known_lane(client, lanes, frame)
@@ -552,7 +553,8 @@ class Recorder:
         try:
             end_ns = now_ns()
             call.live = False
-            tally, connection, client, token = call.tally, call.connection, call.client, call.token
+            tally, connection, token = call.tally, call.connection, call.token
+            client = None if call.lane is None else call.client  # none has begun: it is only carried, see _solid
             if tally is not None:
                 tally.spent_ns += end_ns - call.start_ns
             if connection is not None:
@@ -606,6 +608,7 @@ class Recorder:
                 if standing is None:
                     standing = client.standing = StandingCall(client, lane)
                     self._standing_calls.append(standing)
+                standing.is_off = True  # before it is asked: nobody may take it now
                 if not standing.live:
                     if standing.lane is not lane or standing.code is not spot.code or standing.at != spot.at:
                         standing.settle()
@@ -628,7 +631,16 @@ class Recorder:
                 return
             before = before.outer
         if before is None or (before.client is None and before.lane is None):
-            CARRIED.set(Carrier(before, caller, home_of(running_loop())))
+            carrier = Carrier(before, caller, home_of(running_loop()))
+            task = running_task()
+            carrier.task = None if task is None else ref(task)
+            CARRIED.set(carrier)
+
+    def _solid(self, call: StandingCall) -> Carried:
+        """A loop is about to register callbacks for a standing call: they carry that, and not what comes later."""
+        solid = Carried(call.lines, call.client, call.caller, call.certainty)
+        solid.token = CARRIED.set(solid)
+        return solid
 
     def standing_moves(self, call: StandingCall, frame: FrameType | None) -> None:
         """A standing call has begun, and not where the last one did. It is owned by whoever tells."""
@@ -667,7 +679,7 @@ class Recorder:
 
     def task_begins(
         self, frame: FrameType | None, home: Any = None, *, is_own: bool
-    ) -> Token[Carried | Carrier | None] | None:
+    ) -> tuple[Token[Carried | Carrier | None], Carried | Carrier] | None:
         """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker.
 
         ``home`` is a reference to the event loop that will run it, if one will.
@@ -678,15 +690,20 @@ class Recorder:
             client = outer.client if outer is not None and outer.live else None
             carried = Carried(self._lines(frame, outer), client, Caller(starter) if is_own else starter)
             carried.live = client is not None
-            return CARRIED.set(carried if carried.live else Carrier(carried, carried.caller, home))
+            inherited = carried if carried.live else Carrier(carried, carried.caller, home)
+            return CARRIED.set(inherited), inherited
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("task_begins", error)
             return None
 
-    def task_begun(self, token: Token[Carried | Carrier | None]) -> None:
-        """Undo :meth:`task_begins`."""
+    def task_begun(self, beginning: tuple[Token[Carried | Carrier | None], Carried | Carrier], task: Any) -> None:
+        """Undo :meth:`task_begins`; ``task`` is what has been made, if it is one of asyncio's."""
+        token, inherited = beginning
         try:
             CARRIED.reset(token)
+            if task is not None and isinstance(inherited, Carrier):
+                with contextlib.suppress(TypeError):  # a task of some other kind
+                    inherited.task = ref(task)
         except ValueError:
             return
         except Exception as error:  # noqa: BLE001 - the observed program must not notice

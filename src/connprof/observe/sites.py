@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
+from connprof.observe.originals import running_task
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextvars import Token
@@ -153,18 +155,32 @@ class Carrier:
         outer: what is carried here else.
         caller: whom calls are for that begin here.
         home: the event loop that this is a task of, as a reference; ``None`` where there is none.
+        task: the task, as a reference, where it is one of asyncio's. Callbacks that it registers have this object, too,
+            and may run while it is waiting in a call.
         thread: the only one in which calls are carried. Who runs something in a copy of this context elsewhere has
-            this object, too.
+            this object as well.
     """
 
-    __slots__ = ("call", "caller", "home", "outer", "thread")
+    __slots__ = ("call", "caller", "home", "outer", "task", "thread")
 
     def __init__(self, outer: Carried | None, caller: Caller, home: Any) -> None:
         self.call: Any = None
         self.outer = outer
         self.caller = caller
         self.home = home
+        self.task: Any = None
         self.thread = threading.get_ident()
+
+    def now(self) -> Carried | None:
+        """What the running code works for."""
+        call = self.call
+        if call is None or self.thread != threading.get_ident():
+            return self.outer
+        # While a synchronous call is under way, nothing else runs in its thread.
+        if call.client.kind.is_async and self.task is not None and self.task() is not running_task():
+            return self.outer
+        told: Carried | None = self.told()
+        return told
 
     def told(self) -> Any:
         """The call that is under way, told whom it is for: standing calls do without that until somebody asks."""
@@ -512,10 +528,7 @@ DEFAULT_FINDER: Final = SiteFinder(noted=_is_noted)
 def carried_now() -> Carried | None:
     """What the running code works for, by the context variable."""
     carried = CARRIED.get()
-    if isinstance(carried, Carrier):
-        call: Carried | None = carried.told()
-        return carried.outer if call is None or carried.thread != threading.get_ident() else call
-    return carried
+    return carried.now() if isinstance(carried, Carrier) else carried
 
 
 def current() -> Carried | None:
