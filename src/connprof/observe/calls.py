@@ -12,7 +12,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from connprof.observe.originals import caller, now_ns, running_loop, thread_id
+from connprof.observe.originals import caller, now_ns, quick_task_in, running_loop, thread_id
 from connprof.observe.recorder import RECORDER
 from connprof.observe.shapes import shaped
 from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, Carrier, carried_now, of_thread
@@ -178,7 +178,7 @@ _AFTER_UNLESS: Final = """
 
 _IN_ITS_LOOP: Final = "(_o_known.loop is not None and _o_known.loop() is _o_loop())"
 _IN_ITS_THREAD: Final = "_o_known.thread == _o_thread()"
-_IN_THIS_TASK: Final = "_o_carrier.home is _o_call.home"
+_IN_THIS_TASK: Final = "_o_carrier.home is _o_call.home and _o_carrier.task() is _o_task_in(_o_carrier.home())"
 _IN_THIS_THREAD: Final = (
     "_o_carrier.thread == _o_thread() and (not _o_call.thread or _o_call.thread == _o_carrier.thread)"
 )
@@ -223,6 +223,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_type": type,
             "_o_carrier_class": Carrier,
             "_o_thread": thread_id,
+            "_o_task_in": quick_task_in(),
             "_o_moves": RECORDER.standing_moves,
             "_o_recorder": RECORDER,
             "_o_caller": caller,

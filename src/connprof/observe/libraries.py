@@ -18,7 +18,7 @@ from connprof.observe.originals import caller, now_ns, running_loop
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
-from connprof.observe.sites import CARRIED, Carried, Carrier, carried_now
+from connprof.observe.sites import CARRIED, NOTHING, Carried, Carrier, carried_now
 from connprof.observe.standard import carrying_function, carrying_submit
 from connprof.observe.standing import StandingCall
 
@@ -250,7 +250,7 @@ def _home_of_task(arguments: tuple[Any, ...]) -> Any:
     loop = running_loop()
     if loop is not None:
         return home_of(loop) if arguments and arguments[0] is loop else _ELSEWHERE
-    return _ELSEWHERE if arguments and hasattr(arguments[0], "run_forever") else None
+    return _ELSEWHERE if arguments and hasattr(arguments[0], "run_forever") else NOTHING
 
 
 _ELSEWHERE: Final = object()

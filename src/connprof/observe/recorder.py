@@ -29,8 +29,8 @@ from connprof.observe.originals import (
     now_ns,
     protocol_of,
     running_loop,
-    running_task,
     socket_class,
+    task_in,
     thread_id,
 )
 from connprof.observe.owners import NO_PLACE, Client, Context, Expense, Use, idle
@@ -40,6 +40,7 @@ from connprof.observe.sites import (
     DEFAULT_FINDER,
     IMPORT_FILES,
     NO_SPOT,
+    NOTHING,
     SHORTCUTS,
     THREAD_LINES,
     UNKNOWN,
@@ -613,7 +614,7 @@ class Recorder:
                     if standing.lane is not lane or standing.code is not spot.code or standing.at != spot.at:
                         standing.settle()
                         standing.aim(lane, spot)
-                    standing.home = client.loop
+                    standing.home = NOTHING if client.loop is None else client.loop
                     standing.thread = client.thread if client.kind.is_thread_bound else 0
                     if not client.closed and not client.died:
                         self.standing[owner.identity] = standing
@@ -626,14 +627,15 @@ class Recorder:
         """Let standing calls be carried in this context, unless it works for a call that is still under way."""
         before = CARRIED.get()
         if isinstance(before, Carrier):
-            is_fit = before.thread == thread_id() and (before.home is client.loop or not client.kind.is_async)
+            is_fit = before.thread == thread_id() and (not client.kind.is_async or before.is_of_this_task())
             if is_fit or before.call is not None:
                 return
             before = before.outer
         if before is None or (before.client is None and before.lane is None):
-            carrier = Carrier(before, caller, home_of(running_loop()))
-            task = running_task()
-            carrier.task = None if task is None else ref(task)
+            loop = running_loop()
+            carrier, task = Carrier(before, caller, home_of(loop)), task_in(loop)
+            if task is not None:
+                carrier.task = ref(task)
             CARRIED.set(carrier)
 
     def _solid(self, call: StandingCall) -> Carried:
@@ -678,7 +680,7 @@ class Recorder:
                 self.standing[owner.identity] = found
 
     def task_begins(
-        self, frame: FrameType | None, home: Any = None, *, is_own: bool
+        self, frame: FrameType | None, home: Any = NOTHING, *, is_own: bool
     ) -> tuple[Token[Carried | Carrier | None], Carried | Carrier] | None:
         """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker.
 
@@ -1865,7 +1867,7 @@ def _client_of(connection: _Connection | None) -> Client | None:
 
 def home_of(loop: Any) -> Any:
     """What stands for an event loop where it is asked whose a task is: the same object each time."""
-    return None if loop is None else ref(loop)
+    return NOTHING if loop is None else ref(loop)
 
 
 def _key_for(window: Observation, sites: Sites) -> SiteKey:

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
-from connprof.observe.originals import running_task
+from connprof.observe.originals import running_loop, task_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,6 +34,7 @@ __all__ = [
     "DEFAULT_FINDER",
     "IMPORT_FILES",
     "LIBRARY_FOLDERS",
+    "NOTHING",
     "SHORTCUTS",
     "THREAD_LINES",
     "TYPED",
@@ -154,9 +155,9 @@ class Carrier:
         call: the standing call that is under way here, if one is.
         outer: what is carried here else.
         caller: whom calls are for that begin here.
-        home: the event loop that this is a task of, as a reference; ``None`` where there is none.
+        home: the event loop that this is a task of, as a reference; :data:`NOTHING` where there is none.
         task: the task, as a reference, where it is one of asyncio's. Callbacks that it registers have this object, too,
-            and may run while it is waiting in a call.
+            and may run while it is waiting in a call; others may follow it in the same context.
         thread: the only one in which calls are carried. Who runs something in a copy of this context elsewhere has
             this object as well.
     """
@@ -168,7 +169,7 @@ class Carrier:
         self.outer = outer
         self.caller = caller
         self.home = home
-        self.task: Any = None
+        self.task: Any = NOTHING
         self.thread = threading.get_ident()
 
     def now(self) -> Carried | None:
@@ -177,10 +178,14 @@ class Carrier:
         if call is None or self.thread != threading.get_ident():
             return self.outer
         # While a synchronous call is under way, nothing else runs in its thread.
-        if call.client.kind.is_async and self.task is not None and self.task() is not running_task():
+        if call.client.kind.is_async and not self.is_of_this_task():
             return self.outer
         told: Carried | None = self.told()
         return told
+
+    def is_of_this_task(self) -> bool:
+        """Whether what runs is a step of the task that this carries for, and no callback or other task."""
+        return self.task() is task_in(running_loop())
 
     def told(self) -> Any:
         """The call that is under way, told whom it is for: standing calls do without that until somebody asks."""
@@ -229,6 +234,8 @@ class Spot:
 NO_SPOT: Final = Spot((), (), None, -1)
 """Of a client that has not been called from anywhere."""
 
+NOTHING: Final[Any] = type(None)
+"""A reference to nothing: it is called as one, and answers ``None``."""
 UNKNOWN_CALLER: Final = Caller(None)
 """Of a call that has not begun."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, caller, cpu_ns, now_ns, socket_class
 from connprof.observe.recorder import RECORDER
-from connprof.observe.sites import CARRIED, Carrier
+from connprof.observe.sites import CARRIED, NOTHING, Carrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,7 +212,7 @@ class _Carrying:
         self._carried = carried
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = CARRIED.set(Carrier(self._carried, self._carried.caller, None))
+        token = CARRIED.set(Carrier(self._carried, self._carried.caller, NOTHING))
         try:
             return self._function(*args, **kwargs)
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from connprof.observe.sites import NO_SPOT, UNKNOWN_CALLER, Carried
+from connprof.observe.sites import NO_SPOT, NOTHING, UNKNOWN_CALLER, Carried
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -67,7 +67,7 @@ class StandingCall(Carried):
     def __init__(self, client: Client, lane: Lane) -> None:
         super().__init__(lane.lines, client, UNKNOWN_CALLER, lane.certainty)
         self.live = self.has_sent = self.is_off = False
-        self.home: Any = None
+        self.home: Any = NOTHING
         self.thread = self.end_ns = self.requests = self.spent_ns = self.socket_identity = 0
         self._requests_told = self._spent_told_ns = 0
         self.aim(lane, NO_SPOT)
