@@ -111,8 +111,9 @@ finally:
         _o_call.token = None
 """
 
-# Most calls: standing ones. Whether it is one is found out first, so that nothing comes between its becoming this
-# call's and the block that ends it, not even a signal or another thread. That the stack ends early is no failure.
+# Most calls: standing ones, and those of what is known to be a part of their client. Whether it is one is found out
+# first, so that nothing comes between its becoming this call's and the block that ends it, not even a signal or another
+# thread. That the stack ends early is no failure.
 _STANDS: Final = """
 _o_call = _o_standing(_o_id({first}))
 if _o_call is not None:
@@ -153,6 +154,19 @@ if _o_call is not None:
                 _o_call.client.last_ns = _o_end_ns
             _o_call.live = False
             _o_carrier.call = None
+"""
+
+# Of coroutine functions this is not asked: some of them are a loop's, whose callbacks are to carry the call.
+_IS_PART: Final = """
+else:
+    _o_carrier = _o_carried_get()
+    if (
+        _o_type(_o_carrier) is _o_carrier_class
+        and (_o_known := _o_carrier.call) is not None
+        and _o_known.client.kind.library in _o_parts(_o_type({first}), ())
+        and _o_id({first}) not in _o_recorder.clients
+    ):
+        return {call}
 """
 
 _BEFORE: Final = """
@@ -211,7 +225,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
         stands = _STANDS.replace("{in_place}", _IN_THIS_TASK if is_async else _IN_THIS_THREAD)
         told = middle.replace("_o_after(_o_call,", "_o_after(_o_carrier.told(),")
         stands = stands.replace("            {middle}\n", textwrap.indent(told, "        "))
-        begins = _BEGINS.replace("{at_home}", at_home)
+        begins = ("" if is_async else _IS_PART) + _BEGINS.replace("{at_home}", at_home)
         source = stands + begins + "try:" + ("" if before is None else _BEFORE) + middle + _ENDS
         names = {
             # What standing calls need, side by side: these are fetched from memory for each of them.
@@ -225,6 +239,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_thread": thread_id,
             "_o_task_in": quick_task_in(),
             "_o_moves": RECORDER.standing_moves,
+            "_o_parts": RECORDER.parts.get,
             "_o_recorder": RECORDER,
             "_o_caller": caller,
             "_o_loop": running_loop,

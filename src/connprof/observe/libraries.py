@@ -157,9 +157,14 @@ def _sent_by_http_client(owner: Any) -> None:
     """A request has been sent, and perhaps over the socket that the next ones will take, too."""
     connection = _of_http_client(owner)
     RECORDER.request_sent(connection)
+    _goes_over(connection, getattr(owner, "sock", None))
+
+
+def _goes_over(connection: Any, socket: Any) -> None:
+    """A standing call's next requests are known by this socket, or what stands for it."""
     call = carried_now()
     if isinstance(call, StandingCall) and connection is not None and call.connection is connection:
-        call.socket_identity = id(owner.sock)
+        call.socket_identity = id(socket)
 
 
 def _of_http_client(owner: Any) -> Any:
@@ -172,18 +177,28 @@ def _of_http_client(owner: Any) -> Any:
 
 def aiohttp_send(original: Any) -> Any:
     """``aiohttp.ClientRequest.send``, whose return means that the head is written or on its way."""
+    carried, recorder = CARRIED.get, RECORDER
 
     @functools.wraps(original)
-    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = await original(self, *args, **kwargs)
-        if RECORDER.windows and getattr(self, "method", None) != "CONNECT":
-            RECORDER.request_sent(_of_aiohttp(*args, **kwargs))
+    async def send(self: Any, conn: Any = None, *args: Any, **kwargs: Any) -> Any:
+        result = await original(self, conn, *args, **kwargs)
+        if recorder.windows and getattr(self, "method", None) != "CONNECT":
+            carrier = carried()
+            if type(carrier) is Carrier and (standing := carrier.call) is not None and recorder.on_event is None:
+                transport = getattr(conn, "transport", None)
+                if standing.connection is not None and standing.socket_identity == id(transport):
+                    standing.requests += 1
+                    standing.has_sent = True
+                    return result
+            connection = _of_aiohttp(conn)
+            recorder.request_sent(connection)
+            _goes_over(connection, getattr(conn, "transport", None))
         return result
 
     return send
 
 
-def _of_aiohttp(conn: Any = None, *_args: Any, **_kwargs: Any) -> Any:
+def _of_aiohttp(conn: Any) -> Any:
     """The connection below aiohttp's own."""
     transport: Any = getattr(conn, "transport", None)
     try:
@@ -413,10 +428,18 @@ def _requests_after(call: Carried, owner: Any, response: Any) -> None:
         RECORDER.cookies_kept(call, owner.cookies)
 
 
+_REQUESTS_NOTHING: Final = (
+    "getattr(getattr(_o_response, 'raw', None), '_connection', None) is None and not {first}.cookies._cookies"
+)
+
+
 @_quiet
 def _urllib3_after(call: Carried, _owner: Any, response: Any) -> None:
     if getattr(response, "_connection", None) is not None:
         RECORDER.response_open(call, response)
+
+
+_URLLIB3_NOTHING: Final = "getattr(_o_response, '_connection', None) is None"
 
 
 @_quiet
@@ -428,6 +451,12 @@ def _aiohttp_after(call: Carried, owner: Any, response: Any) -> None:
     jar = owner.cookie_jar
     if getattr(jar, "_cookies", None):
         RECORDER.cookies_kept(call, (_Morsel(each) for each in jar))
+
+
+# One that has given its connection back was read. With it, the response has all that there is to be told of.
+_AIOHTTP_NOTHING: Final = (
+    "getattr(_o_response, '_connection', None) is None and not getattr({first}.cookie_jar, '_cookies', None)"
+)
 
 
 class _Morsel:
@@ -563,9 +592,9 @@ REQUESTS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
 )
 
 _HTTPX: Final = Sender(_httpx_before, _httpx_after, _HTTPX_NOTHING)
-_REQUESTS: Final = Sender(_requests_before, _requests_after)
-_URLLIB3: Final = Sender(None, _urllib3_after)
-_AIOHTTP: Final = Sender(None, _aiohttp_after)
+_REQUESTS: Final = Sender(_requests_before, _requests_after, _REQUESTS_NOTHING)
+_URLLIB3: Final = Sender(None, _urllib3_after, _URLLIB3_NOTHING)
+_AIOHTTP: Final = Sender(None, _aiohttp_after, _AIOHTTP_NOTHING)
 
 ENTRIES: Final = (
     ("httpx", "Client.send", _HTTPX),

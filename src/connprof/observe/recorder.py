@@ -263,8 +263,11 @@ class Recorder:
         """Called after something was recorded, without the lock, in whichever thread it happened."""
         self.root = Caller(None)
         self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
+        # These two are always the same dictionaries: hooks have them by heart.
         self.standing: dict[int, StandingCall] = {}
-        """By the client's identity. It is always this dictionary: hooks have it by heart."""
+        """By the client's identity."""
+        self.parts: dict[type[Any], frozenset[str]] = {}
+        """Classes of what is always a part of a client, and of which libraries' clients."""
         self._standing_calls: list[StandingCall] = []
         self._lanes: list[Lane] = []
         self._forget()
@@ -332,8 +335,7 @@ class Recorder:
             call.connection = None  # whatever it goes on to do is looked at anew
         self._standing_calls = []
         self._strangers: dict[Any, Lane] = {}
-        self._parts: dict[type[Any], frozenset[str]] = {}
-        """Classes of what is always a part of a client, and of which libraries' clients."""
+        self.parts.clear()
         self._connections: dict[int, _Connection] = {}
         self._handshakes: dict[int, _Handshake] = {}
         self._unshaken: dict[int, _Unshaken] = {}
@@ -480,7 +482,7 @@ class Recorder:
             outer is not None
             and outer.live
             and outer.client is not None
-            and (outer.client.kind.library in self._parts.get(type(owner), ()) or self._is_part(owner, outer, frame))
+            and (outer.client.kind.library in self.parts.get(type(owner), ()) or self._is_part(owner, outer, frame))
         ):
             return self._solid(outer) if isinstance(outer, StandingCall) and owner is running_loop() else None
         client = self._inherited(owner) if self._before_fork else None
@@ -508,8 +510,8 @@ class Recorder:
         assert outer.client is not None
         packages = {each.__module__.partition(".")[0] for each in type(owner).__mro__}
         if packages.isdisjoint(_LIBRARIES) or not packages.isdisjoint(_layers_of(outer.client)):
-            known = self._parts.get(type(owner), frozenset())
-            self._parts[type(owner)] = known | {outer.client.kind.library}
+            known = self.parts.get(type(owner), frozenset())
+            self.parts[type(owner)] = known | {outer.client.kind.library}
             return True
         return not self._is_called_by_user(outer.client, frame)
 
