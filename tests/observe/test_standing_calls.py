@@ -10,6 +10,7 @@ import contextvars
 import http.client
 import ssl
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,8 @@ import pytest
 from connprof.observe import observe
 from connprof.observe.owners import CALLS_COUNTED_MAX
 from connprof.observe.recorder import RECORDER
-from connprof.observe.sites import CARRIED, Carrier
+from connprof.observe.sites import CARRIED, Carrier, carried_now
+from connprof.observe.standing import StandingCall
 from connprof.profile import ProcessProfile
 
 USUAL = CALLS_COUNTED_MAX + 1
@@ -385,3 +387,58 @@ def test_a_client_that_is_closed_or_gone_stands_no_more(server):
             assert not RECORDER.standing
         assert process_of(seen).counts.requests_count == 2 * (USUAL + 2)
         assert not RECORDER._standing_calls
+
+
+def test_a_standing_call_is_not_that_of_a_copied_context_in_another_thread(server):
+    found = []
+
+    def look(_request):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(lambda: found.append(carried_now()),))
+        thread.start()
+        thread.join()
+        found.append(carried_now())
+
+    with observe(), httpx.Client(event_hooks={"request": [look]}) as client:
+        for _ in range(USUAL + 2):
+            client.get(server.url)
+    elsewhere, here = found[-2:]
+    assert isinstance(here, StandingCall)
+    assert not isinstance(elsewhere, StandingCall)
+
+
+def test_a_connection_that_expires_is_lost_idle_within_a_standing_call(plain_server):
+    with observe() as seen, httpx.Client(limits=httpx.Limits(keepalive_expiry=0.2)) as client:
+        for number in range(USUAL + 3):
+            if number == USUAL + 2:
+                before = only(process_of(seen).clients).expired_count
+                time.sleep(0.3)
+            client.get(plain_server.url)
+    assert only(process_of(seen).clients).expired_count == before + 1
+
+
+@pytest.mark.parametrize("is_new_line", [False, True])
+def test_no_call_stands_beside_one_of_another_thread(server, is_new_line):
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(_request):
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            assert may_end.wait(5)
+
+    with observe() as seen, httpx.Client(event_hooks={"request": [wait]}) as client:
+
+        def call():
+            client.get(server.url)
+
+        def other_call():
+            client.get(server.url)
+
+        for _ in range(USUAL + 2):
+            call()
+        thread = threading.Thread(target=other_call if is_new_line else call)
+        thread.start()
+        assert begun.wait(5)
+        call()
+        may_end.set()
+        thread.join()
+    assert only(process_of(seen).clients).in_flight_peak_count == 2
