@@ -442,3 +442,64 @@ def test_no_call_stands_beside_one_of_another_thread(server, is_new_line):
         may_end.set()
         thread.join()
     assert only(process_of(seen).clients).in_flight_peak_count == 2
+
+
+def test_a_standing_call_is_not_that_of_a_callback_of_its_task(server):
+    found = []
+
+    async def look(_request):
+        asyncio.get_running_loop().call_soon(lambda: found.append(carried_now()))
+        await asyncio.sleep(0.01)
+        found.append(carried_now())
+
+    async def main():
+        async with httpx.AsyncClient(event_hooks={"request": [look]}) as client:
+            for _ in range(USUAL + 2):
+                await client.get(server.url)
+
+    with observe():
+        asyncio.run(main())
+    callback, here = found[-2:]
+    assert isinstance(here, StandingCall)
+    assert not isinstance(callback, StandingCall)
+
+
+def test_requests_of_http_client_are_told_while_calls_stand(plain_server, monkeypatch):
+    events = []
+    with observe():
+        connection = http.client.HTTPConnection("127.0.0.1", plain_server.port)
+        for number in range(USUAL + MORE):
+            if number == USUAL + 2:
+                monkeypatch.setattr(RECORDER, "on_event", lambda: events.append(1))
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        monkeypatch.undo()
+        connection.close()
+    assert len(events) >= MORE - 2
+
+
+def test_a_standing_client_of_http_client_that_connects_anew_is_counted_there(plain_server):
+    # Without a close in between: another socket is put in the place of the first.
+    with observe() as seen:
+        connection = http.client.HTTPConnection("127.0.0.1", plain_server.port)
+        other = http.client.HTTPConnection("localhost", plain_server.port)
+        other.connect()
+        for number in range(USUAL + MORE):
+            if number == USUAL + 2:
+                kept, connection.sock = connection.sock, other.sock
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        connection.close()
+        kept.close()
+    assert sorted(requests_by_origin(process_of(seen)).values()) == sorted([USUAL + 2, MORE - 2])
+
+
+def test_a_second_window_stops_what_stands(server):
+    with observe(), httpx.Client() as client:
+        for _ in range(USUAL + 2):
+            client.get(server.url)
+        assert RECORDER.standing
+        with observe():
+            assert not RECORDER.standing
+            client.get(server.url)
+        assert not RECORDER.standing
