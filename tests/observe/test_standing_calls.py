@@ -503,3 +503,21 @@ def test_a_second_window_stops_what_stands(server):
             assert not RECORDER.standing
             client.get(server.url)
         assert not RECORDER.standing
+
+
+def test_a_client_with_cookies_stands_no_more():
+    def answer(request):
+        return httpx.Response(200, headers={"set-cookie": "login=x"} if request.url.path == "/login" else {})
+
+    with observe(), httpx.Client(transport=httpx.MockTransport(answer)) as client:
+
+        def call(path="/"):
+            client.get(f"https://host{path}")
+
+        for _ in range(USUAL + 2):
+            call()
+        assert RECORDER.standing
+        call("/login")
+        for _ in range(3):
+            call()
+            assert not RECORDER.standing
