@@ -289,6 +289,20 @@ def test_pool_of_threads_by_multiprocessing(server):
     }
 
 
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_lines_that_pay_the_same_come_in_the_order_of_their_places(is_turned):
+    def one():
+        ssl.create_default_context()
+
+    def other():
+        ssl.create_default_context()
+
+    with observe() as seen:
+        for make in (other, one) if is_turned else (one, other):
+            make()
+    assert [entry.site.function.rpartition(".")[2] for entry in seen.sites] == ["one", "other"]
+
+
 def test_two_lines_are_two_sites_and_the_costliest_comes_first(server):
     with observe() as observation:
         with httpx.Client() as client:  # pays: cheap line

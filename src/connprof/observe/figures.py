@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "CallSite",
@@ -15,6 +18,7 @@ __all__ = [
     "Handshake",
     "OriginCounts",
     "SiteCounts",
+    "by_rank",
 ]
 
 Certainty = Literal["stack", "context", "creation", "unknown"]
@@ -96,6 +100,11 @@ class SiteCounts:
             counts.connections_count + counts.connections_failed_count,
             counts.requests_count or 0,
         )
+
+
+def by_rank(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
+    """The costliest first; lines that pay the same in the order of their places, not of who happened to be first."""
+    return tuple(sorted(entries, key=lambda each: ([-count for count in each.rank], astuple(each.site))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

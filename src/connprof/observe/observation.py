@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from connprof.observe.figures import CallSite, Counts, Errors, Event, Handshake, OriginCounts, SiteCounts
+from connprof.observe.figures import CallSite, Counts, Errors, Event, Handshake, OriginCounts, SiteCounts, by_rank
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Expense, Story
 from connprof.observe.sites import TYPED
@@ -254,7 +254,7 @@ class Observation:
         with self._lock:
             tallies = [(key, list(tally)) for key, tally in self._sites.items()]
             made = [SiteCounts(site=_call_site(key), counts=self._counts_of(tally)) for key, tally in tallies]
-        return tuple(sorted(made, key=lambda entry: entry.rank, reverse=True))
+        return by_rank(made)
 
     @property
     def origins(self) -> dict[str, OriginCounts]:

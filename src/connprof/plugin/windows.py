@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connprof.observe import CallSite, Counts, Observation, OriginCounts, SiteCounts, Window, observe
+from connprof.observe.figures import by_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -143,8 +144,7 @@ def sites_plus(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
     for entry in entries:
         known = by_site.get(entry.site)
         by_site[entry.site] = entry.counts if known is None else plus(known, entry.counts)
-    made = [SiteCounts(site=site, counts=counts) for site, counts in by_site.items()]
-    return tuple(sorted(made, key=lambda entry: entry.rank, reverse=True))
+    return by_rank(SiteCounts(site=site, counts=counts) for site, counts in by_site.items())
 
 
 def by_line(entries: Iterable[SiteCounts]) -> tuple[SiteCounts, ...]:
