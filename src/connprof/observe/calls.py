@@ -42,6 +42,8 @@ PLAIN: Final = Sender()
 
 # A usual call: of a client that was used some times before, of which it is known whether it speaks TLS, and which is
 # where it was; from a place that has called it before, most often the last one; no more calls at once than before.
+# A signal's handler may raise wherever a function has returned: nothing is begun by then, or all of it, and in the end
+# nothing stays behind.
 _BEGINS: Final = """
 _o_call = _o_client = None
 if _o_recorder.windows:
@@ -75,13 +77,15 @@ if _o_recorder.windows:
                 _o_call.connection = None
                 _o_call.lane = _o_lane
                 _o_call.tally = _o_lane.nowhere
+                _o_call.start_ns = _o_now()
                 _o_call.token = _o_carried.set(_o_call)
                 _o_known.in_flight += 1
                 if _o_known.standing is not None:
                     _o_known.standing.is_off = True
                 _o_client = _o_known
-                _o_call.start_ns = _o_now()
     except _o_exception as _o_error:
+        if _o_call is not None:
+            _o_call.live = False
         _o_note('a usual call', _o_error)
     _o_above = _o_outer = None
     if _o_client is None:
@@ -93,22 +97,28 @@ if _o_call is None:
 _ENDS: Final = """
 finally:
     if _o_client is None:
-        _o_ends(_o_call)
-    else:
-        _o_end_ns = _o_now()
-        _o_call.live = False
-        _o_call.tally.spent_ns += _o_end_ns - _o_call.start_ns
-        if _o_call.connection is not None:
-            _o_call.connection.last_ns = _o_end_ns
-        _o_client.in_flight -= 1
-        _o_client.last_ns = _o_end_ns
         try:
-            _o_carried.reset(_o_call.token)
-            if _o_client.may_stand and not _o_client.in_flight:
-                _o_stands(_o_client, _o_call)
-        except _o_value_error:  # finished from another context, as async generators are
-            pass
-        _o_call.token = None
+            _o_ends(_o_call)
+        finally:
+            if _o_call.live:
+                _o_ends(_o_call)
+    else:
+        try:
+            _o_end_ns = _o_now()
+            _o_call.tally.spent_ns += _o_end_ns - _o_call.start_ns
+            if _o_call.connection is not None:
+                _o_call.connection.last_ns = _o_end_ns
+            _o_client.last_ns = _o_end_ns
+        finally:
+            _o_call.live = False
+            _o_client.in_flight -= 1
+            try:
+                _o_carried.reset(_o_call.token)
+                if _o_client.may_stand and not _o_client.in_flight:
+                    _o_stands(_o_client, _o_call)
+            except _o_value_error:  # finished from another context, as async generators are
+                pass
+            _o_call.token = None
 """
 
 # Most calls: standing ones, and those of what is known to be a part of their client. Whether it is one is found out
@@ -144,16 +154,17 @@ if _o_call is not None:
                 _o_moves(_o_call, _o_caller())
             {middle}
         finally:
-            _o_end_ns = _o_now()
-            if _o_call.has_sent:
-                _o_call.has_sent = False
-                _o_call.end_ns = _o_end_ns
-                _o_call.spent_ns += _o_end_ns - _o_call.start_ns
-            else:
-                _o_call.lane.nowhere.spent_ns += _o_end_ns - _o_call.start_ns
-                _o_call.client.last_ns = _o_end_ns
-            _o_call.live = False
-            _o_carrier.call = None
+            try:
+                _o_end_ns = _o_now()
+                if _o_call.has_sent:
+                    _o_call.end_ns = _o_end_ns
+                    _o_call.spent_ns += _o_end_ns - _o_call.start_ns
+                else:
+                    _o_call.lane.nowhere.spent_ns += _o_end_ns - _o_call.start_ns
+                    _o_call.client.last_ns = _o_end_ns
+            finally:
+                _o_call.has_sent = _o_call.live = False
+                _o_carrier.call = None
 """
 
 # Of coroutine functions this is not asked: some of them are a loop's, whose callbacks are to carry the call.

@@ -20,7 +20,7 @@ from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
 from connprof.observe.sites import CARRIED, NOTHING, Carried, Carrier, carried_now
 from connprof.observe.standard import carrying_function, carrying_submit
-from connprof.observe.standing import StandingCall
+from connprof.observe.standing import StandingCall, connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,14 +243,14 @@ def spawn(original: Any) -> Any:
     return spawning
 
 
-def handed_over(original: Any) -> Any:
-    """A coroutine function that has a thread call something, with a copy of the caller's context."""
+def _inherited(original: Any, *, is_own: bool) -> Any:
+    """A coroutine function while which a copy of the caller's context is taken, for work that ``is_own`` or not."""
 
     @functools.wraps(original)
     async def handing_over(*args: Any, **kwargs: Any) -> Any:
         if not RECORDER.windows:
             return await original(*args, **kwargs)
-        beginning = RECORDER.task_begins(caller(), is_own=False)
+        beginning = RECORDER.task_begins(caller(), is_own=is_own)
         try:
             return await original(*args, **kwargs)
         finally:
@@ -258,6 +258,16 @@ def handed_over(original: Any) -> Any:
                 RECORDER.task_begun(beginning, None)
 
     return handing_over
+
+
+def handed_over(original: Any) -> Any:
+    """A coroutine function that has a thread call something, with a copy of the caller's context."""
+    return _inherited(original, is_own=False)
+
+
+def started(original: Any) -> Any:
+    """A coroutine function that makes a task, and waits until that says that it has started."""
+    return _inherited(original, is_own=True)
 
 
 def _home_of_task(arguments: tuple[Any, ...]) -> Any:
@@ -446,7 +456,7 @@ _URLLIB3_NOTHING: Final = "getattr(_o_response, '_connection', None) is None"
 def _aiohttp_after(call: Carried, owner: Any, response: Any) -> None:
     if type(call) is StandingCall:  # which will be others
         standing, call = call, Carried(call.lines, call.client, call.caller, call.certainty)
-        call.connection = standing.connection
+        call.connection = connection_of(standing)
     response._connprof_call = call  # noqa: SLF001 - its own class knows when it was left unread
     jar = owner.cookie_jar
     if getattr(jar, "_cookies", None):
@@ -663,6 +673,7 @@ OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("multiprocessing.pool", "ThreadPool.imap_unordered", carrying_function),
     ("anyio.to_thread", "run_sync", handed_over),
     ("trio.to_thread", "run_sync", handed_over),
+    ("trio", "Nursery.start", started),
     ("asyncio.windows_events", "IocpProactor.connect", proactor_connect),
     ("uvloop", "Loop.create_connection", uvloop_create_connection),
     ("uvloop", "Loop.getaddrinfo", uvloop_getaddrinfo),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _ssl
 import errno
+import functools
 import socket
 import ssl
 import sys
@@ -26,6 +27,7 @@ __all__ = [
     "SSLSocket",
     "caller",
     "cpu_ns",
+    "is_of_a_signal",
     "make_lock",
     "now_ns",
     "protocol_of",
@@ -84,6 +86,26 @@ def caller() -> FrameType | None:
         return sys._getframe(2)  # noqa: SLF001 - the documented way to the caller's frame that costs little
     except ValueError:
         return None
+
+
+def is_of_a_signal(error: BaseException) -> bool:
+    """Whether the program's handler of a signal has raised it, which Python may call amid any code, ours among it."""
+    signals: Any = sys.modules.get("_signal")  # part of the interpreter; the public one may not have been imported
+    if signals is None:
+        return False
+    codes = set()
+    for number in signals.valid_signals():
+        handler = signals.getsignal(number)
+        if isinstance(handler, functools.partial):
+            handler = handler.func
+        for function in (handler, vars(type(handler)).get("__call__")):
+            codes.add(getattr(function, "__code__", None))
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code in codes:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def task_in(loop: Any) -> Any:

@@ -25,6 +25,7 @@ from connprof.observe.originals import (
     SOCKETPAIR_CODES,
     SSLContext,
     SSLSocket,
+    is_of_a_signal,
     make_lock,
     now_ns,
     protocol_of,
@@ -58,7 +59,7 @@ from connprof.observe.sites import (
     pick,
     thread_lines,
 )
-from connprof.observe.standing import StandingCall
+from connprof.observe.standing import StandingCall, connection_of
 from connprof.observe.tallies import Lane
 
 if TYPE_CHECKING:
@@ -357,7 +358,9 @@ class Recorder:
     # --- errors -------------------------------------------------------------------------------------------
 
     def note_error(self, place: str, error: BaseException) -> None:
-        """Keep a failure of the observer for the windows to report."""
+        """Keep a failure of the observer for the windows to report. What a signal's handler has raised is none."""
+        if is_of_a_signal(error):
+            raise error
         message = describe(place, error)
         for window in self.windows:
             window.add_error(message)
@@ -396,8 +399,10 @@ class Recorder:
             return frame, True
         try:
             nearest, is_noted = finders[0].nearest(frame)
-        except Exception:  # noqa: BLE001 - whoever looks for the line will meet it again, and tell of it
-            return frame, True
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            return frame, True  # whoever looks for the line will meet it again, and tell of it
         return nearest, is_noted or finders[0] is not DEFAULT_FINDER
 
     def _count(self, field: int, sites: Sites, origin: str | None = None) -> None:
@@ -414,6 +419,8 @@ class Recorder:
 
         ``None`` where there is nothing to carry: the method belongs to a part of a client whose request has begun.
         """
+        counted: Client | None = None
+        call: Carried | None = None
         try:
             client = self.clients.get(id(owner))
             if client is None or client.owner is None or client.owner() is not owner:
@@ -427,6 +434,7 @@ class Recorder:
             if outer is None or outer.client is not client or not outer.live:  # else it follows a redirect, or retries
                 client.calls += 1
             client.in_flight += 1
+            counted = client
             if client.standing is not None:
                 client.standing.is_off = True
             if client.is_watched or client.calls_now() > client.in_flight_peak:
@@ -444,9 +452,10 @@ class Recorder:
             call.connection = None
             call.lane = lane
             call.tally = lane.nowhere
-            call.token = CARRIED.set(call)
             call.start_ns = now_ns()
+            call.token = CARRIED.set(call)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
+            _never_began(counted, call)
             self.note_error("call_begins", error)
             return None
         return call
@@ -554,10 +563,14 @@ class Recorder:
     def call_ends(self, call: Carried) -> None:
         """It has returned, or raised."""
         try:
-            end_ns = now_ns()
             call.live = False
             tally, connection, token = call.tally, call.connection, call.token
             client = None if call.lane is None else call.client  # none has begun: it is only carried, see _solid
+            if client is not None:
+                client.in_flight -= 1
+            call.token = None
+            is_undone = token is not None and _undo(token)
+            end_ns = now_ns()
             if tally is not None:
                 tally.spent_ns += end_ns - call.start_ns
             if connection is not None:
@@ -565,7 +578,6 @@ class Recorder:
                 if client is not None and client.http2 and _fails_on_its_way(_frame(1)):
                     connection.is_left = True  # over HTTP/2 it is not closed at once, and carries nothing more
             if client is not None:
-                client.in_flight -= 1
                 client.last_ns = end_ns
                 if (
                     not client.tls
@@ -575,14 +587,8 @@ class Recorder:
                 ):
                     with self.lock:
                         client.is_plain()
-            if token is not None:
-                call.token = None
-                CARRIED.reset(token)
-            if client is not None and client.may_stand and not client.in_flight:
-                self.call_stands(client, call)
-        except ValueError:
-            # The coroutine was finished from another context, as async generators are: nothing to undo.
-            return
+                if is_undone and client.may_stand and not client.in_flight:
+                    self.call_stands(client, call)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("call_ends", error)
 
@@ -621,18 +627,23 @@ class Recorder:
                     if not client.closed and not client.died:
                         self.standing[owner.identity] = standing
                 standing.is_off = client.in_flight > 0
-            self._seat(client, call.caller)
+            self._seat(client, call.caller, standing.home)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("call_stands", error)
 
-    def _seat(self, client: Client, caller: Caller) -> None:
+    def _seat(self, client: Client, caller: Caller, home: Any) -> None:
         """Let standing calls be carried in this context, unless it works for a call that is still under way."""
         before = CARRIED.get()
         if isinstance(before, Carrier):
-            is_fit = before.thread == thread_id() and (not client.kind.is_async or before.is_of_this_task())
+            is_fit = before.thread == thread_id()
+            if client.kind.is_async:
+                is_fit = is_fit and before.home is home and before.is_of_this_task()
             if is_fit or before.call is not None:
                 return
             before = before.outer
+        elif before is not None and before.lane is not None and not before.live:
+            before = Carried(before.lines, None, before.caller)  # a call that is over, which was not undone here
+            before.live = False
         if before is None or (before.client is None and before.lane is None):
             loop = running_loop()
             carrier, task = Carrier(before, caller, home_of(loop)), task_in(loop)
@@ -771,7 +782,7 @@ class Recorder:
                 connection.requests += 1
                 connection.last_ns = now_ns()
                 origin = connection.origin
-                if carried is not None:
+                if carried is not None and type(carried) is not StandingCall:  # what that counts would be told no more
                     carried.connection = connection
             for window in self.windows:
                 window.see_requests()
@@ -898,6 +909,7 @@ class Recorder:
             replaced = self.clients.get(identity)
             self.clients[identity] = client
             if replaced is not None and replaced is not client:
+                self.unseat(replaced)
                 replaced.end()
             client.made([making.ways.get(group.story, ()) for group in client.groups])
 
@@ -1034,7 +1046,7 @@ class Recorder:
         kept = client.responses
         if kept is None:
             kept = client.responses = {}
-        lock, open_now, connection = self.lock, self.open_responses, call.connection
+        lock, open_now, connection = self.lock, self.open_responses, connection_of(call)
 
         def died(reference: ref[Any]) -> None:
             if kept.get(identity, (None,))[0] is reference:
@@ -1836,12 +1848,7 @@ def _fails_on_its_way(frame: FrameType) -> bool:
 def _is_used(connection: _Connection) -> bool:
     """Whether the running code belongs to a call that has sent its request over this connection."""
     carried = carried_now()
-    return (
-        carried is not None
-        and carried.live
-        and carried.connection is connection
-        and (type(carried) is not StandingCall or carried.has_sent)  # else that is of the call before
-    )
+    return carried is not None and carried.live and connection_of(carried) is connection
 
 
 def _use_of(connection: _Connection, handshake: _Handshake, client: Client, end_ns: int, *, is_spent: bool) -> Use:
@@ -1870,6 +1877,23 @@ def _client_of(connection: _Connection | None) -> Client | None:
 def home_of(loop: Any) -> Any:
     """What stands for an event loop where it is asked whose a task is: the same object each time."""
     return NOTHING if loop is None else ref(loop)
+
+
+def _never_began(client: Client | None, call: Carried | None) -> None:
+    """A call has come to nothing halfway through its beginning; ``client`` has counted it."""
+    if client is not None:
+        client.in_flight -= 1
+    if call is not None:
+        call.live = False
+
+
+def _undo(token: Token[Carried | Carrier | None]) -> bool:
+    """Carry what was carried before; whether that could be done, and not from another context, as of generators."""
+    try:
+        CARRIED.reset(token)
+    except ValueError:
+        return False
+    return True
 
 
 def _key_for(window: Observation, sites: Sites) -> SiteKey:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from connprof.observe.sites import Spot
     from connprof.observe.tallies import Lane, Tally
 
-__all__ = ["StandingCall"]
+__all__ = ["StandingCall", "connection_of"]
 
 
 class StandingCall(Carried):
@@ -99,3 +99,8 @@ class StandingCall(Carried):
             connection.requests += requests
             connection.last_ns = max(connection.last_ns, self.start_ns if self.has_sent else self.end_ns)
         client.last_ns = max(client.last_ns, self.end_ns)
+
+
+def connection_of(call: Carried) -> Any:
+    """The connection that this very call has sent on: a standing one knows that of the call before, too."""
+    return call.connection if type(call) is not StandingCall or call.has_sent else None
