@@ -194,7 +194,9 @@ def _unwritten(folder: Path) -> dict[str, list[int]]:
     pids: dict[str, list[int]] = {}
     for link in sorted(folder.glob("unwritten-*")):
         with contextlib.suppress(OSError, ValueError):
-            pids.setdefault(str(link.readlink()), []).append(int(link.name.split("-")[1]))
+            those = pids.setdefault(str(link.readlink()), [])
+            if (pid := int(link.name.split("-")[1])) not in those:
+                those.append(pid)
     return pids
 
 

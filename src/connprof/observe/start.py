@@ -13,6 +13,7 @@ import contextlib
 import errno
 import functools
 import gc
+import itertools
 import json
 import os
 import sys
@@ -89,7 +90,8 @@ class _Follower:
         self._is_unwritten = False
         self._written_count = 0
         self._path = ""
-        self._failure = ""
+        self._failures: list[tuple[str, str]] = []
+        self._failure_numbers = itertools.count()
         self._has_ended = False
         self._speaker = 0
         self._deferred_signal = 0
@@ -252,7 +254,7 @@ class _Follower:
         seen["errors"] = [*seen.get("errors", ()), *self._errors]
         seen["is_told"] = self._is_told and (self._has_told or _is_blank(seen))
         if self._is_fork and not self._written_count and _is_blank(seen):
-            self._withdraw_failure()
+            self._withdraw_failures()
             return  # one of many workers, perhaps, that have nothing to tell
         name = f"process-{seen['pid']}-{seen['started_at_ns']}.json"
         self._written_count += 1
@@ -270,32 +272,38 @@ class _Follower:
         self._path = os.path.join(self._folder, name)  # noqa: PTH118 - this runs often
         if self._is_unwritten:  # it came too late for this
             self._mark_unwritten()
-        self._withdraw_failure()
+        self._withdraw_failures()
 
     def _tell_failure(self, reason: str) -> None:
-        """Leave word, in a name and a link, that what was seen is not written."""
-        if self._failure == reason:
+        """Leave word, in a name and a link, that what was seen is not written.
+
+        Another thread, or a signal, may be doing the same amid this, or be withdrawing what is told here: each link has
+        a name of its own, which is known before it is there.
+        """
+        if any(told == reason for told, _ in self._failures):
             return
-        self._withdraw_failure()
-        self._failure = reason
+        self._withdraw_failures()
+        name = f"unwritten-{os.getpid()}-{self._started_ns}-{next(self._failure_numbers)}"
+        path = os.path.join(self._folder, name)  # noqa: PTH118 - a string is kept as one
+        self._failures.append((reason, path))
         try:
-            os.symlink(reason, self._failure_path())  # noqa: PTH211 - a string is kept as one
+            os.symlink(reason, path)  # noqa: PTH211 - as above
         except Exception:  # noqa: BLE001 - whatever it is: one file is there already, and may be open since before it was
             try:
                 _chmod(os.path.join(self._folder, _TROUBLE), _UNWRITTEN_MODE)  # noqa: PTH118
             except OSError:
                 if self._spare is not None:
                     self._spare.write()
-
-    def _withdraw_failure(self) -> None:
-        if self._failure:
-            self._failure = ""
+            return
+        if (reason, path) not in self._failures:  # it was withdrawn before it was there
             with contextlib.suppress(OSError):
-                os.unlink(self._failure_path())  # noqa: PTH108 - this runs often
+                os.unlink(path)  # noqa: PTH108 - a string is kept as one
 
-    def _failure_path(self) -> str:
-        assert self._observation is not None
-        return os.path.join(self._folder, f"unwritten-{os.getpid()}-{self._observation.started_at_ns}")  # noqa: PTH118
+    def _withdraw_failures(self) -> None:
+        while self._failures:
+            with contextlib.suppress(OSError, IndexError):
+                _, path = self._failures.pop()
+                os.unlink(path)  # noqa: PTH108 - this runs often
 
     def _tick(self) -> None:
         if self._live and self._ticker is None and not self._has_ended:
