@@ -300,9 +300,9 @@ class _Follower:
                 os.unlink(path)  # noqa: PTH108 - a string is kept as one
 
     def _withdraw_failures(self) -> None:
-        while self._failures:
-            with contextlib.suppress(OSError, IndexError):
-                _, path = self._failures.pop()
+        withdrawn, self._failures = self._failures, []
+        for _, path in withdrawn:
+            with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - this runs often
 
     def _tick(self) -> None:
