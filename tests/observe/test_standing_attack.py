@@ -16,7 +16,8 @@ from connprof.observe import observe
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import CARRIED, Carrier, current
 
-from .test_standing_calls import MORE, USUAL, only, process_of, standing_requests
+from .test_standing_calls import MORE, USUAL, only, process_of, requests_by_origin, standing_requests
+from .tls_server import Server
 
 
 class Alarm(Exception):  # noqa: N818 - as programs call it
@@ -181,3 +182,23 @@ def test_a_signal_that_raises_amid_the_observer_is_the_programs(monkeypatch):
     finally:
         signal.signal(signal.SIGINT, before)
     assert process_of(seen).counts.contexts_count == 1
+
+
+def test_requests_of_aiohttp_on_uvloop_go_to_whom_they_were_sent(plain_server):
+    """uvloop's transports are closed below Python, and a new one may be where the one before was."""
+    aiohttp, uvloop = pytest.importorskip("aiohttp"), pytest.importorskip("uvloop")
+    other = Server()
+
+    async def main():
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            for number in range(USUAL + 60):
+                async with session.get((plain_server, other)[number % 2].url) as response:
+                    await response.read()
+
+    try:
+        with observe() as seen:
+            uvloop.run(main())
+    finally:
+        other.close()
+    counted = requests_by_origin(process_of(seen))
+    assert counted == {each.origin: each.seen.requests_count for each in (plain_server, other)}

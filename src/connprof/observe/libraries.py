@@ -546,6 +546,7 @@ def uvloop_create_connection(original: Any) -> Any:
                 DIALLED.reset(dialled)
             if call is not None:
                 RECORDER.call_ends(call)
+        RECORDER.transport_made()
         if host is not None:
             address = transport.get_extra_info("peername") or (host, port)
             RECORDER.peer_named(host, address)

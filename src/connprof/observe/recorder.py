@@ -1332,6 +1332,13 @@ class Recorder:
         self._opened(connection)
 
     @guarded
+    def transport_made(self) -> None:
+        """A transport written in C has been made, perhaps where another one was, of whose end nobody has told."""
+        with self.lock:
+            for call in self._standing_calls:
+                call.socket_identity = 0
+
+    @guarded
     def connect_failed_elsewhere(
         self, start_ns: int, host: Any, port: Any, error: BaseException, frame: FrameType | None
     ) -> None:
