@@ -8,6 +8,8 @@ import sys
 import textwrap
 from importlib import import_module
 
+import httpx
+
 from connprof.observe import libraries, observe, standard
 
 ABSENT = object()
@@ -40,6 +42,44 @@ def test_each_attribute_is_the_very_object_that_it_was():
         assert [place for place, was, then in pairs if then is was] == []  # all of them are replaced
         assert [place for place, was, now in zip(wanted, before, after, strict=True) if now is not was] == []
         assert observation.errors.errors_count == 0, observation.errors.first
+
+
+def closers():
+    """The same of what closes a response, in all modules that are loaded."""
+    loaded = [(sys.modules[name], name) for name in sorted(libraries.RESPONSE_MODULES) if name in sys.modules]
+    return [(owner, name) for module in loaded for owner, name, _ in libraries.response_replacements(*module) if owner]
+
+
+def test_what_closes_responses_is_replaced_once_one_is_handed_out_unread():
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, stream=httpx.ByteStream(b"x")))
+    before = [own(owner, name) for owner, name in closers()]
+    assert before
+    for _ in range(2):
+        with observe() as observation, httpx.Client(transport=transport) as client:
+            client.get("http://host/")
+            read = [own(owner, name) for owner, name in closers()]
+            with client.stream("GET", "http://host/"):
+                unread = [own(owner, name) for owner, name in closers()]
+        assert [was is now for was, now in zip(before, read, strict=True)] == [True] * len(before)
+        assert [was is now for was, now in zip(before, unread, strict=True)] == [False] * len(before)
+        assert [own(owner, name) for owner, name in closers()] == before
+        assert observation.errors.errors_count == 0, observation.errors.first
+
+
+def test_what_closes_responses_is_replaced_in_modules_that_come_later(tmp_path, monkeypatch):
+    (tmp_path / "late_responses.py").write_text("class Response:\n    def close(self): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(libraries, "RESPONSES", (*libraries.RESPONSES, ("late_responses", "Response.close")))
+    monkeypatch.setattr(libraries, "MODULES", (*libraries.MODULES, "late_responses"))
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, stream=httpx.ByteStream(b"x")))
+    with observe() as observation, httpx.Client(transport=transport) as client:
+        with client.stream("GET", "http://host/"):
+            pass
+        late = import_module("late_responses")
+        assert late.Response.close.__wrapped__
+    assert not hasattr(late.Response.close, "__wrapped__")
+    assert observation.errors.errors_count == 0, observation.errors.first
+    del sys.modules["late_responses"]
 
 
 def test_importing_replaces_nothing():

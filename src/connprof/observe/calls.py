@@ -129,12 +129,13 @@ _o_call = _o_standing(_o_id({first}))
 if _o_call is not None:
     try:
         _o_above = _o_frame(_o_call.depth)
-        _o_moved = (
-            _o_above.f_lasti != _o_call.at
-            or _o_above.f_code is not _o_call.code
-            or (_o_call.below is not None and _o_frame(_o_call.depth - 1).f_code is not _o_call.below)
-        )
-    except _o_value_error:
+        if _o_call.below is None:
+            _o_moved = False
+        else:
+            _o_moved = _o_above.f_code is not _o_call.below
+            _o_above = _o_above.f_back
+        _o_moved = _o_moved or _o_above.f_lasti != _o_call.at or _o_above.f_code is not _o_call.code
+    except _o_stack_errors:
         _o_moved = True
     _o_above = None
     _o_carrier = _o_carried_get()
@@ -268,6 +269,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_after": after,
             "_o_exception": Exception,
             "_o_value_error": ValueError,
+            "_o_stack_errors": (ValueError, AttributeError),
             "_o_note": _note,
         }
         return shaped(original, [line for line in source.splitlines() if line], names)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-__all__ = ["ImportHooks"]
+__all__ = ["ImportHooks", "is_initializing"]
 
 
 class ImportHooks:
@@ -45,7 +45,7 @@ class ImportHooks:
         """Serve the modules that are there, and wait for the others."""
         for name in sorted(self._names):
             module = sys.modules.get(name)
-            if module is not None and not _is_initializing(module):
+            if module is not None and not is_initializing(module):
                 self._serve(module, name, late=False)
         sys.meta_path.insert(0, self)
 
@@ -99,5 +99,6 @@ class ImportHooks:
             self._note_error(f"after the import of {name}", error)
 
 
-def _is_initializing(module: ModuleType) -> bool:
+def is_initializing(module: ModuleType) -> bool:
+    """Whether a module is being executed for the first time right now."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

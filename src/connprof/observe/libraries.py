@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from connprof.observe.owners import Client
 
-__all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "replacements"]
+__all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "RESPONSE_MODULES", "replacements", "response_replacements"]
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 
@@ -38,44 +38,64 @@ _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's fram
 
 def h11_send(original: Any) -> Any:
     """Sending an ``h11.Request``: ``send`` ends in this method too. A CONNECT asks for a tunnel and is none."""
-    request_class = getattr(sys.modules.get("h11"), "Request", None)  # its exact class, as h11 itself asks for it
-    carried, recorder = CARRIED.get, RECORDER
+    return shaped(
+        original,
+        (
+            "if _o_type({second}) is not _o_request_class:",
+            "    return {call}",
+            "_o_result = {call}",
+            # Only a client may send a Request; a server that tries has raised by now.
+            "_o_carrier = _o_carried()",
+            "if _o_type(_o_carrier) is _o_carrier_class:",
+            "    _o_standing = _o_carrier.call",
+            "    if _o_standing is not None and _o_recorder.on_event is None:",
+            "        _o_connection = _o_standing.connection",
+            "        try:",
+            "            if (",
+            "                _o_connection is not None",
+            "                and _o_connection is {first}._connprof_connection",
+            "                and {second}.method != b'CONNECT'",
+            "            ):",
+            "                _o_standing.requests += 1",
+            "                _o_standing.has_sent = True",
+            "                return _o_result",
+            "        except _o_attribute_error:",  # its first request: the connection is left there below
+            "            pass",
+            "if _o_recorder.windows and {second}.method != b'CONNECT':",
+            "    _o_sent({first}, _o_frame(1))",
+            "return _o_result",
+        ),
+        {
+            "_o_type": type,
+            # its exact class, as h11 itself asks for it
+            "_o_request_class": getattr(sys.modules.get("h11"), "Request", None),
+            "_o_carried": CARRIED.get,
+            "_o_carrier_class": Carrier,
+            "_o_recorder": RECORDER,
+            "_o_attribute_error": AttributeError,
+            "_o_sent": _sent_by_h11,
+            "_o_frame": _frame,
+        },
+    )
 
-    @functools.wraps(original)
-    def send_with_data_passthrough(self: Any, event: Any) -> Any:
-        if type(event) is not request_class:
-            return original(self, event)
-        result = original(self, event)
-        # Only a client may send a Request; a server that tries has raised by now.
-        carrier = carried()
-        if type(carrier) is Carrier and (standing := carrier.call) is not None and recorder.on_event is None:
-            connection = standing.connection
-            try:
-                if connection is not None and connection is self._connprof_connection and event.method != b"CONNECT":
-                    standing.requests += 1
-                    standing.has_sent = True
-                    return result
-            except AttributeError:  # its first request: the connection is left there below
-                pass
-        if RECORDER.windows and event.method != b"CONNECT":
-            call: Any = carried_now()
-            try:
-                connection = self._connprof_connection  # left there the last time
-                tally = call.lane.tallies[connection.origin] if call.live and call.lane.live else None
-            except (AttributeError, KeyError):
-                connection, tally = RECORDER.connection_below(self, _frame(1)), None
-            # As request_sent, for a call that has been here before, and without calling that.
-            if tally is None or type(call) is StandingCall or RECORDER.on_event is not None:
-                RECORDER.request_sent(connection)
-            else:
-                connection.requests += 1
-                connection.last_ns = call.start_ns
-                call.connection = connection
-                call.tally = tally
-                tally.requests += 1
-        return result
 
-    return send_with_data_passthrough
+def _sent_by_h11(owner: Any, frame: FrameType | None) -> None:
+    """A request has been sent, and not by a standing call that knows its connection."""
+    call: Any = carried_now()
+    try:
+        connection = owner._connprof_connection  # noqa: SLF001 - left there the last time
+        tally = call.lane.tallies[connection.origin] if call.live and call.lane.live else None
+    except (AttributeError, KeyError):
+        connection, tally = RECORDER.connection_below(owner, frame), None
+    # As request_sent, for a call that has been here before, and without calling that.
+    if tally is None or type(call) is StandingCall or RECORDER.on_event is not None:
+        RECORDER.request_sent(connection)
+    else:
+        connection.requests += 1
+        connection.last_ns = call.start_ns
+        call.connection = connection
+        call.tally = tally
+        tally.requests += 1
 
 
 def h2_send_headers(original: Any) -> Any:
@@ -664,7 +684,8 @@ RESPONSES: Final = (
     ("urllib3.response", "HTTPResponse.release_conn"),
     ("urllib3.response", "HTTPResponse.close"),
 )
-"""Methods in which a response gives its connection back."""
+"""Methods in which a response gives its connection back. Most are read before anybody gets them, and most programs
+never get another: nothing is done here until the first that is handed out before it was read."""
 
 OTHERS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor.submit", carrying_submit),
@@ -692,11 +713,12 @@ _TABLE: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     *((module, path, spawn) for module, path in SPAWNS),
     *((module, f"{name}.__init__", initializer(kind, facts)) for module, name, kind, facts, _ in CLIENTS),
     *((module, f"{name}.{method}", closer) for module, name, _, _, methods in CLIENTS for method in methods),
-    *((module, path, response_closer) for module, path in RESPONSES),
     *OTHERS,
 )
 
-MODULES: Final = tuple(sorted({module for module, _, _ in _TABLE}))
+RESPONSE_MODULES: Final = frozenset(module for module, _ in RESPONSES)
+
+MODULES: Final = tuple(sorted({module for module, _, _ in _TABLE} | RESPONSE_MODULES))
 """Every module that something is done to, now or when it is imported."""
 
 REQUEST_MODULES: Final = frozenset(module for module, _, _ in REQUESTS)
@@ -723,6 +745,17 @@ def replacements(module: ModuleType, name: str) -> Iterator[tuple[Any, str, Call
     """Owner (``None`` if it is not there), attribute and hook of all that is replaced in one module."""
     for wanted, path, hook in _TABLE:
         if wanted == name:
-            class_name, _, attribute = path.rpartition(".")
-            # Not getattr: a module's own __getattr__ may import more.
-            yield vars(module).get(class_name) if class_name else module, attribute, hook
+            yield *_named(module, path), hook
+
+
+def response_replacements(module: ModuleType, name: str) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+    """The same, of what is to be replaced once a response was handed out before it was read."""
+    for wanted, path in RESPONSES:
+        if wanted == name:
+            yield *_named(module, path), response_closer
+
+
+def _named(module: ModuleType, path: str) -> tuple[Any, str]:
+    class_name, _, attribute = path.rpartition(".")
+    # Not getattr: a module's own __getattr__ may import more.
+    return vars(module).get(class_name) if class_name else module, attribute

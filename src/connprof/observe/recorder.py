@@ -262,6 +262,8 @@ class Recorder:
         self._finders: tuple[SiteFinder, ...] = ()
         self.on_event: Callable[[], None] | None = None
         """Called after something was recorded, without the lock, in whichever thread it happened."""
+        self.before_open_response: Callable[[], None] | None = None
+        """Called before the first response is followed that is handed out unread."""
         self.root = Caller(None)
         self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
         # These two are always the same dictionaries: hooks have them by heart.
@@ -1038,6 +1040,8 @@ class Recorder:
         client = call.client
         if client is None:
             return
+        if self.before_open_response is not None:
+            self.before_open_response()
         sites = {
             window.story: UNKNOWN if (found := pick(call.lines, window.finder)) is None else (*found, call.certainty)
             for window in self.windows

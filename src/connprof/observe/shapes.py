@@ -3,6 +3,9 @@
 A replacement that takes ``*args, **kwargs`` makes a tuple and a dictionary for every call and takes them apart again:
 on a method that every request goes through, that alone is a third of what an observer may cost. So the source of such
 a replacement is written out, as :mod:`dataclasses` does for ``__init__``.
+
+What it uses is among its constants, side by side: a dictionary of globals is several more places in memory to fetch
+from, and a check for each name.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import functools
 import inspect
 import keyword
+import re
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -56,13 +61,15 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
         original: what it stands in for.
         body: its lines. ``{first}`` and ``{second}`` are its first arguments, ``None`` where they were given in
             another way than by position; ``{call}`` is the call of the original with all of them, awaited if need be.
-        names: what else the body uses; each begins with an underscore and ``o``, which no library's parameters do.
+        names: what else the body uses, and never assigns to; each begins with an underscore and ``o``, which no
+            library's parameters do.
 
     Raises:
         ValueError: ``original`` does not tell its parameters.
     """
     signature = inspect.signature(original, follow_wrapped=False)
-    space: dict[str, Any] = {"_o_original": original, **names}
+    space: dict[str, Any] = {}
+    used = {"_o_original": original, **names}
     parameters, arguments = [], []
     for number, parameter in enumerate(signature.parameters.values()):
         default = parameter.default
@@ -80,5 +87,47 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
         name = "replacement"
     lines = [line.format(first=first, second=second, call=called) for line in body]
     source = f"{'async ' if is_async else ''}def {name}{plain}:\n" + "".join(f"    {line}\n" for line in lines)
-    exec(compile(source, "<connprof>", "exec"), space)  # noqa: S102 - made of the lines above and parameters' names
+    exec(_compiled(source, used, space), space)  # noqa: S102 - made of the lines above and parameters' names
     return functools.wraps(original)(space[name])
+
+
+def _compiled(source: str, used: Mapping[str, Any], space: dict[str, Any]) -> CodeType:
+    """The code that defines the function; what it uses is in its constants, or in ``space`` where it may not be."""
+    constants: dict[str, Any] = {}
+
+    def constant(found: re.Match[str]) -> str:
+        name = found[0]
+        if name not in used:
+            return name
+        if not _can_be_constant(used[name]):
+            space[name] = used[name]
+            return name
+        marker = f"\0{name}"
+        constants[marker] = used[name]
+        return f"({marker!r} if 1 else 0)"  # not the string alone: that somebody calls that would be warned of
+
+    code = compile(re.sub(r"\b_o_\w+", constant, source), "<connprof>", "exec")
+    return _with_constants(code, constants)
+
+
+def _with_constants(code: CodeType, constants: Mapping[str, Any]) -> CodeType:
+    """The code, and the functions in it, with the strings that stand for constants replaced."""
+    return code.replace(
+        co_consts=tuple(
+            _with_constants(each, constants)
+            if isinstance(each, CodeType)
+            else constants.get(each, each)
+            if isinstance(each, str)
+            else each
+            for each in code.co_consts
+        )
+    )
+
+
+def _can_be_constant(value: Any) -> bool:
+    """Whether a code object may have it: tools keep those as keys, and their hash is that of their constants, too."""
+    try:
+        hash(value)
+    except Exception:  # noqa: BLE001 - whatever somebody has put in a method's place
+        return False
+    return True

@@ -30,8 +30,8 @@ class StandingCall(Carried):
     Attributes:
         code: the user's code that calls,
         at: and by which of its instructions;
-        depth: how many frames above the hook that is,
-        below: and the code that was called from there, if that is not the hook.
+        below: the code that was called from there; ``None`` if that is the hook.
+        depth: how many frames above the hook that is, or else the user's.
         home: the event loop of an asynchronous client's, as a reference.
         thread: of a client's that is bound to one; else 0.
         is_off: whether other calls of the client's are under way, or it is not to be used.
@@ -76,7 +76,7 @@ class StandingCall(Carried):
         """Let it stand for the calls from another place. It is counted off; the recorder's lock is held."""
         self.lane, self.lines, self.certainty = lane, lane.lines, lane.certainty
         self.code: CodeType | None = spot.code
-        self.at, self.depth = spot.at, len(spot.between) + 1
+        self.at, self.depth = spot.at, len(spot.between) or 1
         self.below: CodeType | None = spot.between[-1] if spot.between else None
         self.goes_out_on(self.connection)
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connprof.observe import libraries, standard
-from connprof.observe.imports import ImportHooks
+from connprof.observe.imports import ImportHooks, is_initializing
 from connprof.observe.observation import EVENTS_MAX, Observation
 from connprof.observe.patches import Patches
 from connprof.observe.recorder import RECORDER, describe
@@ -52,6 +52,7 @@ class _Lifecycle:
         self._not_followed: list[tuple[str, BaseException]] = []
         self.executed_again: dict[str, None] = {}
         """Modules of the standard library that were reloaded, whose new classes are not followed."""
+        self._follows_responses = False
 
     def enter(self, observation: Observation) -> None:
         with self.lock:
@@ -79,6 +80,8 @@ class _Lifecycle:
         if not self._fork_hook_set and hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.after_fork_in_child)
             self._fork_hook_set = True
+        self._follows_responses = False
+        RECORDER.before_open_response = self._follow_responses
         self._replace(standard.replacements())
         self._imports = ImportHooks(libraries.MODULES, self._module_arrived, RECORDER.note_error, standard.MODULES)
         self._imports.install()
@@ -87,6 +90,7 @@ class _Lifecycle:
         if self._imports is not None:
             self._imports.uninstall()
             self._imports = None
+        RECORDER.before_open_response = None
         self._patches.restore()
         self._not_followed.clear()
         self.executed_again.clear()
@@ -100,8 +104,22 @@ class _Lifecycle:
             if name in standard.MODULES:
                 self.executed_again[name] = None
             self._replace(libraries.replacements(module, name), f"{name}.")
+            if self._follows_responses:
+                self._replace(libraries.response_replacements(module, name), f"{name}.")
         if late and name in libraries.REQUEST_MODULES:
             RECORDER.request_library_imported()
+
+    def _follow_responses(self) -> None:
+        """A response is about to be handed out before it was read: from now on, see when those are closed."""
+        with self.lock:
+            if self._open_count == 0 or self._follows_responses:
+                return
+            self._follows_responses = True
+            RECORDER.before_open_response = None
+            for name in libraries.RESPONSE_MODULES:
+                module = sys.modules.get(name)
+                if module is not None and not is_initializing(module):  # else it arrives when that is over
+                    self._replace(libraries.response_replacements(module, name), f"{name}.")
 
     def _replace(self, wanted: Iterator[tuple[Any, str, Callable[[Any], Any]]], where: str = "") -> None:
         for owner, name, hook in wanted:
