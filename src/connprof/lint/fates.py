@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connprof.lint.project import Known, Project
     from connprof.lint.source import Scope
 
-__all__ = ["Ending", "Fate", "fate_of", "is_given", "last_name"]
+__all__ = ["Ending", "Fate", "fate_of", "is_given", "last_name", "passed_on"]
 
 
 class Ending(IntEnum):
@@ -525,9 +525,30 @@ def is_given(function: Function, parameter: str, call: ast.Call) -> bool:
         return False
     if any(each.arg is None for each in call.keywords) or any(isinstance(each, ast.Starred) for each in call.args):
         return True
-    given = [each.value for each in call.keywords if each.arg == parameter]
-    given += [each for index, each in enumerate(call.args) if _parameter_at(function, index) == parameter]
+    given = _given(function, parameter, call)
     return any(not (isinstance(each, ast.Constant) and not each.value) for each in given)
+
+
+def _given(function: Function, parameter: str, call: ast.Call) -> list[ast.expr]:
+    by_name = [each.value for each in call.keywords if each.arg == parameter]
+    return by_name + [each for index, each in enumerate(call.args) if _parameter_at(function, index) == parameter]
+
+
+def passed_on(scope: Function, function: Function, parameter: str, call: ast.Call) -> str:
+    """The parameter of ``scope``, ``None`` unless it is passed, that a call in there hands on as it is."""
+    given = _given(function, parameter, call)
+    if len(given) != 1 or not isinstance(given[0], ast.Name):
+        return ""
+    name = given[0].id
+    own = scope.node.args
+    positional = [*own.posonlyargs, *own.args]
+    defaults = {
+        **{each.arg: value for each, value in zip(reversed(positional), reversed(own.defaults), strict=False)},
+        **{each.arg: value for each, value in zip(own.kwonlyargs, own.kw_defaults, strict=True)},
+    }
+    default = defaults.get(name)
+    is_none = isinstance(default, ast.Constant) and default.value is None
+    return name if is_none and len(scope.bindings[name]) == 1 else ""
 
 
 def _is_static(function: Function) -> bool:

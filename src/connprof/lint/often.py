@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from connprof.lint.fates import is_given, last_name
+from connprof.lint.fates import is_given, last_name, passed_on
 from connprof.lint.finding import Sureness
 from connprof.lint.frameworks import Role, is_cached, is_called_by, is_fixture, role_of, way_of_passing
 from connprof.lint.libraries import MADE_BY
@@ -17,6 +17,8 @@ from connprof.lint.rounds import is_last_round
 from connprof.lint.source import Class, Function
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connprof.lint.frameworks import Way
     from connprof.lint.project import Known, Partial, Project
     from connprof.lint.source import Scope
@@ -177,18 +179,31 @@ class Callers:
             if isinstance(known, Function):
                 self.sites[known].append(Site(scope.parent or scope.module, each))
 
-    def often_without(self, function: Function, parameter: str) -> Often:
+    def often_without(self, function: Function, parameter: str, depth: int = 0) -> Often:
         """How often ``function`` is called without an argument that it can do without."""
         sites = self._sites_of(function)
-        left = [
-            site for site in sites if not (isinstance(site.node, ast.Call) and is_given(function, parameter, site.node))
-        ]
+        left = self._left_out(function, parameter, sites)
         if sites and not left:
             return Often(None, f"every caller passes {parameter}")
-        often = self._often(function, 0, left)
+        often = self._often(function, depth, list(left), left)
         if left or often.sureness is None:
             return often
         return Often(max(often.sureness, Sureness.LIKELY, key=_order), f"{often.why}; unless {parameter} is passed")
+
+    def _left_out(self, function: Function, parameter: str, sites: list[Site], depth: int = 0) -> dict[Site, str]:
+        """Where ``function`` gets no such argument.
+
+        Beside a place that passes on what its own caller may leave out, and somebody does: that parameter's name.
+        """
+        found: dict[Site, str] = {}
+        for site in sites:
+            if not (isinstance(site.node, ast.Call) and is_given(function, parameter, site.node)):
+                found[site] = ""
+            elif depth < _DEEPEST and isinstance(site.scope, Function):
+                name = passed_on(site.scope, function, parameter, site.node)
+                if name and self._left_out(site.scope, name, self._sites_of(site.scope), depth + 1):
+                    found[site] = name
+        return found
 
     def often(self, scope: Scope, depth: int = 0) -> Often:
         """How often the body of ``scope`` runs."""
@@ -201,7 +216,9 @@ class Callers:
             self._memo[scope] = self._often(scope, depth, self._sites_of(scope))
         return self._memo[scope]
 
-    def _often(self, function: Function, depth: int, sites: list[Site]) -> Often:
+    def _often(
+        self, function: Function, depth: int, sites: list[Site], without: Mapping[Site, str] | None = None
+    ) -> Often:
         way = role_of(self.project, function)
         handled = _handled(function, way) if way.role is Role.HANDLER else None
         if handled is not None and way.sure:
@@ -210,7 +227,12 @@ class Callers:
             return Often(None, way.why)
         if depth > _DEEPEST:
             return Often(Sureness.GUESS, f"{function.title} is called from far away")
-        seen = [self._at(site, depth) for site in sites if function.module.is_test or not site.scope.module.is_test]
+        names = without or {}
+        seen = [
+            self._at(site, depth, names.get(site, ""))
+            for site in sites
+            if function.module.is_test or not site.scope.module.is_test
+        ]
         many = [*([handled] if handled is not None else []), *(each for each in seen if each.sureness is not None)]
         if many:
             return min(many, key=_rank)
@@ -224,8 +246,8 @@ class Callers:
             sites += self.sites.get(function.own_class, ())
         return [site for site in sites if site.scope is not function]
 
-    def _at(self, site: Site, depth: int) -> Often:
-        """How often one place calls."""
+    def _at(self, site: Site, depth: int, without: str = "") -> Often:
+        """How often one place calls; of a parameter that it passes on, only where its own caller leaves that out."""
         way = site.way
         if way is not None and way.role is Role.HANDLER:
             sureness = Sureness.CERTAIN if way.sure else Sureness.LIKELY
@@ -234,7 +256,10 @@ class Callers:
             return Often(None, way.why)
         if in_loop(site.scope, site.node) is not None:
             return _in_rounds(site)
-        outer = self.often(site.scope, depth + 1)
+        if without and isinstance(site.scope, Function):
+            outer = self.often_without(site.scope, without, depth + 1)
+        else:
+            outer = self.often(site.scope, depth + 1)
         if outer.sureness is None:
             return outer
         if outer.why.startswith(("called ", "mapped ", "by way of ")):
