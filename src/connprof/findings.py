@@ -95,9 +95,10 @@ def _line(place: Place) -> tuple[str, int]:
 
 
 def cost_of(finding: Finding) -> tuple[int, ...]:
-    """What to sort findings by: contexts, then handshakes, then time."""
+    """What to sort findings by: contexts, handshakes, bytes where they were measured (no time is shown then), time."""
     cost = finding.cost
-    return (cost.contexts_count or 0, cost.handshakes_count or 0, cost.cpu_ns or 0, cost.wall_ns or 0)
+    counts = (cost.contexts_count or 0, cost.handshakes_count or 0)
+    return (*counts, cost.ssl_bytes or 0, cost.cpu_ns or 0, cost.wall_ns or 0)
 
 
 def _without_echoes(found: list[Finding]) -> Iterable[Finding]:

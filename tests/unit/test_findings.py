@@ -758,3 +758,16 @@ def test_contexts_that_could_be_shared_save_no_handshakes():
     kept = {"alive_count": 40, "alive_peak_count": 40, "closed_count": 0}
     makes, shakes = LineBytes(contexts_bytes=4_000), LineBytes(handshakes_bytes=160)
     assert with_bytes(clients(40, **kept), {MAKES: makes, SHAKES: shakes}) == (4_000, 100)
+
+
+def test_findings_of_as_many_contexts_stand_by_their_bytes_where_these_were_measured():
+    slow = clients(40, costs=Costs(context_cpu_ns=900 * MS))
+    heavy = clients(40, site=ELSEWHERE)
+    profile = assemble(
+        [process(slow, heavy)], command=(), started_at="", duration_ns=1, exit_code=0, memory=True,
+        ssl_bytes={
+            MAKES: LineBytes(contexts_bytes=264_000_000),
+            (ELSEWHERE.file, ELSEWHERE.line, ELSEWHERE.function): LineBytes(contexts_bytes=265_000_000),
+        },
+    )  # fmt: skip
+    assert [each.place for each in profile.findings] == [ELSEWHERE, SITE]
