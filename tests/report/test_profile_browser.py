@@ -1,6 +1,7 @@
 """The page of a run as a browser shows it."""
 
 import pytest
+from msgspec.structs import replace
 
 from connprof.report.profile import render
 from tests import run_samples as samples
@@ -54,6 +55,29 @@ def test_nothing_overflows_and_nothing_is_cut(opened, name, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(CUT) == []
+
+
+# Numbers of lines that a break tears in two.
+TORN = r"""() => [...document.querySelectorAll('#lines code, #payers code')].filter((code) => {
+  const last = code.lastChild, digits = last.data.match(/:?\d+$/);
+  if (!digits) return false;
+  const range = document.createRange();
+  range.setStart(last, last.data.length - digits[0].length);
+  range.setEnd(last, last.data.length);
+  return range.getClientRects().length > 1;
+}).map((code) => code.textContent)"""
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=str)
+def test_the_number_of_a_line_stays_in_one_piece(browser, size):
+    profile = samples.incident()
+    for letters in (18, 21, 24, 27):
+        name = f"/app/{'a' * letters}.py"
+        sites = tuple(replace(each, site=replace(each.site, file=name, line=15)) for each in profile.sites)
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.set_content(render(replace(profile, sites=sites), "html", folder=samples.FOLDER))
+        assert page.evaluate(TORN) == []
+        page.close()
 
 
 @pytest.mark.parametrize("size", [NARROW, SMALL], ids=str)
