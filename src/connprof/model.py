@@ -542,7 +542,7 @@ class SafetyCell(Frozen, frozen=True, kw_only=True):
 class Environment(Frozen, frozen=True, kw_only=True):
     """Where it was measured.
 
-    ``identity`` must match for bytes to be compared (``os``, ``arch``, ``python``, ``openssl``,
+    ``identity`` is what a comparison names where it differs (``os``, ``arch``, ``python``, ``openssl``,
     ``client_library``, ``client_library_version``, ``ca_bundle_certificates_count``, ``ca_bundle_sha256``).
     ``context`` is shown and never compared (load, CPU model, core count, clock). ``packages`` are installed versions.
     ``variables`` tells for each environment variable that can switch code paths what was done with it.

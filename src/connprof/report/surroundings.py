@@ -56,7 +56,7 @@ def environment_facts(report: Report) -> tuple[Facts, ...]:
     for name, value in environment.variables.items():
         done.setdefault(words.plain(value), []).append(words.plain(name))
     return (
-        listed("Identity: must match for bytes to be compared", environment.identity, spaced=True),
+        listed("Identity: named by a comparison where it differs", environment.identity, spaced=True),
         listed("Context: shown, never compared", environment.context, spaced=True),
         listed("Packages", environment.packages),
         Facts(
