@@ -191,8 +191,8 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
     That is its name, whether its strategy claims a context for each call, whether contexts are most of its SSL bytes
     (those that load few certificates are not), whether certificates are loaded at other times than when contexts are
-    made, as truststore does at each handshake, and whether its strategy claims a handshake for each call, and so leaves
-    each call's connection for the garbage collector.
+    made, as truststore does at each handshake, whether its strategy claims a handshake for each call, and so leaves
+    each call's connection for the garbage collector, and whether the two sides ran on two patch versions of one Python.
     """
 
     key: str
@@ -201,6 +201,7 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     contexts_weigh: bool = True
     loads_apart: bool = False
     connects_per_call: bool = False
+    patches_differ: bool = False
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
@@ -314,7 +315,7 @@ def unlike(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[Differen
         unknown = key in _BYTES_KEYS and (one in {None, "unknown"} or other in {None, "unknown"})
         if one == other and not unknown:
             continue
-        # Two patch versions of one Python allocate alike; they are named, and hide nothing.
+        # Two patch versions of one Python allocate nearly alike; they are named, and hide nothing.
         same = key == "python" and not unknown and _minor(one) == _minor(other)
         hidden = () if same else tuple(kind for kind in MetricClass if key in SENSITIVE_TO[kind])
         found.append(Difference(key, one, other, hidden))
@@ -469,6 +470,8 @@ def _pairs(base: _Side, head: _Side) -> Iterator[Pair]:
             if whole is not None:
                 yield whole
                 continue
+            if hindrances.patches_differ(ours, theirs):
+                subject = msgspec.structs.replace(subject, patches_differ=True)
             found = list(_figures(subject, case, note, (base, head), hindrances.of(ours, theirs)))
             yield from found
             broken = _trouble(theirs) or _claim_trouble(theirs, head.note(case))
@@ -494,6 +497,11 @@ class _Hindrances:
         self._sides = base.environment.identity, head.environment.identity
         self._common = barred(unlike(*self._sides))
         self._known: dict[tuple[tuple[tuple[str, str], ...], ...], Mapping[MetricClass, str]] = {}
+
+    def patches_differ(self, ours: OneRecord, theirs: OneRecord) -> bool:
+        """Whether a case ran on two Pythons; of two minor versions no bytes are compared."""
+        one, other = self._sides
+        return {**one, **ours.identity}.get("python") != {**other, **theirs.identity}.get("python")
 
     def of(self, ours: OneRecord, theirs: OneRecord) -> Mapping[MetricClass, str]:
         if not ours.identity and not theirs.identity:

@@ -91,6 +91,9 @@ DEFAULT_LIMITS_PPM: Mapping[str, Limits] = {
 LOADS_APART_PPM = 100
 """The limit on context bytes where certificates are loaded at handshakes: these vary by up to 63 parts per million."""
 
+OTHER_PATCH_PPM = 5_000
+"""The limit on context bytes between two patch versions of one Python: 3.11.2 and 3.11.7 differ by 1,300."""
+
 SLACK_BYTES: Mapping[str, int] = {"peak_bytes": 1_048_576, "retained_bytes": 1_024}
 """A difference of at most so many bytes is none, whatever its ratio. CPython takes memory in arenas of 1 MiB, and it is
 chance whether a peak has one more; retained bytes may be few, and they do vary."""
@@ -193,7 +196,7 @@ class _Limits:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._known: dict[tuple[str, bool, bool, bool, bool], int | None] = {}
+        self._known: dict[tuple[str, bool, bool, bool, bool, bool], int | None] = {}
 
     def of(self, subject: Subject, metric: Metric) -> int | None:
         own = self._policy.case_limits_ppm
@@ -205,6 +208,7 @@ class _Limits:
             subject.contexts_weigh,
             subject.loads_apart,
             subject.connects_per_call,
+            subject.patches_differ,
         )
         if key not in self._known:
             self._known[key] = limit_ppm(subject, metric, self._policy)
@@ -271,8 +275,8 @@ def limit_ppm(subject: Subject, metric: Metric, policy: Policy) -> int | None:
     if name in policy.limits_ppm:
         return policy.limits_ppm[name]
     default = DEFAULT_LIMITS_PPM[name]
-    if name == "context_bytes" and subject.loads_apart:
-        return LOADS_APART_PPM
+    if name == "context_bytes" and (subject.patches_differ or subject.loads_apart):
+        return OTHER_PATCH_PPM if subject.patches_differ else LOADS_APART_PPM
     is_per_call = (subject.contexts_per_call and (name != "ssl_bytes" or subject.contexts_weigh)) or (
         subject.connects_per_call and name == "retained_bytes"
     )

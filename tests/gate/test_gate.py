@@ -488,6 +488,21 @@ def test_pythons_are_compared_up_to_the_minor_version(python, verdict):
     assert status(BASE, with_identity(candidate(), python=python), POOLED, "context_bytes") == verdict
 
 
+@pytest.mark.parametrize(
+    ("python", "more_ppm", "verdict"),
+    [
+        ("3.12.8", 1_300, "regressed"),
+        ("3.12.9", 1_300, "unchanged"),
+        ("3.12.9", -1_300, "unchanged"),
+        ("3.12.9", 5_001, "regressed"),
+    ],
+)
+def test_context_bytes_of_another_patch_of_python_may_differ_a_little(python, more_ppm, verdict):
+    base = with_identity(banded(BASE, POOLED, "context_bytes", 300_000_000), python="3.12.8")
+    head = banded(candidate(), POOLED, "context_bytes", 300_000_000 + 300 * more_ppm)
+    assert status(base, with_identity(head, python=python), POOLED, "context_bytes") == verdict
+
+
 def test_another_version_of_the_client_is_what_is_compared():
     head = with_identity(candidate(), client_library_version="0.29.0")
     assert status(BASE, head, POOLED, "ssl_bytes") == "unchanged"
