@@ -209,3 +209,17 @@ def test_a_call_that_comes_to_nothing_as_it_begins_is_not_under_way(plain_server
         monkeypatch.undo()
         assert only(RECORDER.clients.values()).calls_now() == 0
     assert seen.errors.errors_count > 0
+
+
+def test_a_tunnel_that_is_asked_for_where_calls_stand_is_no_request(plain_server):
+    async def call(client, method):
+        await client.request(method, plain_server.url)
+
+    async def main():
+        async with httpx.AsyncClient() as client:
+            for number in range(USUAL + 4):
+                await call(client, "CONNECT" if number == USUAL + 2 else "GET")
+
+    with observe() as seen:
+        asyncio.run(main())
+    assert requests_by_function(process_of(seen)) == {"call": USUAL + 3}
