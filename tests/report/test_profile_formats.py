@@ -42,6 +42,11 @@ def test_the_page_stays_text():
     assert not re.search(r'(?:src|href)="(?!data:,|#finding-|#explained-|#limits")', page)
 
 
+def test_no_option_is_broken_at_its_dashes():
+    limits = rendered("limited", "html").partition('id="limits"')[2].partition("</ul>")[0]
+    assert limits.count("--") == len(re.findall(r'<span class="option">[^ <]*--[^ <]+</span>', limits)) == 4
+
+
 @pytest.mark.parametrize("kind", ["json", "sarif"])
 def test_figures_are_json_whatever_names_hold(kind):
     assert json.loads(rendered("hostile", kind))
