@@ -66,6 +66,7 @@ class Cost:
         added_us_per_request: the median of what it adds to a request, in microseconds of CPU time.
         request_us: CPU time of a request without it.
         rounds_count: how many rounds that is from.
+        by_process: the median ratio in each of the processes that the rounds were in, lowest first.
         limit: the most that ``ratio`` may be; only the observer has one.
     """
 
@@ -76,6 +77,7 @@ class Cost:
     added_us_per_request: float
     request_us: float
     rounds_count: int
+    by_process: tuple[float, ...]
     limit: float | None = None
 
     @property
@@ -84,21 +86,26 @@ class Cost:
         return self.limit is None or self.ratio.median <= self.limit
 
 
-def cost_of(work: str, tool: str, outcome: dict[str, Any]) -> Cost:
-    """What a worker measured, as figures."""
-    off, on, again = outcome["off_ns"], outcome["on_ns"], outcome["again_ns"]
-    each = outcome["requests_count"] * 1e3
-    rounds = list(zip(off, on, again, strict=True))
+def cost_of(work: str, tool: str, outcomes: Sequence[dict[str, Any]]) -> Cost:
+    """What the workers measured, one or more, as figures."""
+    processes = [list(zip(each["off_ns"], each["on_ns"], each["again_ns"], strict=True)) for each in outcomes]
+    rounds = [each for process in processes for each in process]
+    each = outcomes[0]["requests_count"] * 1e3
     return Cost(
         work=work,
         tool=tool,
-        ratio=middle([with_it / math.sqrt(one * other) for one, with_it, other in rounds]),
+        ratio=middle(_ratios(rounds)),
         identical=middle([other / one for one, _with_it, other in rounds]),
         added_us_per_request=median([(with_it - (one + other) / 2) / each for one, with_it, other in rounds]),
-        request_us=median([*off, *again]) / each,
+        request_us=median([time_ns for one, _with_it, other in rounds for time_ns in (one, other)]) / each,
         rounds_count=len(rounds),
+        by_process=tuple(sorted(median(_ratios(process)) for process in processes)),
         limit=WORKS[work].limit if tool == "observer" else None,
     )
+
+
+def _ratios(rounds: Sequence[tuple[int, int, int]]) -> list[float]:
+    return [with_it / math.sqrt(one * other) for one, with_it, other in rounds]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -112,6 +119,14 @@ def cost_of(work: str, tool: str, outcome: dict[str, Any]) -> Cost:
     show_default=True,
     help="Rounds with the observer; a tenth of them with other tools.",
 )
+@click.option(
+    "--processes",
+    "processes_count",
+    type=click.IntRange(1, 1_000),
+    default=5,
+    show_default=True,
+    help="The rounds are in so many processes, as how one lies in memory matters as well.",
+)
 @click.option("--quick", is_flag=True, help="Few rounds: shows that it works, and decides nothing within 1 %.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the order within rounds.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures.")
@@ -120,6 +135,7 @@ def overhead(
     works: tuple[str, ...],
     tools: tuple[str, ...],
     rounds_count: int,
+    processes_count: int,
     quick: bool,
     seed: int,
     json_file: Path | None,
@@ -144,7 +160,7 @@ def overhead(
         with serve(origins=("search",), keep_alive_s=_KEEP_ALIVE_S) as server:
             for work, tool, count in wanted:
                 console.print(f"{work}, {tool}", style="dim")
-                costs.append(_measured(work, tool, count, seed, server.target))
+                costs.append(_measured(work, tool, _shares(count, processes_count), seed, server.target))
             certificates_count = server.target.bundle_certificates_count
     except ServerError as error:
         raise RunError(str(error)) from None
@@ -162,19 +178,27 @@ def overhead(
     return ExitCode.PASS if all(cost.kept for cost in costs) else ExitCode.NEGATIVE
 
 
-def _measured(work: str, tool: str, rounds_count: int, seed: int, target: Target) -> Cost:
+def _shares(rounds_count: int, processes_count: int) -> list[int]:
+    """How many rounds each process has; fewer processes where that would be too few."""
+    processes_count = min(processes_count, rounds_count // _FEWEST_ROUNDS_COUNT)
+    return [(rounds_count + number) // processes_count for number in range(processes_count)]
+
+
+def _measured(work: str, tool: str, shares: Sequence[int], seed: int, target: Target) -> Cost:
     variables, _done = child_variables(target)
     job = {
         "work": work,
         "tool": tool,
         "url": target.url(_PATH),
         "size_bytes": json_size_bytes(_PATH),
-        "rounds_count": rounds_count,
-        "seed": seed,
     }
     command = [_interpreter(tool), "-m", "bench.observer_work"]
     try:
-        return cost_of(work, tool, Workers(_PROJECT, _LIMIT_S).run(command, job, variables))
+        outcomes = [
+            Workers(_PROJECT, _LIMIT_S).run(command, {**job, "rounds_count": count, "seed": seed + number}, variables)
+            for number, count in enumerate(shares)
+        ]
+        return cost_of(work, tool, outcomes)
     except JobFailed as error:
         raise RunError(f"{work} under {tool} was not measured: {error}.") from None
 
@@ -215,12 +239,15 @@ def _write(file: Path, text: str) -> None:
 
 
 def _table(costs: Sequence[Cost]) -> Table:
-    table = Table("work", "tool", "CPU ratio", "identical pair", "added per request", "of", "limit", "kept")
+    table = Table(
+        "work", "tool", "CPU ratio", "by process", "identical pair", "added per request", "of", "limit", "kept"
+    )
     for cost in costs:
         table.add_row(
             cost.work,
             cost.tool,
             _shown(cost.ratio),
+            f"{cost.by_process[0]:.3f}-{cost.by_process[-1]:.3f}",
             _shown(cost.identical),
             f"{cost.added_us_per_request:,.1f} us",
             f"{cost.request_us:,.0f} us",
