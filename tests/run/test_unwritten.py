@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,19 @@ def test_where_no_link_can_be_made_that_is_told_all_the_same(follower, tmp_path,
     monkeypatch.setattr(os, "symlink", refusing)
     follower._tell_failure("killed")
     assert told(tmp_path) == ([], True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system tells which threads there are")
+def test_a_thread_that_was_stopped_is_gone_for_the_system_too():
+    def threads():
+        return {each.name for each in Path("/proc/self/task").iterdir()}
+
+    before = threads()
+    for _ in range(200):
+        later = start._Later(lambda: None, 60.0)
+        later.stop()
+        assert threads() <= before
+    for _ in range(20):
+        ticker = start._Ticker(lambda: None)
+        ticker.stop()
+        assert threads() <= before

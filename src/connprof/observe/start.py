@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import threading
-from time import thread_time_ns
+from time import sleep, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.children import BlindChildren
@@ -49,6 +49,8 @@ _APART_NS: Final = 5_000_000
 _chmod: Final = os.chmod
 _LIVE_S: Final = 0.5
 _LOCK_S: Final = 1.0
+_GONE_S: Final = 0.0005
+_GONE_LOOKS_COUNT: Final = 200
 _ERRORS_MAX: Final = 20
 _SPARE_NUMBER: Final = 200
 """From here on: the program's own files get the numbers that they would get without us."""
@@ -497,6 +499,7 @@ class _Ticker:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(_LOCK_S)
+            _wait_until_gone(self._thread.native_id)
 
 
 class _Later:
@@ -509,12 +512,14 @@ class _Later:
         self._do = do
         self._woken = _thread.allocate_lock()
         self._over = _thread.allocate_lock()
+        self._native_id: int | None = None
         self._woken.acquire()
         self._over.acquire()
         _thread.start_new_thread(self._run, (max(delay_s, 0.0),))
 
     def _run(self, delay_s: float) -> None:
         try:
+            self._native_id = _thread.get_native_id()
             import signal
 
             if hasattr(signal, "pthread_sigmask"):
@@ -530,6 +535,15 @@ class _Later:
         """Do it no more, if it has not begun; wait until the thread is over."""
         self._woken.release()
         self._over.acquire(timeout=_LOCK_S)
+        _wait_until_gone(self._native_id)
+
+
+def _wait_until_gone(native_id: int | None) -> None:
+    """Wait until the system has no such thread any more, which is a moment after Python has not: forks look at that."""
+    for _ in range(_GONE_LOOKS_COUNT):
+        if native_id is None or not os.path.exists(f"/proc/self/task/{native_id}"):  # noqa: PTH110 - this runs often
+            return
+        sleep(_GONE_S)
 
 
 class _Spare:
