@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import threading
 import time
 import warnings
 
@@ -17,16 +16,9 @@ from connprof.observe.originals import now_ns
 from connprof.observe.recorder import RECORDER
 
 from .test_standing_calls import MORE, USUAL, only, process_of, requests_by_function
-from .test_usual_calls import Plain, the_connection
+from .test_usual_calls import Plain, in_thread, the_connection
 
 CLOSE = {"connection": "close"}
-
-
-def in_thread(function):
-    """Run it in a thread that ends thereafter."""
-    thread = threading.Thread(target=function)
-    thread.start()
-    thread.join()
 
 
 def connections_of(observation):
