@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connprof.launch.gathered import _unwritten
 from connprof.observe import start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links are not for everybody there")
@@ -75,6 +76,12 @@ def test_where_no_link_can_be_made_that_is_told_all_the_same(follower, tmp_path,
     monkeypatch.setattr(os, "symlink", refusing)
     follower._tell_failure("killed")
     assert told(tmp_path) == ([], True)
+
+
+def test_a_process_that_two_threads_told_of_is_named_once(tmp_path):
+    for number in range(2):
+        (tmp_path / f"unwritten-12-34-{number}").symlink_to("No space left on device")
+    assert _unwritten(tmp_path) == {"No space left on device": [12]}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where the system tells which threads there are")
