@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import asynccontextmanager, contextmanager
+
 import pytest
 
 from bench.observer_costs import _shares, cost_of
+from bench.observer_work import Work, _blocks
 
 
 def outcome(*rounds):
@@ -36,3 +41,38 @@ def test_the_limit_is_for_the_observer_and_by_the_median():
 )
 def test_rounds_are_shared_out_and_no_process_has_too_few(rounds_count, processes_count, shares):
     assert _shares(rounds_count, processes_count) == shares
+
+
+class Cycle:
+    """What only a garbage collection drops, as it does a client's SSL context."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
+    dropped = []
+
+    def ask(count):
+        for _ in range(count):
+            weakref.finalize(Cycle(), dropped.append, 1)
+
+    async def async_ask(count):
+        ask(count)
+
+    @contextmanager
+    def enter(_url, _size_bytes):
+        yield ask
+
+    @asynccontextmanager
+    async def async_enter(_url, _size_bytes):
+        yield async_ask
+
+    work = Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
+    gc.disable()
+    try:
+        with _blocks(work, "", 0, lambda: len(dropped)) as block:
+            assert [block(), block()] == [5, 5]
+    finally:
+        gc.enable()
