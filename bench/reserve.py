@@ -24,6 +24,7 @@ WORK = ".work"
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: Final[set[int]] = set()
+_put_off: Final[list[bool]] = []
 
 
 def partial_file(out: Path) -> Path:
@@ -48,7 +49,9 @@ def interrupt_once() -> None:
     def interrupt(number: int, _frame: object) -> None:
         ignore_signals()
         _received.add(number)
-        raise KeyboardInterrupt
+        if not _put_off:
+            raise KeyboardInterrupt
+        _put_off[0] = True
 
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -62,6 +65,22 @@ def code_of_end(code: int) -> int:
 
 
 @contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put what :func:`interrupt_once` would raise off until the block has ended.
+
+    A file that was made a moment before is otherwise left, since nothing knows of it yet. A mask for signals would not
+    do: another thread takes them, and Python still raises in this one.
+    """
+    _put_off.append(False)
+    try:
+        yield
+    finally:
+        is_interrupted = _put_off.pop()
+    if is_interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
 def reserved(out: Path) -> Iterator[str | None]:
     """Hold the folder ``out`` for one run, with an empty work folder in it that is gone afterwards.
 
@@ -72,26 +91,42 @@ def reserved(out: Path) -> Iterator[str | None]:
         FileError: the folder cannot be written, or another run is at work in it.
     """
     lock, work = out / ".lock", out / WORK
+    handles: list[int] = []
+    try:
+        with _undisturbed():
+            handles.append(_opened(out, lock))
+        shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+        try:
+            work.mkdir()
+        except OSError as error:
+            raise FileError(f"{work} cannot be made: {error.strerror}. Remove what is there.") from None
+        yield _put_aside(partial_file(out))
+    finally:
+        try:
+            _give_back(handles, lock, work)
+        except KeyboardInterrupt:  # it was put off until now, or came just before it would have been
+            _give_back(handles, lock, work)
+            raise
+
+
+def _give_back(handles: list[int], lock: Path, work: Path) -> None:
+    with _undisturbed():
+        if handles:
+            shutil.rmtree(work, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+            os.close(handles.pop())
+
+
+def _opened(out: Path, lock: Path) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise FileError(f"{out} cannot be written: {error.strerror}. Choose another folder with --out.") from None
-    try:
-        if not _locked(handle, lock):
-            raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.")
-        try:
-            shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
-            try:
-                work.mkdir()
-            except OSError as error:
-                raise FileError(f"{work} cannot be made: {error.strerror}. Remove what is there.") from None
-            yield _put_aside(partial_file(out))
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-    finally:
+    if not _locked(handle, lock):
         os.close(handle)
+        raise FileError(f"another run is at work in {out}; wait for it, or choose a folder with --out.")
+    return handle
 
 
 def _put_aside(partial: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Standard output that is full, closed, or that nobody reads any more: the command goes on to its end."""
 
+import dis
 import io
 import os
 import signal
@@ -153,3 +154,50 @@ def test_a_run_under_nohup_outlives_its_terminal():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     reserve.interrupt_once()
     signal.raise_signal(signal.SIGHUP)
+
+
+@pytest.mark.usefixtures("signals")
+def test_an_interruption_leaves_no_lock_at_whatever_instruction_it_comes(monkeypatch, tmp_path):
+    monkeypatch.setattr(reserve, "_received", set())
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ends = {True: 0, False: 0}
+    while not ends[False]:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reserve.interrupt_once()
+        out = tmp_path / str(ends[True])
+        is_interrupted = _is_interrupted_at(ends[True], out)
+        ends[is_interrupted] += 1
+        assert not out.exists() or list(out.iterdir()) == []
+        assert reserve._put_off == []
+    assert ends[True] > 100
+
+
+NOP = dis.opmap["NOP"]
+"""Where Python never looks for signals, and which belongs to no ``try`` yet."""
+
+
+def _is_interrupted_at(step, out):
+    left = [step]
+
+    def trace(frame, event, _argument):
+        frame.f_trace_opcodes = True
+        if frame.f_code.co_filename != reserve.__file__:
+            return None
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != NOP:
+            left[0] -= 1
+            if left[0] == -1:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    tracing = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks whether any frame asks for them while tracing begins
+    sys.settrace(trace)
+    try:
+        with reserve.reserved(out):
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(tracing)
+    return False
