@@ -115,16 +115,18 @@ def test_a_connection_from_before_the_window_is_no_part_of_the_client_that_calls
 
 def test_a_context_that_comes_late_has_its_client_found_to_be_plain(plain_server):
     class Late(http.client.HTTPConnection):
-        def endheaders(self, *args, **kwargs):
+        def connect(self):
             if is_late:
                 ssl.create_default_context()
-            super().endheaders(*args, **kwargs)
+            super().connect()
 
     is_late = []
     with observe() as seen:
         connection = Late("127.0.0.1", plain_server.port)
         for number in range(USUAL + 4):
             is_late[:] = [True] if number == USUAL + 2 else []
+            if is_late:
+                connection.close()
             connection.request("GET", "/")
             connection.getresponse().read()
         connection.close()
@@ -265,20 +267,23 @@ def test_calls_stand_after_one_that_ended_in_another_context():
             return
         assert is_slow
 
+    def main():
+        with observe():
+            client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+            for _ in range(USUAL - 4):
+                step(client.get("http://local/"))
+            is_slow.append(True)
+            begun = client.get("http://local/")
+            step(begun)
+            contextvars.copy_context().run(step, begun)
+            is_slow.clear()
+            for _ in range(6):
+                step(client.get("http://local/"))
+            assert isinstance(CARRIED.get(), Carrier)
+            step(client.aclose())
+
     is_slow = []
-    with observe():
-        client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-        for _ in range(USUAL - 4):
-            step(client.get("http://local/"))
-        is_slow.append(True)
-        begun = client.get("http://local/")
-        step(begun)
-        contextvars.copy_context().run(step, begun)
-        is_slow.clear()
-        for _ in range(6):
-            step(client.get("http://local/"))
-        assert isinstance(CARRIED.get(), Carrier)
-        step(client.aclose())
+    contextvars.copy_context().run(main)  # what is left behind there is the call's that was torn in two
 
 
 def test_a_client_that_is_made_anew_amid_a_call_has_calls_of_its_own(plain_server):

@@ -485,7 +485,7 @@ def test_libraries_that_are_executed_again_are_followed_again(plain_server, agai
             window._LIFECYCLE._module_arrived(http.client, True)  # a reload that its classes outlive
             get()
         assert not observation.errors.errors_count, observation.errors
-        assert not hasattr(http.client.HTTPConnection.request, "__wrapped__")
+        assert not hasattr(http.client.HTTPConnection.endheaders, "__wrapped__")
         (group,) = [each for each in observation.snapshot()["clients"] if "HTTPConnection" in each["kind"]]
         print(observation.counts.requests_count, group["made_count"], *observation.blind_spots)
     """)

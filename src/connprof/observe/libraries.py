@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.calls import PLAIN, Sender, sender
-from connprof.observe.originals import caller, now_ns, running_loop
+from connprof.observe.originals import caller, now_ns, running_loop, thread_id
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
@@ -140,37 +140,68 @@ def bytes_of(value: Any) -> bytes:
 def http_client_endheaders(original: Any) -> Any:
     """``HTTPConnection.endheaders``: the head is written here, after a connect if need be.
 
-    ``putrequest`` comes before the connect and would count requests to a host that refuses it.
+    A call begins here, too, be it by ``request`` or by hand: ``putrequest`` comes before the connect and would count
+    requests to a host that refuses it, and whatever is between costs nothing worth telling.
+
+    On the connection that it knows, a standing call is nothing but this: nobody has to be told that it is under way.
+    That no local is called as those are by which a call is known on the stack, is for those that begin in there.
     """
     return shaped(
         original,
         (
-            "_o_result = {call}",
-            "_o_carrier = _o_carried()",
-            "if _o_type(_o_carrier) is _o_carrier_class:",
-            "    _o_standing = _o_carrier.call",
-            "    if _o_standing is not None and _o_standing.connection is not None and _o_recorder.on_event is None:",
-            "        try:",
-            "            if _o_standing.socket_identity == _o_id({first}.sock):",
-            "                _o_standing.requests += 1",
-            "                _o_standing.has_sent = True",
-            "                return _o_result",
-            "        except _o_exception:",  # its socket is a property of the user's: the long way will tell
-            "            pass",
-            "if _o_recorder.windows:",
-            "    _o_sent({first})",
-            "return _o_result",
+            "_o_one = _o_standing(_o_id({first}))",
+            "try:",
+            "    if _o_one is None:",  # of a library above, perhaps
+            "        _o_start_ns = 0",
+            "        _o_carrier = _o_carried()",
+            "        _o_one = _o_carrier.call if _o_type(_o_carrier) is _o_carrier_class else None",
+            "        _o_is_known = _o_one is not None",
+            "    elif _o_one.thread == _o_thread() and not _o_one.is_off:",
+            "        _o_start_ns = _o_now()",
+            "        _o_above = _o_frame(_o_one.depth)",
+            "        _o_is_known = _o_above.f_lasti == _o_one.at and _o_above.f_code is _o_one.code",
+            "        _o_above = None",
+            "    else:",
+            "        _o_is_known = False",
+            # When it was made it was for that thread, and a connect gives it another socket.
+            "    if _o_is_known and _o_one.socket_identity == _o_id({first}.sock) and _o_recorder.on_event is None:",
+            "        _o_known = _o_one",
+            "    else:",
+            "        _o_known = None",
+            "except _o_exception:",  # its socket is a property of the user's, say: the long way will tell
+            "    _o_known = None",
+            "if _o_known is not None:",
+            "    _o_result = {call}",
+            "    _o_known.requests += 1",
+            "    if _o_start_ns:",
+            "        _o_known.start_ns = _o_start_ns",
+            "        _o_known.end_ns = _o_end_ns = _o_now()",
+            "        _o_known.spent_ns += _o_end_ns - _o_start_ns",
+            "    else:",
+            "        _o_known.has_sent = True",
+            "    return _o_result",
+            "return {other}",
         ),
         {
             "_o_carried": CARRIED.get,
             "_o_type": type,
             "_o_carrier_class": Carrier,
             "_o_recorder": RECORDER,
+            "_o_standing": RECORDER.standing.get,
             "_o_id": id,
+            "_o_thread": thread_id,
+            "_o_frame": _frame,
+            "_o_now": now_ns,
             "_o_exception": Exception,
-            "_o_sent": _sent_by_http_client,
+            "_o_other": sender(PLAIN)(_counting(original)),
         },
     )
+
+
+def _counting(original: Any) -> Any:
+    """The same method, which counts its request."""
+    body = ("_o_result = {call}", "if _o_recorder.windows:", "    _o_sent({first})", "return _o_result")
+    return shaped(original, body, {"_o_recorder": RECORDER, "_o_sent": _sent_by_http_client})
 
 
 def _sent_by_http_client(owner: Any) -> None:
@@ -206,7 +237,7 @@ def aiohttp_send(original: Any) -> Any:
             carrier = carried()
             if type(carrier) is Carrier and (standing := carrier.call) is not None and recorder.on_event is None:
                 transport = getattr(conn, "transport", None)
-                if standing.connection is not None and standing.socket_identity == id(transport):
+                if standing.socket_identity == id(transport):
                     standing.requests += 1
                     standing.has_sent = True
                     return result
@@ -638,7 +669,6 @@ ENTRIES: Final = (
     ("aiohttp.client", "ClientSession._request", _AIOHTTP),
     ("urllib3.poolmanager", "PoolManager.urlopen", _URLLIB3),
     ("urllib3.connectionpool", "HTTPConnectionPool.urlopen", _URLLIB3),
-    ("http.client", "HTTPConnection.request", PLAIN),
     ("botocore.httpsession", "URLLib3Session.send", PLAIN),
 )
 

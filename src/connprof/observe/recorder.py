@@ -335,7 +335,7 @@ class Recorder:
         self._lanes_told_count = 0
         self.standing.clear()
         for call in self._standing_calls:
-            call.connection = None  # whatever it goes on to do is looked at anew
+            call.goes_nowhere()  # whatever it goes on to do is looked at anew
         self._standing_calls = []
         self._strangers: dict[Any, Lane] = {}
         self.parts.clear()
@@ -680,7 +680,7 @@ class Recorder:
                 is_own = connection is not None and connection.client is call.client
                 call.goes_out_on(connection)
                 if connection is not None and not is_own:  # nobody would look here for what is to be counted
-                    call.connection = None
+                    call.goes_nowhere()
                     connection.requests += 1
                     connection.last_ns = call.start_ns
             call.requests += 1
@@ -1424,7 +1424,7 @@ class Recorder:
         if standing.connection is connection:
             with self.lock:
                 standing.settle()
-                standing.connection = None
+                standing.goes_nowhere()
 
     def _ended(self, connection: _Connection, sock: Any, end_ns: int) -> None:
         if connection.pending:

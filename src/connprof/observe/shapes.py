@@ -60,7 +60,8 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     Args:
         original: what it stands in for.
         body: its lines. ``{first}`` and ``{second}`` are its first arguments, ``None`` where they were given in
-            another way than by position; ``{call}`` is the call of the original with all of them, awaited if need be.
+            another way than by position; ``{call}`` is the call of the original with all of them, awaited if need be;
+            ``{other}`` is the same of the function ``_o_other``.
         names: what else the body uses, and never assigns to; each begins with an underscore and ``o``, which no
             library's parameters do.
 
@@ -81,11 +82,12 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     is_async = inspect.iscoroutinefunction(original)
     plain = signature.replace(parameters=parameters, return_annotation=signature.empty)
     called = f"{'await ' if is_async else ''}_o_original({', '.join(arguments)})"
+    other = called.replace("_o_original", "_o_other", 1)
     first, second = _argument(parameters, 0), _argument(parameters, 1)
     name = getattr(original, "__name__", "")
     if not name.isidentifier() or keyword.iskeyword(name):  # a lambda that somebody put there
         name = "replacement"
-    lines = [line.format(first=first, second=second, call=called) for line in body]
+    lines = [line.format(first=first, second=second, call=called, other=other) for line in body]
     source = f"{'async ' if is_async else ''}def {name}{plain}:\n" + "".join(f"    {line}\n" for line in lines)
     exec(_compiled(source, used, space), space)  # noqa: S102 - made of the lines above and parameters' names
     return functools.wraps(original)(space[name])

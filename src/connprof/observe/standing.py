@@ -36,7 +36,7 @@ class StandingCall(Carried):
         thread: of a client's that is bound to one; else 0.
         is_off: whether other calls of the client's are under way, or it is not to be used.
         connection: the one that its requests go out on; ``None`` where the next one has to be looked for.
-        socket_identity: of the socket below, for what is known by that.
+        socket_identity: of the socket below that connection, for what is known by that; else 0.
         has_sent: whether a request has been sent since this call began.
         requests: on that connection.
         spent_ns: time of calls that have sent one.
@@ -85,6 +85,10 @@ class StandingCall(Carried):
         if connection is not self.connection:
             self.connection, self.socket_identity = connection, 0
         self.tally = self.lane.tally(None if connection is None else connection.origin)
+
+    def goes_nowhere(self) -> None:
+        """Let the connection of its next request be looked for. Nobody has to hold the lock, nor is it counted off."""
+        self.socket_identity, self.connection = 0, None
 
     def settle(self) -> None:
         """Count off what has been left here; the recorder's lock is held."""
