@@ -174,7 +174,6 @@ def http_client_endheaders(original: Any) -> Any:
             "    _o_result = {call}",
             "    _o_known.requests += 1",
             "    if _o_start_ns:",
-            "        _o_known.start_ns = _o_start_ns",
             "        _o_known.end_ns = _o_end_ns = _o_now()",
             "        _o_known.spent_ns += _o_end_ns - _o_start_ns",
             "    else:",
