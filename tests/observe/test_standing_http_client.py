@@ -116,6 +116,29 @@ def test_one_place_that_calls_in_two_ways_keeps_its_requests(plain_server):
     assert counted == {"request": USUAL + 3, "<lambda>": USUAL + 3}
 
 
+def test_a_users_functions_on_the_way_are_the_line(plain_server):
+    """As many frames above as before there is the line that was the last one."""
+    with observe() as seen:
+        plain = Plain(plain_server)
+
+        def inner(method, path):
+            plain.connection.putrequest(method, path)
+            plain.connection.endheaders()
+
+        def outer(method, path):
+            inner(method, path)
+
+        def call(ask):
+            ask("GET", "/")
+            plain.connection.getresponse().read()
+
+        for _ in range(USUAL + 3):
+            call(plain.connection.request)
+        call(outer)
+        plain.connection.close()
+    assert requests_by_function(process_of(seen)) == {"call": USUAL + 3, "inner": 1}
+
+
 def test_another_thread_is_seen(plain_server):
     with observe() as seen:
         plain = Plain(plain_server).calls()

@@ -158,8 +158,10 @@ def http_client_endheaders(original: Any) -> Any:
             "        _o_is_known = _o_one is not None",
             "    elif _o_one.thread == _o_thread() and not _o_one.is_off:",
             "        _o_start_ns = _o_now()",
-            "        _o_above = _o_frame(_o_one.depth)",
-            "        _o_is_known = _o_above.f_lasti == _o_one.at and _o_above.f_code is _o_one.code",
+            "        _o_above = _o_frame(_o_one.depth - 1)",  # what the user's code has called
+            "        _o_is_known = _o_above.f_code is _o_one.below",
+            "        _o_above = _o_above.f_back",
+            "        _o_is_known = _o_is_known and _o_above.f_lasti == _o_one.at and _o_above.f_code is _o_one.code",
             "        _o_above = None",
             "    else:",
             "        _o_is_known = False",
