@@ -110,7 +110,8 @@ def _about_unknown(processes: Iterable[ProcessProfile]) -> list[str]:
     count = sum(map(not_judged_count, processes))
     if not count:
         return []
-    return [f"{count:,} clients and SSL contexts were made at unknown lines: whether one line made them is not judged."]
+    made = f"{count:,} clients and SSL contexts were made at unknown lines: whether one line made them is not judged."
+    return [f"{made} If that is an installed package of your own, name it (--user-code NAME)."]
 
 
 def _each_once(sentences: Iterable[str]) -> tuple[str, ...]:

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from connprof.profile import ClientGroup, ContextGroup, Counts, Place, ProcessProfile
 
-__all__ = ["CHURN_MADE_COUNT", "CLIENT_RULES", "CONTEXT_RULES", "OF_ONE_PROCESS", "cost_of", "find", "not_judged_count"]
+__all__ = [
+    "CHURN_MADE_COUNT",
+    "CLIENT_RULES",
+    "CONTEXT_RULES",
+    "OF_ONE_PROCESS",
+    "cost_of",
+    "find",
+    "not_judged_codes",
+    "not_judged_count",
+]
 
 CHURN_MADE_COUNT: Final = 3
 """From how many made at one line they count as made again and again."""
@@ -62,6 +71,12 @@ def not_judged_count(process: ProcessProfile) -> int:
     return sum(group.made_count for group in process.clients if (group.site, False) in places) + sum(
         group.made_count for group in process.contexts if not group.maker and (group.site, True) in places
     )
+
+
+def not_judged_codes(process: ProcessProfile) -> frozenset[str]:
+    """What would be found if unknown lines were known to be one line."""
+    found = sorted(_candidates(process), key=cost_of, reverse=True)
+    return frozenset(finding.code for finding in _without_echoes(found) if _is_several_lines(finding))
 
 
 def _is_several_lines(finding: Finding) -> bool:

@@ -1,6 +1,7 @@
 """Options and settings from both places, mistakes in them, and the plugin when nobody asks for it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -118,6 +119,11 @@ def test_markers_that_make_no_sense_stop_the_run_before_its_first_test(run, pyte
         (("-o", "connprof_max_handshakes=few"), "*connprof_max_handshakes = few: it must be a whole number, not 'few'"),
         (("--connprof-top=some",), "*--connprof-top must be a whole number from 0, not 'some'"),
         (("--connprof-json=.",), "*--connprof-json: * is a folder"),
+        (
+            ("--connprof", "--connprof-user-code=a-b"),
+            "*--connprof-user-code: 'a-b' is no name that can be imported*",
+        ),
+        (("--connprof", "-o", "connprof_user_code=./b"), "*connprof_user_code: there is no file or folder './b'"),
     ],
 )
 def test_options_that_make_no_sense(arguments, said, run, pytester):
@@ -195,3 +201,21 @@ def test_ssl_bytes_without_memray(run, pytester):
     result = run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["max_ssl_bytes needs memray: pip install 'connprof[[]memory]'"])
+
+
+@pytest.mark.parametrize("settings", ["--connprof-user-code=mine", "connprof_user_code = other mine", ""])
+def test_an_installed_package_that_is_named_is_user_code(settings, run, pytester, monkeypatch):
+    package = pytester.path / "lib" / "site-packages" / "mine"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import ssl\ndef make(): ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+    pytester.makepyfile("""
+        import mine, pytest
+        @pytest.mark.max_ssl_contexts(0)
+        def test_over(): mine.make()
+    """)
+    pytester.makeini("[pytest]\n" + (settings if not settings.startswith("-") else ""))
+    result = run(*[settings] * settings.startswith("-"))
+    result.assert_outcomes(failed=1)
+    where = "*mine/__init__.py:2 in make" if settings else "*.py:3 in test_over"
+    result.stdout.fnmatch_lines([f"    1 SSL context: {where}"])

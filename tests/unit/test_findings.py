@@ -671,9 +671,10 @@ def test_unknown_lines_are_not_one_line(group):
     unknown = process(msgspec.structs.replace(group, site=UNKNOWN))
     profile = assemble([unknown, unknown], command=(), started_at="", duration_ns=1, exit_code=0, notes=("killed",))
     assert not profile.findings
+    rest = "whether one line made them is not judged. If that is an installed package of your own, name it"
     assert profile.notes == (
         "killed",
-        "8 clients and SSL contexts were made at unknown lines: whether one line made them is not judged.",
+        f"8 clients and SSL contexts were made at unknown lines: {rest} (--user-code NAME).",
     )
 
 

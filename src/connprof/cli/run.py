@@ -28,6 +28,8 @@ from connprof.launch.limits import ANY, Limits, broken, held
 from connprof.launch.live import counting
 from connprof.launch.program import command, interpreter, module, script
 from connprof.lint import lint, load_lint_settings
+from connprof.observe.own import whole_names
+from connprof.observe.sites import take_for_user_code
 from connprof.report.profile import render
 from connprof.store import write_atomically
 
@@ -92,6 +94,12 @@ class _RunCommand(click.Command):
     type=ANYTHING,
     help="Also check this source, and say which of its findings ran.",
 )
+@click.option(
+    "--user-code",
+    metavar="NAME",
+    multiple=True,
+    help="An installed package that is yours, as it is imported, or a folder: its lines are told. May be repeated.",
+)
 @click.option("--python", metavar="INTERPRETER", help="Python for a script or module.  [default: the one of connprof]")
 @click.option("--quiet", is_flag=True, help="No summary; broken limits are told all the same.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="PROGRAM [ARGUMENTS]...")
@@ -111,6 +119,7 @@ def run(  # noqa: PLR0917 - click passes them by name
     with_memory: bool,
     live: bool,
     lint_path: Path | None,
+    user_code: tuple[str, ...],
     python: str | None,
     quiet: bool,
     words: tuple[str, ...],
@@ -136,6 +145,7 @@ def run(  # noqa: PLR0917 - click passes them by name
         with_memory=with_memory,
         live=live,
         lint_path=lint_path,
+        user_code=_user_code(user_code),
         quiet=quiet,
     )
     if min_requests_per_connection is not None and not math.isfinite(min_requests_per_connection):
@@ -162,6 +172,7 @@ class _Request:
     with_memory: bool
     live: bool
     lint_path: Path | None
+    user_code: tuple[str, ...]
     quiet: bool
 
 
@@ -197,6 +208,16 @@ def _codes(given: Sequence[str]) -> frozenset[str]:
         if code not in measured:
             raise UsageError(f"--fail-on: a run reports {code} as {BY_CODE[code].measured_as}.")
     return wanted
+
+
+def _user_code(names: Sequence[str]) -> tuple[str, ...]:
+    """What was named; here, too, where it tells whose the bytes of ``--memory`` are."""
+    try:
+        found = whole_names(names)
+    except ValueError as error:
+        raise UsageError(f"--user-code: {error}.") from None
+    take_for_user_code(found)
+    return found
 
 
 def _linted(path: Path) -> Outcome:
@@ -243,7 +264,9 @@ def _check_overwritten(path: Path, request: _Request) -> None:
 def _observe(request: _Request) -> tuple[Profile, Gathered]:
     """Run the program, and make a profile of what its processes left."""
     with run_folder() as folder:
-        variables = environment(folder, os.environ, live=request.live, memory=request.with_memory)
+        variables = environment(
+            folder, os.environ, live=request.live, memory=request.with_memory, user_code=request.user_code
+        )
         if request.live:
             with counting(folder) as counters:
                 ended = follow(request.program, variables, counters.tick)

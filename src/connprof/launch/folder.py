@@ -13,7 +13,7 @@ import connprof
 from connprof.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["environment", "is_alive", "run_folder"]
 
@@ -50,7 +50,12 @@ def run_folder() -> Iterator[Path]:
 
 
 def environment(
-    folder: Path, variables: Mapping[str, str], *, live: bool = False, memory: bool = False
+    folder: Path,
+    variables: Mapping[str, str],
+    *,
+    live: bool = False,
+    memory: bool = False,
+    user_code: Iterable[str] = (),
 ) -> dict[str, str]:
     """The variables of an observed program: those given, and the way to the hook in front of ``PYTHONPATH``."""
     path = [str(folder / "hook"), *filter(None, [variables.get("PYTHONPATH")])]
@@ -60,6 +65,7 @@ def environment(
         "CONNPROF_RUN_PACKAGE": str(_PACKAGE),
         "CONNPROF_RUN_LIVE": "1" if live else "0",
         "CONNPROF_RUN_MEMORY": "1" if memory else "0",
+        "CONNPROF_RUN_USER_CODE": os.pathsep.join(user_code),
     }
     return {**variables, **ours}
 

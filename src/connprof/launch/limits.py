@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from connprof.findings import not_judged_codes
 from connprof.profile import HeldLimit
 
 if TYPE_CHECKING:
@@ -86,16 +87,20 @@ def _option(each: HeldLimit) -> str:
 
 def _codes(profile: Profile, limits: Limits) -> Iterator[HeldLimit]:
     found = Counter(finding.code for finding in profile.findings)
+    not_judged = {code for process in profile.processes for code in not_judged_codes(process)}
     for code in [ANY] if ANY in limits.codes else sorted(limits.codes):
         lines = [(each, count) for each, count in found.items() if code in {each, ANY}]
         nothing = "Nothing was" if code == ANY else f"{code} was not"
         said = ", ".join(f"{each} was found at {count:,} line{'' if count == 1 else 's'}" for each, count in lines)
+        unknown = sorted(not_judged if code == ANY else not_judged & {code})
+        if unknown and not lines:
+            said = f"{' and '.join(unknown)} cannot be told, because of what was made at unknown lines"
         yield HeldLimit(
             option=_FAIL_ON,
             code=code,
             limit=0,
             figure=sum(count for _, count in lines),
-            state="broken" if lines else "kept",
+            state="broken" if lines else "unchecked" if unknown else "kept",
             sentence=f"{said or f'{nothing} found'} ({_FAIL_ON} {code}).",
         )
 

@@ -12,6 +12,7 @@ import msgspec
 
 from connprof.errors import MissingPackageError, UsageError
 from connprof.memory import CONTEXT, category_of, ssl_function
+from connprof.observe.own import OWN, is_entry_script, is_installed
 from connprof.observe.sites import SiteFinder
 from connprof.profile import LineBytes
 
@@ -137,8 +138,8 @@ def share_of(function: str, amount_bytes: int) -> LineBytes:
 
 
 def _is_users(file: str, library_folders: tuple[str, ...]) -> bool:
-    """As the observed process would have said: a file of none of its libraries."""
+    """As the observed process would have said: a file of none of its libraries, or one that is the user's own."""
     path = os.path.normcase(file)
-    if path.startswith(library_folders):
-        return False
-    return f"{os.sep}site-packages{os.sep}" not in path and f"{os.sep}dist-packages{os.sep}" not in path
+    if path.startswith(library_folders) or is_installed(path):
+        return OWN.holds(path)
+    return not is_entry_script(path)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
 from connprof.observe.originals import running_loop, task_in
+from connprof.observe.own import OWN, is_entry_script, is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,6 +56,7 @@ __all__ = [
     "current",
     "of_thread",
     "pick",
+    "take_for_user_code",
     "thread_lines",
 ]
 
@@ -261,6 +263,7 @@ awaited by the user's own coroutine, and the walk goes on through them."""
 
 TYPED: Final = ("<string>", "<stdin>")
 """What ``python -c`` and ``python -`` call the file of a program that has none."""
+_OF_STARTERS: Final = ("from multiprocessing.", "import sys;exec(eval(sys.stdin.readline()))")
 _CACHED_CODES_MAX = 50_000
 
 _thread_lines: WeakKeyDictionary[threading.Thread, Carried] = WeakKeyDictionary()
@@ -301,18 +304,18 @@ _OWN_FOLDER: Final = _folder(os.path.dirname(__file__))  # noqa: PTH120 - a stri
 
 
 def _is_user_file(file: str) -> bool:
-    """Whether a file is neither the standard library's, nor an installed package's, nor ours."""
+    """Whether a file is neither the standard library's, nor an installed package's that is a library, nor ours."""
     path = os.path.normcase(os.path.abspath(file))  # noqa: PTH100 - a string is wanted
-    if path.startswith(LIBRARY_FOLDERS):
-        return False
-    return f"{os.sep}site-packages{os.sep}" not in path and f"{os.sep}dist-packages{os.sep}" not in path
+    if path.startswith(LIBRARY_FOLDERS) or is_installed(path):
+        return OWN.holds(path)
+    return not is_entry_script(path)
 
 
 def _is_typed(frame: FrameType) -> bool:
     """Whether a frame without a file is the program itself, as ``python -c`` and ``python -`` run it.
 
-    What is made with ``exec`` in such a program has its name too, as the ``__init__`` of its dataclasses; that a
-    process of :mod:`multiprocessing` begins with is nobody's.
+    What is made with ``exec`` in such a program has its name too, as the ``__init__`` of its dataclasses; what a
+    process of :mod:`multiprocessing` or of execnet (pytest-xdist's workers) begins with is nobody's.
     """
     main, file = sys.modules.get("__main__"), frame.f_code.co_filename
     return (
@@ -320,7 +323,7 @@ def _is_typed(frame: FrameType) -> bool:
         and frame.f_globals is vars(main)
         and frame.f_globals.get("__file__", file) == file
         and not getattr(frame.f_code, "co_qualname", "").startswith("__create_fn__")
-        and not any(word.startswith("from multiprocessing.") for word in sys.orig_argv)
+        and not any(word.startswith(_OF_STARTERS) for word in sys.orig_argv)
     )
 
 
@@ -482,16 +485,24 @@ class SiteFinder:
 
     def _keep(self, code: CodeType, kind: int) -> None:
         if len(self._kinds) >= _CACHED_CODES_MAX:
-            self._kinds.clear()
-            self._lines.clear()
-            self.places.clear()
-            self._codes.clear()  # last: what is known by an identity has to be gone before that is given again
+            self._forget()
         self._codes.append(code)
         if kind == _USER:
             self._lines[id(code)] = {}
         self._kinds[id(code)] = kind
         if kind != _STOP:
             self.places[id(code)] = {} if kind == _USER else False
+
+    def forget(self) -> None:
+        """What counts as user code has changed."""
+        with self._keeping:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._kinds.clear()
+        self._lines.clear()
+        self.places.clear()
+        self._codes.clear()  # last: what is known by an identity has to be gone before that is given again
 
     def after_fork_in_child(self) -> None:
         """A thread that does not exist here may have been keeping something."""
@@ -530,6 +541,13 @@ SHORTCUTS: Final = {
 IMPORT_FILES: Final = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 DEFAULT_FINDER: Final = SiteFinder(noted=_is_noted)
+
+
+def take_for_user_code(names: Iterable[str]) -> None:
+    """Let these installed packages, as they are imported, and paths count as user code where nothing else is said."""
+    if tuple(names) != OWN.names:
+        OWN.name(names)
+        DEFAULT_FINDER.forget()
 
 
 def carried_now() -> Carried | None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connprof.observe.children import BlindChildren
 from connprof.observe.originals import make_lock, now_ns
 from connprof.observe.recorder import RECORDER, describe
+from connprof.observe.sites import take_for_user_code
 from connprof.observe.snapshot import snapshot
 from connprof.observe.window import observe
 from connprof.observe.workers import Workers
@@ -621,6 +622,7 @@ def begin(folder: str) -> None:
     """Observe this process from now on."""
     global _follower  # noqa: PLW0603 - a process has one
     if _follower is None:
+        take_for_user_code(os.environ.get("CONNPROF_RUN_USER_CODE", "").split(os.pathsep))
         _follower = _Follower(
             folder,
             live=os.environ.get("CONNPROF_RUN_LIVE") == "1",

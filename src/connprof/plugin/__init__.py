@@ -43,9 +43,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--connprof-top", metavar="N", help="how many tests --connprof shows (by default 10); implies --connprof"
     )
+    group.addoption(
+        "--connprof-user-code",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="an installed package that is yours, as it is imported, or a folder: its lines are told; may be repeated",
+    )
     parser.addini("connprof", "as --connprof", type="bool", default=False)
     parser.addini("connprof_json", "as --connprof-json, relative to the ini file", default=None)
     parser.addini("connprof_top", "as --connprof-top, but does not imply --connprof", type=_NUMBER, default=None)
+    parser.addini("connprof_user_code", "as --connprof-user-code, several names", type="args", default=[])
     for name in MARKERS:
         parser.addini(
             ini_name(name), f"the limit of the marker {name}, for all tests without it", type=_NUMBER, default=None

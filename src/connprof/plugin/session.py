@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from connprof.observe import observe
+from connprof.observe.own import OWN, whole_names
+from connprof.observe.sites import take_for_user_code
 from connprof.plugin import ConnprofWarning
 from connprof.plugin.cost import Cost, handshakes_count
 from connprof.plugin.judging import exceeded, uncounted, untested
@@ -74,6 +76,9 @@ class Session:
         self._tests_counts: Counts | None = None
         self._tests_sites: tuple[SiteCounts, ...] = ()
         if not _is_controller(config):
+            before = OWN.names  # of `connprof run`, or of a session around this one
+            take_for_user_code((*before, *options.user_code))
+            self._open.callback(take_for_user_code, before)
             # Open for the whole session, as what a fixture has replaced must be put back before ours is.
             self._whole = self._open.enter_context(observe())
             self._mocks.install()
@@ -308,6 +313,22 @@ class _Options:
             self.json_file = (config.inipath.parent if config.inipath else config.invocation_params.dir) / in_file
         if self.json_file is not None and self.json_file.is_dir():
             raise pytest.UsageError(f"--connprof-json: {self.json_file} is a folder")
+        here = config.invocation_params.dir
+        self.user_code = (
+            *_named(config.getoption("connprof_user_code"), "--connprof-user-code", here),
+            *_named(
+                config.getini("connprof_user_code"),
+                "connprof_user_code",
+                config.inipath.parent if config.inipath else here,
+            ),
+        )
+
+
+def _named(names: Sequence[str], option: str, folder: Path) -> tuple[str, ...]:
+    try:
+        return whole_names(names, str(folder))
+    except ValueError as error:
+        raise pytest.UsageError(f"{option}: {error}") from None
 
 
 def _whole_number(value: object, name: str) -> int:
