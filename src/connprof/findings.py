@@ -326,8 +326,17 @@ def _is_sparse(group: ClientGroup) -> bool:
 
 
 def _is_split(group: ClientGroup) -> bool:
-    """Whether clients have to be kept for each thread."""
+    """Whether clients have to be kept for each thread, as each made several calls."""
+    return _is_in_threads(group) and not _is_of_short_threads(group)
+
+
+def _is_in_threads(group: ClientGroup) -> bool:
     return group.library == "requests" and group.threads_count > 1
+
+
+def _is_of_short_threads(group: ClientGroup) -> bool:
+    """Whether threads came and went with the calls, so that to keep a client for each would save next to nothing."""
+    return _is_in_threads(group) and _calls(group) < 2 * group.threads_count
 
 
 def _kept(group: ClientGroup) -> tuple[int, int]:
@@ -355,6 +364,12 @@ def _advice(code: str, group: ClientGroup) -> str:
         advice = (
             f"Keep one requests.Session for each of the {group.threads_count:,} threads, in a threading.local(): "
             "requests does not promise that threads may share one."
+        )
+    elif _is_of_short_threads(group):
+        advice = (
+            f"Keep the threads: {group.threads_count:,} of them made {_calls(group):,} calls, so that a session for each "
+            "would save next to nothing. A pool of threads with one requests.Session each (ThreadPoolExecutor with an "
+            "initializer), or a client that threads may share (urllib3.PoolManager, httpx.Client)."
         )
     elif group.loops_count > 1:
         advice = (

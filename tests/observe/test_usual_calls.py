@@ -267,6 +267,23 @@ def test_a_second_thread_is_noticed(plain_server):
         plain.connection.close()
 
 
+def test_threads_are_counted_though_the_system_gives_their_numbers_again(plain_server):
+    numbers = []
+
+    def call():
+        numbers.append(threading.get_ident())
+        for _ in range(2):
+            plain = Plain(plain_server)
+            plain.call()
+            plain.connection.close()
+
+    with observe() as seen:
+        for _ in range(4):
+            in_thread(call)
+        assert group_of(seen).threads_count == 4
+    assert len(set(numbers)) < 4  # else this shows nothing
+
+
 def test_calls_of_threads_work_for_their_threads():
     """Two threads of one starter: what one of them was sent is foreign to the other."""
 

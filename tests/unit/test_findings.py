@@ -583,6 +583,13 @@ def test_a_context_for_each_connection_stays_with_each(changed, left, shortcut):
     assert ("threading.local()" in finding.fix) == ("threads_count" in changed)
 
 
+def test_a_session_for_each_thread_is_no_advice_where_threads_end_with_their_calls():
+    group = clients(40, library="requests", kind="requests.Session", threads_count=21, origins=(share(handshakes=40),))
+    finding = found(group)["CP001"]
+    assert (finding.leaves.contexts_count, finding.leaves.handshakes_count) == (1, 1)
+    assert finding.fix.startswith("Keep the threads: 21 of them made 40 calls")
+
+
 def test_other_libraries_keep_one_context_for_all_origins():
     assert found(clients(40, origins=(share(), share("other:443"))))["CP001"].leaves.contexts_count == 1
 

@@ -7,6 +7,8 @@ all windows that were open when it was made. Nothing here locks: the recorder do
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections import Counter
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -209,6 +211,18 @@ class Share:
         return replay.opened or None
 
 
+class _OfThread(threading.local):
+    """What a thread knows of itself: the number that the system has for it is given to others when it has ended."""
+
+    def __init__(self) -> None:
+        self.groups: set[int] = set()
+        """Numbers of the groups in which it is counted."""
+
+
+_numbers: Final = itertools.count()
+_of_thread: Final = _OfThread()
+
+
 class ClientGroup:
     """All clients of one kind made at one line, in one window. Names are those of ``connprof.profile.ClientGroup``."""
 
@@ -225,7 +239,8 @@ class ClientGroup:
         self.handshake_sites: Counter[SiteKey] = Counter()
         self.given: Counter[SiteKey] = Counter()
         self.loops: set[int] = set()
-        self.threads: set[int] = set()
+        self.number = next(_numbers)
+        self.threads = 0  # not a set of them: a server may begin one for each request
         self.made = self.closed = self.dropped = self.dropped_unused = self.alive = self.alive_peak = 0
         self.calls = self.used_once = self.unused = self.plain_only = self.in_flight_peak = 0
         self.second_loop = self.second_thread = self.second_process = 0
@@ -564,14 +579,17 @@ class Client:
             group.loops.add(number)
 
     def moves_to_thread(self, thread: int) -> None:
-        """It is used from another thread than before, or from its first one."""
+        """It is used from another thread than before, or from its first one; it is that thread that tells."""
         if self.thread and not self.second_thread:
             self.second_thread = True
             for group in self.groups:
                 group.second_thread += 1
         self.thread = thread
+        known = _of_thread.groups
         for group in self.groups:
-            group.threads.add(thread)
+            if group.number not in known:
+                known.add(group.number)
+                group.threads += 1
 
     def speaks_tls(self) -> None:
         """It has shaken a hand, or tried to."""

@@ -139,7 +139,7 @@ def _clients(
         "idle_alive_count": idle_count,
         "plain_only_count": group.plain_only,
         "loops_count": len(group.loops),
-        "threads_count": len(group.threads),
+        "threads_count": group.threads,
         "in_flight_peak_count": group.in_flight_peak,
         "gap_median_ns": group.pacing.gap_median_ns,
         "origins": [
