@@ -367,9 +367,9 @@ def _advice(code: str, group: ClientGroup) -> str:
         )
     elif _is_of_short_threads(group):
         advice = (
-            f"Keep the threads: {group.threads_count:,} of them made {_calls(group):,} calls, so that a session for each "
-            "would save next to nothing. A pool of threads with one requests.Session each (ThreadPoolExecutor with an "
-            "initializer), or a client that threads may share (urllib3.PoolManager, httpx.Client)."
+            f"Keep the threads: {group.threads_count:,} of them made {_calls(group):,} calls, so that a session for "
+            "each would save next to nothing. A pool of threads with one requests.Session each (ThreadPoolExecutor "
+            "with an initializer), or a client that threads may share (urllib3.PoolManager, httpx.Client)."
         )
     elif group.loops_count > 1:
         advice = (

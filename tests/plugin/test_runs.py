@@ -474,3 +474,37 @@ def test_three(tls_server): get(tls_server, 3)
     result.stdout.fnmatch_lines(["connprof: 3 TLS handshakes, at most 2 allowed by max_handshakes(2)"])
     profile = json.loads((pytester.path / "run.json").read_bytes())
     assert profile["counts"]["handshakes_full_count"] == 3
+
+
+def test_a_warning_of_a_module_is_about_whoever_imports_it(run, pytester):
+    """Also of one whose import the observer follows."""
+    pytester.makepyfile(
+        responses="import warnings\nwarnings.warn('this is old', DeprecationWarning, stacklevel=2)\n",
+        test_it="def test_it(connprof):\n    import responses\n",
+    )
+    result = run("-W", "error::DeprecationWarning:test_it")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E   *DeprecationWarning: this is old"])
+
+
+def test_frames_of_ours_are_no_part_of_a_failure(run, pytester):
+    pytester.makepyfile(
+        test_it="""
+        import httpx, ssl
+
+        def test_it(connprof):
+            def answer(request):
+                raise RuntimeError("of the user")
+            httpx.Client(transport=httpx.MockTransport(answer)).get("https://nowhere.test")
+
+        def test_context(connprof):
+            ssl.create_default_context(cafile="/nowhere")
+    """
+    )
+    result = run()
+    result.assert_outcomes(failed=2)
+    said = result.stdout.str()
+    assert "of the user" in said
+    assert "connprof>" not in said
+    assert "mocks.py" not in said
+    assert "standard.py" not in said

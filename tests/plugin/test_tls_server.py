@@ -25,7 +25,7 @@ def test_it_tells_of_one_test_alone(server):
     for calls in (1, 3):
         with contextmanager(share)(server) as one, httpx.Client() as client:
             for _ in range(calls):
-                client.get(one.url("/api/x"))
+                client.get(one.url("api/x"))
             client.post(one.url("/executions/key", "other"))
             open_now = one.seen()
             client.close()

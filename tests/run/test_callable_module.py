@@ -25,6 +25,23 @@ def test_the_module_decorates():
     assert make.observation.counts.contexts_count == 1
 
 
+@pytest.mark.parametrize("decorator", [connprof.observe, observe])
+def test_it_decorates_without_parentheses(decorator):
+    @decorator
+    def make():
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return 3
+
+    assert make() == 3
+    assert make.observation.counts.contexts_count == 1
+
+
+def test_options_go_by_name():
+    for arguments in ((3,), (print, print)):
+        with pytest.raises(TypeError, match="takes its options by name"):
+            connprof.observe(*arguments)
+
+
 def test_it_is_the_function_that_the_module_holds():
     assert connprof.observe.observe is observe
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -1237,6 +1238,41 @@ def test_live_counters(runs):
     assert (done.code, done.counts) == (0, (2, 2, 2, 2))
     assert before.startswith("connprof: ")
     assert after == "connprof: 1 process, 2 SSL contexts, 2 handshakes, 2 connections, 2 requests\n"
+
+
+def test_live_counters_on_a_terminal_leave_what_the_program_writes(runs):
+    app = runs.program("os.write(2, b'one\\n'); get(); os.write(2, b'Downloading ...')")
+    ours, theirs = os.openpty()
+    process = runs.start("--live", "--quiet", app, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+        while part := os.read(ours, 10_000):
+            written += part
+    os.close(ours)
+    assert process.wait() == 0
+    screen = as_shown(written.decode())
+    assert "\x1b" not in written.decode()
+    assert "one" in screen
+    assert screen[-2] == "Downloading ..."
+    assert screen[-1] == "connprof: 1 process, 1 SSL context, 1 handshake, 1 connection, 1 request"
+
+
+def as_shown(written, width=80):
+    """The rows of a terminal that wraps, without trailing blanks and empty ones."""
+    rows, at = [""], 0
+    for letter in written:
+        if letter == "\n":
+            rows.append("")
+        elif letter == "\r":
+            at = 0
+        else:
+            if at == width:
+                rows.append("")
+                at = 0
+            rows[-1] = rows[-1][:at].ljust(at) + letter + rows[-1][at + 1 :]
+            at += 1
+    return [row.rstrip() for row in rows if row.strip()]
 
 
 def test_what_was_not_recorded_is_not_counted_as_nothing(runs):

@@ -25,7 +25,7 @@ from connprof.launch.child import end_alike, follow
 from connprof.launch.folder import environment, run_folder
 from connprof.launch.gathered import gather
 from connprof.launch.limits import ANY, Limits, broken, held
-from connprof.launch.live import counting
+from connprof.launch.live import Counters
 from connprof.launch.program import command, interpreter, module, script
 from connprof.lint import lint, load_lint_settings
 from connprof.observe.own import whole_names
@@ -86,7 +86,7 @@ class _RunCommand(click.Command):
     "--min-requests-per-connection", metavar="X", type=click.FloatRange(0), help="Exit with 1 below X on average."
 )
 @click.option("--memory", "with_memory", is_flag=True, help="Also record SSL bytes by line, with memray: slow.")
-@click.option("--live", is_flag=True, help="Show counters while the program runs, on standard error.")
+@click.option("--live", is_flag=True, help="Show counters every few seconds while the program runs, on standard error.")
 @click.option(
     "--lint",
     "lint_path",
@@ -268,9 +268,9 @@ def _observe(request: _Request) -> tuple[Profile, Gathered]:
             folder, os.environ, live=request.live, memory=request.with_memory, user_code=request.user_code
         )
         if request.live:
-            with counting(folder) as counters:
-                ended = follow(request.program, variables, counters.tick)
-                counters.tick(is_last=True)
+            counters = Counters(folder)
+            ended = follow(request.program, variables, counters.tick)
+            counters.tick(is_last=True)
         else:
             ended = follow(request.program, variables)
         return _profile(folder, ended, request)

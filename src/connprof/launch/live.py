@@ -3,48 +3,61 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connprof.launch.gathered import process_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Counters", "counting", "line"]
+__all__ = ["Counters", "line"]
 
-_PLAIN_S = 5.0
+_APART_S = 5.0
+_WIDTH = 80
 
 
 class Counters:
-    """What all processes have used so far, looked up at each tick and shown where it has changed.
+    """What all processes have used so far, told every few seconds where it has changed.
+
+    Each time on a line of its own: the program writes to the same place, and would write into one that stays.
 
     Args:
         folder: the run's folder.
-        screen: a rich ``Live`` that shows the line in place; ``None`` prints it every few seconds.
     """
 
-    def __init__(self, folder: Path, screen: Any = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._screen = screen
         self._shown = ""
         self._shown_at = 0.0
 
     def tick(self, *, is_last: bool = False) -> None:
         """Show how things stand; the last time in any case."""
-        latest = line(self._folder)
         now = time.monotonic()
-        is_early = self._screen is None and now - self._shown_at < _PLAIN_S and not is_last
-        if latest == self._shown or is_early:
+        if now - self._shown_at < _APART_S and not is_last:
+            return
+        latest = line(self._folder)
+        if latest == self._shown:
             return
         self._shown, self._shown_at = latest, now
         with contextlib.suppress(OSError, ValueError):
-            if self._screen is not None:
-                self._screen.update(latest, refresh=True)
-            else:
-                print(latest, file=sys.stderr, flush=True)  # noqa: T201 - the line that was asked for
+            print(f"{_to_a_new_line()}{latest}", file=sys.stderr, flush=True)  # noqa: T201 - what was asked for
+
+
+def _to_a_new_line() -> str:
+    """What goes to the start of a line on a terminal: the next one's where the program has left one unfinished.
+
+    A row's width of blanks ends in the row below, unless they began where the row does.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        return ""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except OSError:
+        width = _WIDTH
+    return " " * width + "\r"
 
 
 def line(folder: Path) -> str:
@@ -62,18 +75,3 @@ def line(folder: Path) -> str:
         *(((sum(requests), "request", "requests"),) if requests else ()),
     )
     return "connprof: " + ", ".join(f"{count:,} {one if count == 1 else more}" for count, one, more in figures)
-
-
-@contextlib.contextmanager
-def counting(folder: Path) -> Iterator[Counters]:
-    """Counters in place on a terminal, where rich is installed; a line now and then otherwise."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        with contextlib.suppress(ImportError):
-            from rich.console import Console
-            from rich.live import Live
-
-            console = Console(stderr=True, highlight=False)
-            with Live("", console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
-                yield Counters(folder, screen)
-            return
-    yield Counters(folder)

@@ -49,9 +49,9 @@ __all__ = [
 
 
 class _CallableModule(ModuleType):
-    def __call__(self, **options: Any) -> Window:
+    def __call__(self, *function: Any, **options: Any) -> Any:
         """What :func:`connprof.observe.observe` does."""
-        return observe(**options)
+        return observe(*function, **options)
 
 
 sys.modules[__name__].__class__ = _CallableModule

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BLIND", "MODULES", "REQUEST_MODULES", "RESPONSE_MODULES", "replacements", "response_replacements"]
 
+__tracebackhide__ = True  # pytest leaves the replacements' frames out
+
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 
 

@@ -69,7 +69,7 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
         ValueError: ``original`` does not tell its parameters.
     """
     signature = inspect.signature(original, follow_wrapped=False)
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = {"__tracebackhide__": True}  # pytest leaves frames of such modules out
     used = {"_o_original": original, **names}
     parameters, arguments = [], []
     for number, parameter in enumerate(signature.parameters.values()):

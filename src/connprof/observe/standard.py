@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "carrying_function", "carrying_submit", "replacements"]
 
+__tracebackhide__ = True  # pytest leaves the replacements' frames out
+
 MODULES = ("socket", "ssl", "threading")
 """Modules that are always there, and in which something is replaced."""
 

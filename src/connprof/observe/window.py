@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from connprof.observe import libraries, standard
 from connprof.observe.imports import ImportHooks, is_initializing
@@ -236,19 +236,39 @@ class Window:
         return result
 
 
-def observe(*, user_code: Callable[[str], bool] | Iterable[str] | None = None, events_max: int = EVENTS_MAX) -> Window:
+@overload
+def observe(
+    *, user_code: Callable[[str], bool] | Iterable[str] | None = None, events_max: int = EVENTS_MAX
+) -> Window: ...
+
+
+@overload
+def observe(function: _F, /) -> _F: ...
+
+
+def observe(
+    *function: Any, user_code: Callable[[str], bool] | Iterable[str] | None = None, events_max: int = EVENTS_MAX
+) -> Any:
     """Count what the code in the window costs in contexts, handshakes and connections, by line.
 
     Windows may be nested and may be opened in several threads at once; each sees the whole process for as long
     as it is open.
 
     Args:
+        function: where it is a decorator without parentheses, ``@connprof.observe``.
         user_code: what counts as user code: path prefixes, or a function that is given a file name as the
             code object has it. By default all but the standard library, installed packages and connprof.
         events_max: how many events, and how many handshakes, to keep; counting goes on beyond.
 
     Returns:
         A context manager that yields an :class:`Observation`; also a decorator.
+
+    Raises:
+        TypeError: something else than one function was given by position.
     """
+    if function and not (len(function) == 1 and callable(function[0])):
+        raise TypeError("observe() takes its options by name: with observe(user_code=[...]) as seen:")
+    if function:
+        return observe(user_code=user_code, events_max=events_max)(function[0])
     finder = DEFAULT_FINDER if user_code is None else SiteFinder(user_code)
     return Window(finder, events_max)

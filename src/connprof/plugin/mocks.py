@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MockCalls"]
 
+__tracebackhide__ = True  # pytest leaves the replacements' frames out
+
 _MOCKS: Final = (
     ("httpx", "MockTransport.handle_request", "httpx.MockTransport"),
     ("httpx", "MockTransport.handle_async_request", "httpx.MockTransport"),

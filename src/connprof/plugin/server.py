@@ -81,10 +81,10 @@ class TlsServer:
         """The full URL of a path; see docs/pytest.md for what is there.
 
         Args:
-            path: begins with a slash.
+            path: begins with a slash, which may be left out.
             origin: ``main`` or ``other``, another port on the same host.
         """
-        return self._server.target.url(path, origin)
+        return self._server.target.url(path if path.startswith("/") else f"/{path}", origin)
 
     def ssl_context(self) -> ssl.SSLContext:
         """A new client-side context that trusts the server, for clients that do not heed ``SSL_CERT_FILE``."""
