@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.calls import PLAIN, Sender, sender
-from connprof.observe.originals import caller, now_ns, running_loop, thread_id
+from connprof.observe.originals import SSLSocket, caller, now_ns, running_loop, socket_class, thread_id
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
@@ -145,8 +145,9 @@ def http_client_endheaders(original: Any) -> Any:
     A call begins here, too, be it by ``request`` or by hand: ``putrequest`` comes before the connect and would count
     requests to a host that refuses it, and whatever is between costs nothing worth telling.
 
-    On the connection that it knows, a standing call is nothing but this: nobody has to be told that it is under way.
-    That no local is called as those are by which a call is known on the stack, is for those that begin in there.
+    On the connection that it knows, a standing call is nothing but this: nobody has to be told that it is under way,
+    as none of the user's code runs in there. That no local is called as those are by which a call is known on the
+    stack, is for those that begin in there all the same.
     """
     return shaped(
         original,
@@ -158,7 +159,11 @@ def http_client_endheaders(original: Any) -> Any:
             "        _o_carrier = _o_carried()",
             "        _o_one = _o_carrier.call if _o_type(_o_carrier) is _o_carrier_class else None",
             "        _o_is_known = _o_one is not None",
-            "    elif _o_one.thread == _o_thread() and not _o_one.is_off:",
+            "    elif (",
+            "        _o_one.thread == _o_thread()",
+            "        and not _o_one.is_off",
+            "        and ({second} is None or _o_type({second}) is _o_bytes)",
+            "    ):",
             "        _o_start_ns = _o_now()",
             "        _o_above = _o_frame(_o_one.depth - 1)",  # what the user's code has called
             "        _o_is_known = _o_above.f_code is _o_one.below",
@@ -168,22 +173,28 @@ def http_client_endheaders(original: Any) -> Any:
             "    else:",
             "        _o_is_known = False",
             # When it was made it was for that thread, and a connect gives it another socket.
-            "    if _o_is_known and _o_one.socket_identity == _o_id({first}.sock) and _o_recorder.on_event is None:",
-            "        _o_known = _o_one",
-            "    else:",
-            "        _o_known = None",
+            "    _o_known = _o_one if _o_is_known and _o_one.socket_identity == _o_id({first}.sock) else None",
             "except _o_exception:",  # its socket is a property of the user's, say: the long way will tell
             "    _o_known = None",
-            "if _o_known is not None:",
+            "if _o_known is None:",
+            "    return {other}",
+            "try:",
             "    _o_result = {call}",
+            "except _o_any_exception:",
+            "    _o_fails({first}, _o_known, _o_start_ns)",
+            "    raise",
+            "if not _o_known.socket_identity:",  # its connection has ended meanwhile, or the window has
+            "    _o_late({first})",
+            "else:",
             "    _o_known.requests += 1",
             "    if _o_start_ns:",
             "        _o_known.end_ns = _o_end_ns = _o_now()",
             "        _o_known.spent_ns += _o_end_ns - _o_start_ns",
             "    else:",
             "        _o_known.has_sent = True",
-            "    return _o_result",
-            "return {other}",
+            "    if _o_recorder.on_event is not None:",
+            "        _o_told()",
+            "return _o_result",
         ),
         {
             "_o_carried": CARRIED.get,
@@ -195,7 +206,12 @@ def http_client_endheaders(original: Any) -> Any:
             "_o_thread": thread_id,
             "_o_frame": _frame,
             "_o_now": now_ns,
+            "_o_bytes": bytes,
             "_o_exception": Exception,
+            "_o_any_exception": BaseException,
+            "_o_fails": _standing_fails,
+            "_o_late": _sent_late,
+            "_o_told": RECORDER.told,
             "_o_other": sender(PLAIN)(_counting(original)),
         },
     )
@@ -203,15 +219,90 @@ def http_client_endheaders(original: Any) -> Any:
 
 def _counting(original: Any) -> Any:
     """The same method, which counts its request."""
-    body = ("_o_result = {call}", "if _o_recorder.windows:", "    _o_sent({first})", "return _o_result")
-    return shaped(original, body, {"_o_recorder": RECORDER, "_o_sent": _sent_by_http_client})
+    return shaped(
+        original,
+        (
+            "try:",
+            "    _o_result = {call}",
+            "except _o_any_exception:",
+            "    if _o_recorder.windows and _o_is_out():",
+            "        _o_sent({first})",
+            "    raise",
+            "if _o_recorder.windows:",
+            "    _o_sent({first})",
+            "return _o_result",
+        ),
+        {
+            "_o_any_exception": BaseException,
+            "_o_recorder": RECORDER,
+            "_o_is_out": _head_is_out,
+            "_o_sent": _sent_by_http_client,
+        },
+    )
+
+
+def _standing_fails(owner: Any, call: StandingCall, start_ns: int) -> None:
+    """What a standing call does nothing but has raised: perhaps as late as in its body."""
+    is_out = _head_is_out()
+    if not call.socket_identity:
+        if is_out:
+            _sent_late(owner)
+        return
+    if is_out:
+        call.requests += 1
+    if start_ns:
+        call.end_ns = end_ns = now_ns()
+        if is_out:
+            call.spent_ns += end_ns - start_ns
+        else:
+            call.lane.nowhere.spent_ns += end_ns - start_ns
+    elif is_out:
+        call.has_sent = True
+    RECORDER.told()
+
+
+def _sent_late(owner: Any) -> None:
+    """A request has been sent of a call that stands no more: whose it is has to be looked at anew."""
+    if RECORDER.windows:
+        _sent_by_http_client(owner)
+
+
+def _head_is_out() -> bool:
+    """Whether a request whose sending has just failed had its head written before that."""
+    traceback = sys.exc_info()[2]
+    try:
+        while traceback is not None:
+            frame, inner = traceback.tb_frame, traceback.tb_next
+            if frame.f_code.co_name == "_send_output" and frame.f_globals.get("__name__") == "http.client":
+                head = frame.f_locals.get("msg")
+                sent = () if inner is None else inner.tb_frame.f_locals.values()
+                return head is not None and not any(each is head for each in sent)
+            traceback = inner
+    except Exception as error:  # noqa: BLE001 - the observed program must not notice
+        RECORDER.note_error("a head", error)
+    return False
 
 
 def _sent_by_http_client(owner: Any) -> None:
     """A request has been sent, and perhaps over the socket that the next ones will take, too."""
     connection = _of_http_client(owner)
     RECORDER.request_sent(connection)
+    call = carried_now()
+    if type(call) is StandingCall and call.client.kind.library == "http" and not _is_plain(owner):
+        return
     _goes_over(connection, getattr(owner, "sock", None))
+
+
+def _is_plain(owner: Any) -> bool:
+    """Whether sending a head calls nothing but http.client's own methods, and a socket of the standard library's."""
+    module: Any = sys.modules.get("http.client")
+    try:
+        base, own = module.HTTPConnection, vars(owner)
+        return type(owner.sock) in {socket_class, SSLSocket} and all(
+            name not in own and getattr(type(owner), name) is getattr(base, name) for name in ("send", "_send_output")
+        )
+    except (AttributeError, TypeError):
+        return False
 
 
 def _goes_over(connection: Any, socket: Any) -> None:

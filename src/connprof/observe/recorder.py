@@ -773,6 +773,10 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("request_sent", error)
 
+    @guarded
+    def told(self) -> None:
+        """Something was recorded without a call of any of these."""
+
     def _request_elsewhere(
         self, connection: _Connection | None, carried: Carried | None, frame: FrameType | None
     ) -> None:
