@@ -88,6 +88,15 @@ def test_help_and_version(capsys):
     assert "report" in capsys.readouterr().out
 
 
+def test_where_no_command_is_named_the_help_keeps_its_lines(capsys):
+    guarded(cli, ["--help"])
+    wanted = capsys.readouterr().out
+    guarded(cli, [])
+    shown = capsys.readouterr()
+    assert "\nCommands:\n" in wanted
+    assert shown.out + shown.err == wanted
+
+
 @pytest.mark.parametrize(
     ("fails", "library", "code"),
     [

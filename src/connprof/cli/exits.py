@@ -191,6 +191,10 @@ def duel_exit_code(answers: Collection[str]) -> ExitCode:
     return ExitCode.PASS
 
 
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click raises from 8.2 on where no command is named. Its message is the help, of many lines and all its own."""
+
+
 def guarded(command: click.Command, arguments: list[str] | None = None, **extra: Any) -> int:
     """Run ``command``; its users' errors become one sentence on standard error and an exit code.
 
@@ -199,7 +203,8 @@ def guarded(command: click.Command, arguments: list[str] | None = None, **extra:
     try:
         result = command.main(args=arguments, standalone_mode=False, **extra)
     except click.ClickException as error:
-        error.message = plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
+        if not isinstance(error, _HELP):
+            error.message = plain(error.message)  # type: ignore[misc]  # click's own, about to be shown
         with suppress(OSError):
             error.show()
         return ExitCode.USAGE
