@@ -50,8 +50,11 @@ class Code:
 
     @property
     def explanation(self) -> str:
-        """What stands below that anchor, in Markdown: the page is part of the package. Empty where it is missing."""
-        return _sections().get(self.code, "")
+        """What stands below that anchor, in Markdown: the page is part of the package. Empty where it is missing.
+
+        The title, with which each section begins there, is left out: whoever shows this says it above.
+        """
+        return _sections().get(self.code, "").removeprefix(f"**{self.title}.**").lstrip()
 
 
 @cache

@@ -288,7 +288,13 @@ def test_every_code_can_be_explained(run, code):
     status, out, _ = run("--explain", code)
     assert status == 0
     sections = re.split(r"^###? .*$", (ROOT / "docs" / "lint.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    (section,) = [each for each in sections if f"**{BY_CODE[code].title}" in each]
+    title = BY_CODE[code].title
+    (section,) = [each for each in sections if f"**{title}" in each]
+    assert section.startswith(f"\n\n**{title}.** ")
+    section = section.partition(".** ")[2]
+    head, _, told = out.partition("\n")
+    assert head.endswith(f": {title}")
+    assert title not in " ".join(told.split()), "it is told once"
     assert "\n#" not in out, "the next section is another's"
     assert not re.search(r"[`*\x1b]|\]\(", out)
     assert all(len(line) <= 100 for line in out.splitlines())
