@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shutil
 import sys
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 
 from connprof.assemble import assemble
 from connprof.cli.exits import PROFILE_EXIT_CODES_HELP, ExitCode
+from connprof.cli.numbers import COUNT, RATIO
 from connprof.cli.paths import ANYTHING, FILE
 from connprof.cli.printing import drop
 from connprof.codes import BY_CODE
@@ -79,12 +79,10 @@ class _RunCommand(click.Command):
 @click.option("--sarif", type=FILE, help="Write the findings as SARIF, for code scanning.")
 @click.option("--markdown", type=FILE, help="Write Markdown, for a pull request or a job's summary.")
 @click.option("--fail-on", metavar="CODE,...", multiple=True, help="Exit with 1 if one of these is found; any for all.")
-@click.option("--max-contexts", metavar="N", type=click.IntRange(0), help="Exit with 1 above N SSL contexts.")
-@click.option("--max-handshakes", metavar="N", type=click.IntRange(0), help="Exit with 1 above N TLS handshakes.")
-@click.option("--max-connections", metavar="N", type=click.IntRange(0), help="Exit with 1 above N TCP connections.")
-@click.option(
-    "--min-requests-per-connection", metavar="X", type=click.FloatRange(0), help="Exit with 1 below X on average."
-)
+@click.option("--max-contexts", metavar="N", type=COUNT, help="Exit with 1 above N SSL contexts.")
+@click.option("--max-handshakes", metavar="N", type=COUNT, help="Exit with 1 above N TLS handshakes.")
+@click.option("--max-connections", metavar="N", type=COUNT, help="Exit with 1 above N TCP connections.")
+@click.option("--min-requests-per-connection", metavar="X", type=RATIO, help="Exit with 1 below X on average.")
 @click.option("--memory", "with_memory", is_flag=True, help="Also record SSL bytes by line, with memray: slow.")
 @click.option("--live", is_flag=True, help="Show counters every few seconds while the program runs, on standard error.")
 @click.option(
@@ -148,8 +146,6 @@ def run(  # noqa: PLR0917 - click passes them by name
         user_code=_user_code(user_code),
         quiet=quiet,
     )
-    if min_requests_per_connection is not None and not math.isfinite(min_requests_per_connection):
-        raise UsageError("--min-requests-per-connection takes a number.")
     outcome = None if lint_path is None else _linted(lint_path)
     _check_outputs(request)
     if with_memory:
