@@ -1180,7 +1180,7 @@ def test_lint_findings_that_ran_are_marked(runs):
     """)
     files = {"--html": "page.html", "--sarif": "s.sarif", "--markdown": "m.md"}
     options = [word for option, name in files.items() for word in (option, name)]
-    done = runs("--quiet", "--lint", ".", *options, app)
+    done = runs("--lint", ".", *options, app)
     assert done.code == 0
     marks = [(each.file, each.line, each.code, each.ran, each.contexts_count) for each in done.profile.lint.marks]
     assert marks == [("app.py", 5, "CP001", True, 3), ("app.py", 9, "CP001", False, 0)]
@@ -1195,9 +1195,16 @@ def test_lint_findings_that_ran_are_marked(runs):
 def test_what_lint_could_not_check_is_said(runs):
     (runs.folder / "source").mkdir()
     (runs.folder / "source" / "broken\n::error::\x1b.py").write_text("def f(:\n")
-    done = runs("--quiet", "--lint", "source", runs.program(""))
+    done = runs("--lint", "source", runs.program(""))
     assert (done.code, "nothing in what it could check" in done.err, "nothing there" in done.err) == (0, True, False)
     assert "\nNot checked: source/broken ::error::\ufffd.py cannot be parsed" in done.err
+
+
+def test_quiet_says_of_the_source_nothing_either(runs):
+    app = runs.program("get()")
+    done = runs("--quiet", "--lint", ".", "--max-handshakes", "0", app)
+    assert (done.code, done.err) == (1, "Limit: 1 handshake, where 0 are allowed (--max-handshakes).\n")
+    assert done.profile.lint is not None
 
 
 def test_memory_by_line(runs):

@@ -99,7 +99,7 @@ class _RunCommand(click.Command):
     help="An installed package that is yours, as it is imported, or a folder: its lines are told. May be repeated.",
 )
 @click.option("--python", metavar="INTERPRETER", help="Python for a script or module.  [default: the one of connprof]")
-@click.option("--quiet", is_flag=True, help="No summary; broken limits are told all the same.")
+@click.option("--quiet", is_flag=True, help="No summary, nothing of --lint; broken limits are told all the same.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="PROGRAM [ARGUMENTS]...")
 @click.pass_context
 def run(  # noqa: PLR0917 - click passes them by name
@@ -299,8 +299,8 @@ def _tell(profile: Profile, request: _Request, left: Gathered) -> int:
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
         _print(render(profile, "text", color=_has_colors(), width=width, folder=request.folder))
-    if profile.lint is not None:
-        _print("\n" + "\n".join(hot.sentences(profile.lint)) + "\n")
+        if profile.lint is not None:
+            _print("\n" + "\n".join(hot.sentences(profile.lint)) + "\n")
     failed = False
     for kind, path in request.files.items():
         if path is not None:
