@@ -266,6 +266,16 @@ def test_where_the_observer_failed_not_all_was_recorded(errors):
     assert made.is_incomplete is bool(errors)
 
 
+def test_where_nothing_is_wrapped_sentences_have_a_line_each_and_tables_their_form():
+    lines, wrapped = (rendered("forked", wraps=wraps).splitlines() for wraps in (False, True))
+    assert lines[0].endswith(" 40 requests (1.0 per connection).")
+    assert f"  fix         {BY_CODE['CP001'].fix}" in lines
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(wrapped).split())
+    for table in ("Origins", "Lines that pay"):
+        start, before = lines.index(table), wrapped.index(table)
+        assert lines[start : start + 6] == wrapped[before : before + 6]
+
+
 @pytest.mark.parametrize("state", samples.STATES)
 @pytest.mark.parametrize("width", [100, 72, 60])
 def test_no_line_is_wider_than_asked_for(state, width):

@@ -282,6 +282,13 @@ def test_no_colors_where_nobody_sees_them(runs):
 
 
 @pytest.mark.once
+def test_no_sentence_is_broken_where_it_is_searched_for_by_lines(runs):
+    done = runs(runs.program("for _ in range(3): get()"))
+    (line,) = [line for line in done.err.splitlines() if line.startswith("connprof:")]
+    assert line.endswith(" connections, 3 requests (1.0 per connection).")
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("module", ["pycurl", "curl_cffi", "OpenSSL"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_it_is_blind_to_is_told(runs, module, when):

@@ -298,7 +298,9 @@ def _tell(profile: Profile, request: _Request, left: Gathered) -> int:
     """Print and write everything, and give back the exit code. What goes wrong here never hides the program's own."""
     if not request.quiet:
         width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
-        _print(render(profile, "text", color=_has_colors(), width=width, folder=request.folder))
+        is_seen = _is_terminal()  # what is piped is searched for whole sentences, or wrapped by who shows it
+        is_colored = is_seen and "NO_COLOR" not in os.environ
+        _print(render(profile, "text", color=is_colored, width=width, wraps=is_seen, folder=request.folder))
         if profile.lint is not None:
             _print("\n" + "\n".join(hot.sentences(profile.lint)) + "\n")
     failed = False
@@ -319,8 +321,8 @@ def _tell(profile: Profile, request: _Request, left: Gathered) -> int:
     return ExitCode.NEGATIVE if sentences else ExitCode.PASS
 
 
-def _has_colors() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _print(text: str) -> None:

@@ -17,7 +17,15 @@ __all__ = ["Kind", "render"]
 Kind = Literal["text", "json", "html", "sarif", "markdown"]
 
 
-def render(profile: Profile, kind: Kind, *, color: bool = False, width: int = 100, folder: Path | None = None) -> str:
+def render(
+    profile: Profile,
+    kind: Kind,
+    *,
+    color: bool = False,
+    width: int = 100,
+    wraps: bool = True,
+    folder: Path | None = None,
+) -> str:
     """The whole document.
 
     Args:
@@ -25,6 +33,7 @@ def render(profile: Profile, kind: Kind, *, color: bool = False, width: int = 10
         kind: the format.
         color: whether text has escape codes for colours; the other formats have none.
         width: columns of text.
+        wraps: whether text's sentences keep to them too, and not its tables alone.
         folder: paths below it are shown relative to it; the current folder by default.
 
     Raises:
@@ -53,4 +62,4 @@ def render(profile: Profile, kind: Kind, *, color: bool = False, width: int = 10
         return render_markdown(view)
     from connprof.report.profile.text import render as render_text
 
-    return render_text(view, color=color, width=width)
+    return render_text(view, color=color, width=width, wraps=wraps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,10 @@ _COLORS = {"found": "yellow", "clean": "green", "partial": "yellow", "silent": N
 _LABEL = 11
 
 
-def render(view: ProfileView, *, color: bool = False, width: int = 100) -> str:
+def render(view: ProfileView, *, color: bool = False, width: int = 100, wraps: bool = True) -> str:
     """The whole text. Colour is a matter of escape codes; without it there are none."""
     # One column is kept for what may have to stand before a line.
-    writer = _Writer(color=color, width=max(width, NARROWEST) - 1)
+    writer = _Writer(color=color, width=max(width, NARROWEST) - 1, wraps=wraps)
     lines = writer.wrapped(f"connprof: {view.headline}", color=_COLORS[view.state])
     if view.state == "found" or view.has_memory:
         lines += writer.everything(view)
@@ -44,11 +45,12 @@ def render(view: ProfileView, *, color: bool = False, width: int = 100) -> str:
 
 
 class _Writer:
-    """Writes lines of at most so many columns."""
+    """Writes lines of at most so many columns; sentences are of one line each unless it ``wraps`` them."""
 
-    def __init__(self, *, color: bool, width: int) -> None:
+    def __init__(self, *, color: bool, width: int, wraps: bool) -> None:
         self._color = color
         self._width = width
+        self._sentence_width = width if wraps else sys.maxsize
 
     def everything(self, view: ProfileView) -> list[str]:
         lines, rest = [], []
@@ -83,7 +85,7 @@ class _Writer:
     def wrapped(self, text: str, *, indent: str = "", hanging: str = "  ", color: str | None = None) -> list[str]:
         lines = textwrap.wrap(
             text,
-            self._width,
+            self._sentence_width,
             initial_indent=indent,
             subsequent_indent=indent + hanging,
             break_on_hyphens=False,
