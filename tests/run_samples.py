@@ -235,6 +235,25 @@ def forked():
     )
 
 
+def refused():
+    """An origin to which no connect got through, and one where some did not, each in a process of its own."""
+    some = counts(12_345, connections_failed_count=1_234)
+    none = Counts(contexts_count=3, ca_loads_count=3, connections_failed_count=3, requests_count=0)
+    return profile(
+        counts=counts(12_348, connections_failed_count=1_237),
+        sites=(
+            SiteTally(site=place(), counts=some, costs=costs(12_345)),
+            SiteTally(site=place("jobs.py", 7, "push"), counts=none, costs=costs(0)),
+        ),
+        origins=(
+            OriginTally(origin="api.example.org:443", counts=some, costs=costs(12_345), alpn={"http/1.1": 12_345}),
+            OriginTally(origin="localhost:1", counts=none, costs=costs(0)),
+        ),
+        findings=(helper_finding("datagouv", 0),),
+        processes=(process(counts=some), process(pid=4712, parent_pid=4711, counts=none)),
+    )
+
+
 def memory():
     """The incident with SSL bytes."""
     made = incident()
@@ -381,6 +400,7 @@ STATES = {
     "every_code": every_code,
     "unknown": unknown,
     "forked": forked,
+    "refused": refused,
     "memory": memory,
     "limited": limited,
     "linted": linted,

@@ -259,6 +259,17 @@ def test_what_only_a_process_knows_is_said_once():
     assert view.notes == ("The observer itself failed in process 4711, so that counts may lack something: KeyError: 1",)
 
 
+def test_a_failed_connect_is_seen_where_it_failed():
+    view = viewed(samples.refused())
+    for rows in (view.origins, view.lines, view.processes):
+        assert [each.counts[5] for each in rows] == ["12,345, 1,234 failed", "3 failed"]
+    for kind in ("text", "html", "markdown"):
+        shown = rendered("refused", kind)
+        assert shown.count("12,345, 1,234 failed") >= 2
+        assert "localhost:1" in shown
+    assert all(each.counts[5] == "8" for each in viewed(samples.incident()).origins)
+
+
 @pytest.mark.parametrize("errors", [(), ("KeyError: 1",)])
 def test_where_the_observer_failed_not_all_was_recorded(errors):
     processes = [samples.process(), samples.process(errors=errors)]

@@ -107,8 +107,9 @@ def test_the_first_screen_says_what_happened_which_line_pays_and_what_is_left(op
     assert "SSL contexts 8 → 1" in first
 
 
-def test_a_wide_table_fits_a_wide_screen(opened):
-    page = opened("memory", WIDE)
+@pytest.mark.parametrize("state", ["memory", "refused"])
+def test_a_wide_table_fits_a_wide_screen(opened, state):
+    page = opened(state, WIDE)
     for name in ("origins", "lines"):
         assert page.locator(f"#{name} .scroll").evaluate("(e) => e.scrollWidth <= e.clientWidth")
 

@@ -472,10 +472,19 @@ def _counts(counts: Counts) -> tuple[str, ...]:
         words.count(counts.handshakes_full_count),
         words.count(counts.handshakes_resumed_count),
         words.count(counts.handshakes_failed_count),
-        words.count(counts.connections_count),
+        _connections(counts),
         UNKNOWN if (requests := counts.told_requests_count) is None else words.count(requests),
         _per_connection(counts),
     )
+
+
+def _connections(counts: Counts) -> str:
+    """``3``; ``3, 1 failed`` where others failed, and ``1 failed`` where no other was opened."""
+    opened = words.count(counts.connections_count)
+    if not counts.connections_failed_count:
+        return opened
+    failed = f"{words.count(counts.connections_failed_count)} failed"
+    return f"{opened}, {failed}" if counts.connections_count else failed
 
 
 def _per_connection(counts: Counts) -> str:
