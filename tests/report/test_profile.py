@@ -259,6 +259,16 @@ def test_what_only_a_process_knows_is_said_once():
     assert view.notes == ("The observer itself failed in process 4711, so that counts may lack something: KeyError: 1",)
 
 
+def test_a_fix_for_safety_is_no_saving_where_it_is_told_in_short():
+    first, *others = samples.incident().findings
+    made = replace(samples.incident(), findings=(replace(first, leaves=first.cost), *others))
+    items = re.findall(r"<li><a href=\"#finding.*?</li>", rendered(made, "html"))
+    assert "→" not in items[0]
+    assert "SSL contexts 8, handshakes 8," in items[0]
+    assert "; the fix leaves over all of it: it is a matter of safety, not of cost<" in items[0]
+    assert all("SSL contexts 8 → <strong>1</strong>" in item and "safety" not in item for item in items[1:])
+
+
 def test_a_failed_connect_is_seen_where_it_failed():
     view = viewed(samples.refused())
     for rows in (view.origins, view.lines, view.processes):

@@ -102,6 +102,7 @@ class Saving:
 class FindingView:
     """One finding; ``ways`` are the lines that lead to its place.
 
+    ``saves_nothing``: its fix leaves over all that it costs, and is for safety.
     ``explained`` is the command that explains its code; empty for a code that only a newer connprof knows.
     """
 
@@ -113,6 +114,7 @@ class FindingView:
     evidence: tuple[tuple[str, str], ...]
     cost: str
     leaves: str
+    saves_nothing: bool
     savings: tuple[Saving, ...]
     fix: str
     ways: tuple[str, ...]
@@ -539,8 +541,12 @@ def _said(amounts: list[_Amount]) -> str:
     return words.joined([amount.text for amount in amounts]) or "no figure is known"
 
 
+def _is_all_left(cost: list[_Amount], left: list[_Amount]) -> bool:
+    return bool(cost) and [(each.name, each.value) for each in cost] == [(each.name, each.value) for each in left]
+
+
 def _said_left(cost: list[_Amount], left: list[_Amount]) -> str:
-    if cost and [(each.name, each.value) for each in cost] == [(each.name, each.value) for each in left]:
+    if _is_all_left(cost, left):
         return "all of it: it is a matter of safety, not of cost"
     if left and not any(each.value for each in left):
         return "nothing of it"
@@ -617,6 +623,7 @@ class _Writer:
             evidence=tuple((words.plain(name), words.plain(value)) for name, value in finding.evidence),
             cost=_said(cost),
             leaves=_said_left(cost, left),
+            saves_nothing=_is_all_left(cost, left),
             savings=tuple(
                 Saving(name=amount.name, here=amount.figure, left=remaining.get(amount.name, UNKNOWN))
                 for amount in cost
