@@ -114,6 +114,17 @@ def test_a_wide_table_fits_a_wide_screen(opened, state):
         assert page.locator(f"#{name} .scroll").evaluate("(e) => e.scrollWidth <= e.clientWidth")
 
 
+def test_the_way_to_an_explanation_opens_it(opened):
+    page = opened("every_code", WIDE)
+    target = page.locator("#explained-CP002")
+    assert not target.is_visible()
+    page.locator("a[href='#explained-CP002']").click()
+    assert target.is_visible()
+    assert page.locator("details[open]").count() == 1
+    summary = page.locator("details[open] summary").bounding_box()
+    assert 0 <= summary["y"] < WIDE[1] / 2
+
+
 def test_foreign_text_stays_text(opened):
     page = opened("hostile", WIDE)
     assert page.locator("script, img").count() == 0
