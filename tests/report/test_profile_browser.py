@@ -107,11 +107,37 @@ def test_the_first_screen_says_what_happened_which_line_pays_and_what_is_left(op
     assert "SSL contexts 8 → 1" in first
 
 
-@pytest.mark.parametrize("state", ["memory", "refused"])
+@pytest.mark.parametrize("state", ["memory", "refused", "forked"])
 def test_a_wide_table_fits_a_wide_screen(opened, state):
     page = opened(state, WIDE)
-    for name in ("origins", "lines"):
+    for name in ("origins", "lines", *(["run"] if state != "memory" else [])):
         assert page.locator(f"#{name} .scroll").evaluate("(e) => e.scrollWidth <= e.clientWidth")
+
+
+@pytest.mark.parametrize("width", [WIDE[0], 1000, 700, NARROW[0]])
+def test_a_hint_stands_where_a_table_is_scrolled_and_nowhere_else(opened, width):
+    page = opened("refused", (width, 800))
+    boxes = page.locator(".scroll")
+    assert boxes.count() == 3
+    for number in range(3):
+        box = boxes.nth(number)
+        is_scrolled = box.evaluate("(e) => e.scrollWidth > e.clientWidth")
+        assert is_scrolled is (width < WIDE[0])
+        assert box.locator(".hint").is_visible() is is_scrolled
+        box.evaluate("(e) => { e.scrollLeft = e.scrollWidth; }")
+        assert box.locator(".hint").is_visible() is is_scrolled
+
+
+def test_headings_stand_over_what_they_are_of(opened):
+    columns = """() => {
+      const [row] = document.querySelectorAll('#run tbody tr');
+      const heads = [...document.querySelectorAll('#run thead tr:last-child th')];
+      const side = (cell) => getComputedStyle(cell).textAlign;
+      return heads.map((head, k) => [head.textContent, side(head), side(row.cells[k])]);
+    }"""
+    found = opened("forked", WIDE).evaluate(columns)
+    assert [title for title, *_ in found[:3]] == ["Command", "Process", "Parent"]
+    assert [title for title, head, cell in found if head != cell] == []
 
 
 def test_the_way_to_an_explanation_opens_it(opened):

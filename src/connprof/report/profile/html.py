@@ -116,23 +116,23 @@ def _processes(view: ProfileView) -> Table:
     return Table(
         caption="Processes that were observed",
         columns=(
+            # The first is the widest, and heads the row: no number of a process says as much.
+            Column(title="Command", is_number=False),
             Column(title="Process"),
             Column(title="Parent"),
-            Column(title="Command", is_number=False),
             Column(title="Python", is_number=False),
             Column(title="Ended", is_number=False),
             Column(title="Contexts"),
             Column(title="CA loads"),
-            *(Column(title=f"Handshakes {name}") for name in COUNTS[2:5]),
-            Column(title="Connections"),
-            Column(title="Requests"),
+            *(Column(title=name.capitalize()) for name in COUNTS[2:7]),
             Column(title="Requests per connection"),
         ),
+        groups=(("", 7), ("Handshakes", 3), ("", 3)),
         rows=tuple(
             Row(
                 cells=tuple(
                     Cell(text=text)
-                    for text in (each.pid, each.parent, each.command, each.python, each.ended, *each.counts)
+                    for text in (each.command, each.pid, each.parent, each.python, each.ended, *each.counts)
                 )
             )
             for each in view.processes[:MOST_ROWS]
