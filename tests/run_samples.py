@@ -220,7 +220,7 @@ def unknown():
 
 
 def forked():
-    """A parent, two forks (one killed, one without a last word) and a child that failed to be observed in full."""
+    """A parent, forks (killed, without a last word, ended by their parent, alive), a child not observed in full."""
     return replace(
         incident(),
         exit_code=-15,
@@ -230,6 +230,10 @@ def forked():
             process(pid=4713, parent_pid=4711, is_fork=True, ended="running", counts=counts(20)),
             process(pid=4714, parent_pid=4711, ended="os._exit", counts=Counts(), errors=("ValueError: no",)),
             process(pid=4715, parent_pid=4711, ended="exec", counts=Counts()),
+            process(pid=4716, parent_pid=4711, is_fork=True, ended="running", is_told=True, counts=Counts()),
+            process(
+                pid=4717, parent_pid=4711, is_fork=True, ended="running", is_told=True, is_alive=True, counts=Counts()
+            ),
         ),
         findings=tuple(replace(each, processes_count=2) for each in incident().findings),
     )

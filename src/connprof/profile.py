@@ -306,6 +306,8 @@ class ProcessProfile(msgspec.Struct, frozen=True, kw_only=True):
     is_told: bool = False
     """A child of multiprocessing of which all is here that its parent had heard of when it was written: that the parent
     ended it then is no loss."""
+    is_alive: bool = False
+    """It was still running when the program had ended: others without a last word are not."""
     counts: Counts
     costs: Costs
     sites: tuple[SiteTally, ...] = ()

@@ -440,6 +440,8 @@ def test_processes_are_told_when_there_are_several():
     assert "4712 (SIGTERM) fork of app.py --calls 40: 20 SSL contexts, 20 TLS handshakes," in text
     assert "4713 (without a last word)" in text
     assert "4715 (became another program) app.py --calls 40: nothing" in text
+    assert "4716 (by a signal, seen up to then) fork of app.py --calls 40: nothing" in text
+    assert "4717 (still running) fork of app.py --calls 40: nothing" in text
     assert "seen in     2 processes" in text
     assert "without a last word" in rendered("forked", "html")
 

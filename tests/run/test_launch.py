@@ -614,6 +614,24 @@ def test_what_a_worker_saw_is_written_before_it_tells_of_it_however_long_that_ta
     assert (done.code, done.counts, done.profile.notes) == (0, (20, 20, 20, 20), ()), done.err
 
 
+def test_a_worker_that_saw_more_than_it_wrote_is_not_said_to_have_been_seen_up_to_its_end(runs):
+    app = runs.program("""
+        import multiprocessing
+        def work(pipe):
+            from connprof.observe import start
+            get(); pipe.send(1)
+            start._follower._stop_later(); start._follower._due_ns = 1 << 60; get()
+            os.kill(os.getpid(), 9)
+        if __name__ == "__main__":
+            ours, theirs = multiprocessing.Pipe()
+            child = multiprocessing.Process(target=work, args=(theirs,)); child.start(); child.join(); get()
+    """)
+    done = runs(app)
+    told = [(each.ended, each.is_told, each.is_alive) for each in done.profile.processes]
+    assert told == [("exit", False, False), ("running", False, False)]
+    assert f"{done.profile.processes[1].pid} was killed or crashed" in done.notes
+
+
 @pytest.mark.parametrize(
     ("unwritten", "code", "sentence"),
     [
@@ -717,6 +735,7 @@ def test_a_child_that_lives_on_is_counted_up_to_then(runs):
     os.kill(pid, signal.SIGKILL)
     assert (process.returncode, profile.counts.contexts_count) == (0, 2)
     assert (f"Process {pid} was still running" in " ".join(profile.notes), profile.is_incomplete) == (True, True)
+    assert {each.pid for each in profile.processes if each.is_alive} == {pid}
 
 
 def test_threads_that_end_after_the_main_one(runs):

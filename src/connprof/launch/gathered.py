@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from connprof.errors import FileError
 from connprof.launch.folder import is_alive
 from connprof.store import load_process_profile
@@ -65,7 +67,7 @@ def _read(folder: Path) -> tuple[list[tuple[ProcessProfile, bool]], tuple[str, .
 def gather(folder: Path, name: str) -> Gathered:
     """Everything in the folder of a run of the program ``name``."""
     found, problems = _read(folder)
-    processes = tuple(process for process, _ in found)
+    processes = tuple(_looked_after(process, is_whole=is_whole) for process, is_whole in found)
     began = [_words(file) for file in sorted(folder.glob("python-*"))]
     unwritten = _unwritten(folder)
     losses = [
@@ -86,6 +88,13 @@ def gather(folder: Path, name: str) -> Gathered:
         is_incomplete=bool(missing),
         quiet_count=_quiet_count(folder, observed, processes),
     )
+
+
+def _looked_after(process: ProcessProfile, *, is_whole: bool) -> ProcessProfile:
+    """With what it could not say itself: whether it goes on, and whether it had seen more than it wrote."""
+    if process.ended != "running":
+        return process
+    return replace(process, is_alive=is_alive(process.pid), is_told=process.is_told and is_whole)
 
 
 def _quiet_count(folder: Path, observed: list[_Words], processes: tuple[ProcessProfile, ...]) -> int:

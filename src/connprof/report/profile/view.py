@@ -428,7 +428,7 @@ def _process(process: ProcessProfile) -> ProcessView:
         "os._exit": "os._exit",
         "signal": "a signal" if process.signal is None else _signal_name(process.signal),
         "exec": "became another program",
-        "running": "without a last word",
+        "running": _unsaid_end(process),
     }[process.ended]
     return ProcessView(
         pid=str(process.pid),
@@ -439,6 +439,13 @@ def _process(process: ProcessProfile) -> ProcessView:
         counts=_counts(process.counts),
         brief=_paid(process.counts) if any(msgspec.structs.astuple(process.counts)) else "nothing",
     )
+
+
+def _unsaid_end(process: ProcessProfile) -> str:
+    if process.is_alive:
+        return "still running"
+    # A pool and a server end their workers so as a matter of course: nothing is missing then.
+    return "by a signal, seen up to then" if process.is_told else "without a last word"
 
 
 def _lint(lint: Linted) -> LintView:
