@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from connprof.observe.originals import SSLSocket, caller, now_ns, running_loop, 
 from connprof.observe.owners import Kind
 from connprof.observe.recorder import DIALLED, RECORDER, home_of
 from connprof.observe.shapes import shaped
-from connprof.observe.sites import CARRIED, NOTHING, Carried, Carrier, carried_now
+from connprof.observe.sites import CARRIED, DEFAULT_FINDER, NOTHING, Carried, Carrier, carried_now
 from connprof.observe.standard import carrying_function, carrying_submit
 from connprof.observe.standing import StandingCall, connection_of
 
@@ -376,7 +377,9 @@ def spawn(original: Any) -> Any:
         if not RECORDER.windows:
             return original(*args, **kwargs)
         frame = caller()
-        beginning = RECORDER.task_begins(frame, _home_of_task(args), is_own=not _works_for_its_maker(frame))
+        beginning = RECORDER.task_begins(
+            _starter(frame), _home_of_task(args), is_own=not _works_for_its_maker(frame), context=kwargs.get("context")
+        )
         task = None
         try:
             task = original(*args, **kwargs)
@@ -386,6 +389,45 @@ def spawn(original: Any) -> Any:
         return task
 
     return spawning
+
+
+def _starter(frame: FrameType | None) -> FrameType | None:
+    """Where the walk up from ``frame`` begins: above what runs a loop until its first task is done, for whoever asks.
+
+    Not above a loop that runs already, which calls this by itself.
+    """
+    start = frame
+    while frame is not None:
+        folder, name = os.path.split(frame.f_code.co_filename)
+        if os.path.basename(folder) != "asyncio" or frame.f_code.co_name in _OF_RUNNING_LOOPS:  # noqa: PTH119
+            return start
+        frame_above = frame.f_back
+        if (name, frame.f_code.co_name) in _STARTERS:
+            start = frame_above
+        frame = frame_above
+    return start
+
+
+_STARTERS: Final = frozenset({("runners.py", "run"), ("base_events.py", "run_until_complete")})
+_OF_RUNNING_LOOPS: Final = frozenset({"_run", "_run_once", "run_forever"})
+
+
+def handed_to_a_loop(original: Any) -> Any:
+    """``call_soon_threadsafe``: what a loop in another thread is given to do, as by ``run_coroutine_threadsafe``."""
+
+    @functools.wraps(original)
+    def call_soon_threadsafe(self: Any, *args: Any, **kwargs: Any) -> Any:
+        frame = caller() if RECORDER.windows and running_loop() is not self else None
+        if frame is None or (frame.f_code.co_name != "run_coroutine_threadsafe" and DEFAULT_FINDER.is_library(frame)):
+            return original(self, *args, **kwargs)
+        beginning = RECORDER.task_begins(frame, _ELSEWHERE, is_own=True, context=kwargs.get("context"))
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            if beginning is not None:
+                RECORDER.task_begun(beginning, None)
+
+    return call_soon_threadsafe
 
 
 def _inherited(original: Any, *, is_own: bool) -> Any:
@@ -777,6 +819,11 @@ SPAWNS: Final = (
     ("uvloop", "Loop.create_task"),
 )
 
+HANDED: Final = (
+    ("asyncio.base_events", "BaseEventLoop.call_soon_threadsafe"),
+    ("uvloop", "Loop.call_soon_threadsafe"),
+)
+
 CLIENTS: Final = (
     ("httpx", "Client", Kind("httpx", "httpx.Client", False, False), _httpx_facts, ("close", "__exit__")),
     ("httpx", "AsyncClient", Kind("httpx", "httpx.AsyncClient", True, False), _httpx_facts, ("aclose", "__aexit__")),
@@ -835,6 +882,7 @@ _TABLE: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     *((module, path, sender(particular)) for module, path, particular in ENTRIES),
     *((module, path, awaited) for module, path in AWAITED),
     *((module, path, spawn) for module, path in SPAWNS),
+    *((module, path, handed_to_a_loop) for module, path in HANDED),
     *((module, f"{name}.__init__", initializer(kind, facts)) for module, name, kind, facts, _ in CLIENTS),
     *((module, f"{name}.{method}", closer) for module, name, _, _, methods in CLIENTS for method in methods),
     *OTHERS,

@@ -695,11 +695,12 @@ class Recorder:
                 self.standing[owner.identity] = found
 
     def task_begins(
-        self, frame: FrameType | None, home: Any = NOTHING, *, is_own: bool
-    ) -> tuple[Token[Carried | Carrier | None], Carried | Carrier] | None:
+        self, frame: FrameType | None, home: Any = NOTHING, *, is_own: bool, context: Any = None
+    ) -> tuple[Token[Carried | Carrier | None] | None, Carried | Carrier] | None:
         """A task is about to be made, which inherits what is carried; ``is_own`` unless it works for its maker.
 
-        ``home`` is a reference to the event loop that will run it, if one will.
+        ``home`` is a reference to the event loop that will run it, if one will; ``context`` is the one that it was
+        given to run in, in which it is carried from now on.
         """
         try:
             outer = current()
@@ -708,16 +709,23 @@ class Recorder:
             carried = Carried(self._lines(frame, outer), client, Caller(starter) if is_own else starter)
             carried.live = client is not None
             inherited = carried if carried.live else Carrier(carried, carried.caller, home)
+            if context is not None:
+                with contextlib.suppress(RuntimeError):  # something else is running in it
+                    context.run(CARRIED.set, inherited)
+                return None, inherited
             return CARRIED.set(inherited), inherited
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("task_begins", error)
             return None
 
-    def task_begun(self, beginning: tuple[Token[Carried | Carrier | None], Carried | Carrier], task: Any) -> None:
+    def task_begun(
+        self, beginning: tuple[Token[Carried | Carrier | None] | None, Carried | Carrier], task: Any
+    ) -> None:
         """Undo :meth:`task_begins`; ``task`` is what has been made, if it is one of asyncio's."""
         token, inherited = beginning
         try:
-            CARRIED.reset(token)
+            if token is not None:
+                CARRIED.reset(token)
             if task is not None and isinstance(inherited, Carrier):
                 with contextlib.suppress(TypeError):  # a task of some other kind
                     inherited.task = ref(task)
