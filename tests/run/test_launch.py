@@ -1089,7 +1089,7 @@ def test_limits(runs, options, code, sentence):
         (Counts(connections_count=4, connections_unknown_count=4, requests_count=0), 1, "cannot be told"),
         (Counts(connections_count=4, requests_count=0), 1, "0.00 requests per connection (0 on 4), where"),
         (Counts(requests_count=0), 1, ""),
-        (Counts(requests_count=None), 1, "cannot be told, because no library was seen that sends them"),
+        (Counts(requests_count=None), 1, ""),
         (Counts(connections_count=1, requests_count=None), 1, "cannot be told, because no library was seen"),
     ],
 )
@@ -1098,6 +1098,26 @@ def test_a_ratio_is_of_the_connections_whose_requests_are_known(counts, wanted, 
     limits = held(profile, Limits(requests_per_connection_min=wanted), was_observed=True)
     said = " ".join(broken(limits, was_observed=True))
     assert (sentence in said) if sentence else not said
+
+
+@pytest.mark.parametrize(
+    ("blind_spots", "state", "sentence"),
+    [
+        ((), "kept", "No connection was opened, where at least 1.5 requests on each are asked for"),
+        (("pycurl is in use.",), "unchecked", "cannot be told"),
+    ],
+)
+def test_where_no_connection_was_opened_none_carried_too_few(blind_spots, state, sentence):
+    profile = replace(run_samples.clean(), counts=Counts(), blind_spots=blind_spots)
+    (limit,) = held(profile, Limits(requests_per_connection_min=1.5), was_observed=True)
+    assert (limit.state, limit.figure) == (state, None)
+    assert sentence in limit.sentence
+
+
+def test_a_program_without_http_keeps_every_limit(runs):
+    options = ("--min-requests-per-connection", "1", "--max-handshakes", "0")
+    done = runs("--quiet", *options, runs.write("print(1)", "none.py"))
+    assert (done.code, done.err) == (0, "")
 
 
 def test_no_ratio_is_held_to_a_limit_where_something_is_missing():

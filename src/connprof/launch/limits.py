@@ -131,8 +131,10 @@ def _reuse(profile: Profile, limits: Limits) -> Iterator[HeldLimit]:
     state: LimitState = "kept"
     requests, unknown = counts.requests_count, counts.connections_unknown_count
     connections = counts.connections_count - unknown
-    if requests is None:
+    if requests is None and (counts.connections_count or profile.blind_spots):
         state, said = "unchecked", "Requests per connection cannot be told, because no library was seen that sends them"
+    elif requests is None:
+        said = f"No connection was opened, where at least {wanted:g} requests on each are asked for"
     elif connections:
         if requests < wanted * connections:
             state = "broken"
