@@ -608,7 +608,17 @@ def http2_not_spoken(group: ClientGroup) -> Iterator[Finding]:
             ),
             cost=Price(handshakes_count=group.not_http2_handshakes_count),
             leaves=Price(),
+            fix=_http2_advice(group),
         )
+
+
+def _http2_advice(group: ClientGroup) -> str:
+    """Who spoke HTTP/2 to some can speak it. Where none did, a context that is shared may still be the reason."""
+    if group.http2_handshakes_count:
+        return "Give HTTP/2 clients an SSL context of their own: HTTP/1 clients set their protocols on one they share."
+    if group.given_contexts:
+        return BY_CODE["CP015"].fix
+    return "Leave http2=True out: no handshake agreed on HTTP/2, so the server does not speak it."
 
 
 def _is_per_call(group: ClientGroup) -> bool:

@@ -281,6 +281,21 @@ def test_what_is_seen_once_is_found_and_what_is_not_is_not(changed, code):
     assert set(found(clients(1, **changed))) == {code}
 
 
+@pytest.mark.parametrize(
+    ("spoken", "given", "advice"),
+    [
+        (0, (), "Leave http2=True out: no handshake agreed on HTTP/2"),
+        (0, (GivenContexts(site=SITE, count=1),), "Do not share one SSL context between HTTP/1 and HTTP/2 clients, or"),
+        (1, (), "Give HTTP/2 clients an SSL context of their own"),
+    ],
+)
+def test_what_to_do_about_http2_depends_on_whether_any_handshake_agreed_on_it(spoken, given, advice):
+    group = clients(
+        1, asked_http2_count=1, not_http2_handshakes_count=4, http2_handshakes_count=spoken, given_contexts=given
+    )
+    assert found(group)["CP015"].fix.startswith(advice)
+
+
 def test_never_closed_is_for_libraries_that_care_and_clients_that_were_used():
     assert not found(clients(1, dropped_count=1, closed_count=0, library="requests", kind="requests.Session"))
     assert not found(clients(1, dropped_count=1, closed_count=0, unused_count=1, used_once_count=0))
