@@ -405,7 +405,7 @@ class HeldLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LintMark(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding of ``connprof lint``, and what its lines made in the run."""
+    """A finding of ``connprof lint``, and what it made in the run: of a helper's those that came by way of it."""
 
     code: str
     file: str

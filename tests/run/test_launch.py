@@ -1231,6 +1231,95 @@ def test_lint_findings_that_ran_are_marked(runs):
     assert "Not seen to run: app.py:9 (CP001)." in done.err
 
 
+@pytest.mark.once
+def test_what_a_helper_makes_ran_at_the_line_that_asked_for_it(runs):
+    pytest.importorskip("httpx")
+    app = runs.write("""\
+        import contextlib
+        import os
+        import ssl
+
+        import httpx
+
+        def make_client():
+            return httpx.Client()
+
+        class Api:
+            def __enter__(self):
+                self.http = httpx.Client()
+                return self
+
+            def __exit__(self, *_):
+                self.http.close()
+
+        @contextlib.contextmanager
+        def managed():
+            with httpx.Client() as client:
+                yield client
+
+        def make_context():
+            return ssl.create_default_context()
+
+        def by_function():
+            with make_client() as client:
+                return client.get(os.environ["URL"])
+
+        def by_class():
+            api = Api()
+            with api:
+                return api.http.get(os.environ["URL"])
+
+        def by_manager():
+            with managed() as client:
+                return client.get(os.environ["URL"])
+
+        def by_context():
+            return httpx.get(os.environ["URL"], verify=make_context())
+
+        def never():
+            with make_client() as client:
+                return client.get(os.environ["URL"])
+
+        for number in range(4):
+            by_function()
+            by_class()
+            by_manager()
+            by_context()
+            by_context()
+            if number > 4:
+                never()
+    """)
+    done = runs("--quiet", "--lint", app, app)
+    assert done.code == 0
+    marks = {
+        (each.line, each.code): (
+            each.clients_count, each.contexts_count, each.handshakes_count, each.connections_count
+        )
+        for each in done.profile.lint.marks
+    }  # fmt: skip
+    assert marks == {
+        (27, "CP001"): (4, 4, 4, 4),
+        (31, "CP001"): (4, 4, 4, 4),
+        (36, "CP001"): (4, 4, 4, 4),
+        (40, "CP002"): (8, 0, 8, 8),
+        (40, "CP003"): (0, 8, 0, 0),
+        (43, "CP001"): (0, 0, 0, 0),
+    }
+    assert "Not seen to run: app.py:43 (CP001)." in done.err
+
+
+def test_many_lines_that_share_a_helper_are_told_apart(runs):
+    pytest.importorskip("httpx")
+    names = [f"f{number}" for number in range(12)]
+    users = [f"def {name}():\n    with make() as client:\n        client.get(URL)\n" for name in names]
+    calls = "".join(f"    {name}()\n" for name in names[:-1])
+    head = "import os, httpx\nURL = os.environ['URL']\ndef make():\n    return httpx.Client()\n"
+    app = runs.write(f"{head}{''.join(users)}for _ in range(3):\n{calls}    if not URL: {names[-1]}()\n")
+    done = runs("--quiet", "--lint", app, app)
+    made = {each.line: each.clients_count for each in done.profile.lint.marks}
+    assert made == {6 + 3 * number: 3 for number in range(11)} | {39: 0}
+
+
 def test_what_lint_could_not_check_is_said(runs):
     (runs.folder / "source").mkdir()
     (runs.folder / "source" / "broken\n::error::\x1b.py").write_text("def f(:\n")

@@ -44,7 +44,7 @@ __all__ = [
 
 CALLS_COUNTED_MAX: Final = 11
 """Up to how many calls of one client are counted: whoever calls more often does not make it per call, nor per batch."""
-CHAINS_MAX: Final = 5
+CHAINS_MAX: Final = 20
 _CHAINS_KEPT_MAX: Final = 200
 _ORIGINS_MAX: Final = 1_000
 _MADE_KEPT_MAX: Final = 4_096
