@@ -61,6 +61,18 @@ def test_a_finding_is_one_line_that_editors_can_follow(run):
     assert BY_CODE["CP001"].fix[:40] in out
 
 
+def test_the_fix_that_the_docs_show_is_no_more_than_a_guess_and_is_told_as_one(folder, run):
+    """A client around the batch, as docs/pytest.md has it."""
+    batch = "    with httpx.Client() as client:\n        return [client.get(url).json() for url in urls]\n"
+    (folder / "weather.py").write_text(f"import httpx\n\n\ndef forecasts(urls):\n{batch}", encoding="utf-8")
+    assert run("weather.py", "--level", "likely")[0] == 0
+    _, out, _ = run("weather.py")
+    assert "(guess: nothing in the project keeps forecasts() to one call; it serves a batch there)" in out
+    assert BY_CODE["CP001"].fix[:40] not in out
+    assert "it is right to make one for that; if the function is called" in out
+    assert BY_CODE["CP001"].fix[:40] in run("weather.py", "bad.py")[1]
+
+
 def test_quiet_when_clean(run):
     assert run("clean.py") == (0, "", "")
 

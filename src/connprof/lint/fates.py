@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connprof.lint.project import Known, Project
     from connprof.lint.source import Scope
 
-__all__ = ["Ending", "Fate", "fate_of", "is_given", "last_name", "passed_on"]
+__all__ = ["Ending", "Fate", "fate_of", "is_given", "last_name", "parameter_at", "passed_on"]
 
 
 class Ending(IntEnum):
@@ -399,7 +399,7 @@ class _Walk:
         return replace(outer, ending=min(Ending.ABSORBED, outer.ending), connects=True, closed=True)
 
     def _given_to_function(self, call: ast.Call, called: Function, place: str | int | None) -> Fate:
-        parameter = _parameter_at(called, place)
+        parameter = parameter_at(called, place)
         if not parameter or (called, parameter) in self.seen:
             return Fate(Ending.PASSED)
         walk = _Walk(self.project, called, self.depth + 1, self.seen, held=self.held)
@@ -508,7 +508,7 @@ def _says(call: ast.Call, keyword: str) -> bool:
     )
 
 
-def _parameter_at(called: Function, place: str | int | None) -> str:
+def parameter_at(called: Function, place: str | int | None) -> str:
     """The parameter that gets the argument at a position or of a name."""
     given = called.node.args
     positional = [each.arg for each in (*given.posonlyargs, *given.args)]
@@ -531,7 +531,7 @@ def is_given(function: Function, parameter: str, call: ast.Call) -> bool:
 
 def _given(function: Function, parameter: str, call: ast.Call) -> list[ast.expr]:
     by_name = [each.value for each in call.keywords if each.arg == parameter]
-    return by_name + [each for index, each in enumerate(call.args) if _parameter_at(function, index) == parameter]
+    return by_name + [each for index, each in enumerate(call.args) if parameter_at(function, index) == parameter]
 
 
 def passed_on(scope: Function, function: Function, parameter: str, call: ast.Call) -> str:

@@ -42,6 +42,8 @@ class Often:
     handler: bool = False
     started: bool = False
     """Whether each is a thread, process or task, which may go on for long."""
+    assumed: bool = False
+    """Whether no loop, handler or the like is seen: nothing says that it runs once, and that is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,8 @@ class Callers:
         often = self._often(function, depth, list(left), left)
         if left or often.sureness is None:
             return often
-        return Often(max(often.sureness, Sureness.LIKELY, key=_order), f"{often.why}; unless {parameter} is passed")
+        sureness = max(often.sureness, Sureness.LIKELY, key=_order)
+        return Often(sureness, f"{often.why}; unless {parameter} is passed", assumed=often.assumed)
 
     def _left_out(self, function: Function, parameter: str, sites: list[Site], depth: int = 0) -> dict[Site, str]:
         """Where ``function`` gets no such argument.
@@ -266,9 +269,9 @@ class Callers:
             # Over several hands, conditions and caches on the way make it less than certain.
             far = outer.why.startswith("by way of ") and outer.sureness is Sureness.CERTAIN
             why = f"by way of {site.shown}, {outer.why.removeprefix('by way of ')}"
-            return Often(Sureness.LIKELY if far else outer.sureness, why)
+            return Often(Sureness.LIKELY if far else outer.sureness, why, assumed=outer.assumed)
         sureness = Sureness.GUESS if way is not None and way.why != "called" else outer.sureness
-        return Often(sureness, f"called at {site.shown}, and {outer.why}")
+        return Often(sureness, f"called at {site.shown}, and {outer.why}", assumed=outer.assumed)
 
     @staticmethod
     def _from_places(function: Function, sites: list[Site]) -> Often:
@@ -282,11 +285,13 @@ class Callers:
         if function.module.is_test:
             return Often(None, "only tests call it")
         if way.role is Role.START:
-            return Often(Sureness.GUESS, way.why)
+            return Often(Sureness.GUESS, way.why, assumed=True)
         needed = [name for name in function.parameters if name not in {"self", "cls"}]
         if needed or function.own_class is not None:
-            return Often(Sureness.LIKELY, f"nothing in the project keeps {function.title} to one call")
-        return Often(Sureness.GUESS, f"{function.title} takes no argument, and nothing in the project calls it")
+            why = f"nothing in the project keeps {function.title} to one call"
+            return Often(Sureness.LIKELY, why, assumed=True)
+        why = f"{function.title} takes no argument, and nothing in the project calls it"
+        return Often(Sureness.GUESS, why, assumed=True)
 
 
 def _handled(function: Function, way: Way) -> Often:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from connprof.codes import BY_CODE
+from connprof.lint.batches import is_for_batch, is_used_in_loop
 from connprof.lint.fates import Ending
 from connprof.lint.finding import Finding, Place, Sureness
 from connprof.lint.frameworks import Role, is_property
@@ -111,10 +112,13 @@ def _not_kept(rules: _Rules, made: Made, fate: Fate) -> Iterator[Finding]:
     if in_loop(made.scope, made.node) is not None and (often is None or often.sureness is Sureness.GUESS):
         # One of many that are kept beside each other, in a function that may well run once.
         yield from _kept(made, fate)
-    elif often is not None and not (often.started and _is_used_in_loop(made)):
-        assert often.sureness is not None
-        sureness, why = _weighed(made, fate, often)
-        yield _finding(_code(made, often), made, sureness, why, _what(made, often))
+    elif often is not None and not (often.started and is_used_in_loop(made)):
+        if often.assumed and made.maker.kind != "context" and is_for_batch(rules.callers, made):
+            why = f"{often.why}; it serves a batch there"
+            yield _finding(_code(made, often), made, Sureness.GUESS, why, _what(made, often), fix=_FOR_BATCH)
+        else:
+            sureness, why = _weighed(made, fate, often)
+            yield _finding(_code(made, often), made, sureness, why, _what(made, often))
     # Whether a class closes what it makes is its own affair.
     local = isinstance(made.scope, Function) and fate.ending is Ending.LOCAL and not isinstance(made.by, Class)
     if made.maker.must_close and not fate.closed and local and not _in_test(made.scope):
@@ -137,17 +141,6 @@ def _weighed(made: Made, fate: Fate, often: Often) -> tuple[Sureness, str]:
     if often.why == _IN_A_LOOP and _is_per_host(made):
         return Sureness.GUESS, f"{often.why}; where each has another host, only its handshakes are paid"
     return often.sureness, often.why
-
-
-def _is_used_in_loop(made: Made) -> bool:
-    """Whether a loop uses what a function makes before it: a worker's client."""
-    parents = made.scope.module.parents
-    around = parents.get(made.node)
-    target = around.optional_vars if isinstance(around, ast.withitem) else getattr(around, "target", None)
-    if isinstance(around, ast.Assign):
-        target = around.targets[0]
-    loads = made.scope.loads.get(target.id, ()) if isinstance(target, ast.Name) else ()
-    return any(in_loop(made.scope, load) is not None for load in loads)
 
 
 def _is_per_host(made: Made) -> bool:
@@ -198,6 +191,9 @@ def _costs(made: Made) -> str:
 
 
 _IN_A_LOOP: Final = "it is in a loop"
+_FOR_BATCH: Final = (
+    "Where a client serves a batch, it is right to make one for that; if the function is called often, hand one in."
+)
 
 
 def _how_often(rules: _Rules, made: Made, node: ast.AST) -> Often | None:
@@ -284,7 +280,7 @@ def _kept(made: Made, fate: Fate) -> Iterator[Finding]:
         yield _finding("CP008", made, Sureness.LIKELY, "no context is passed in", what)
 
 
-def _finding(code: str, made: Made, sureness: Sureness | None, why: str, what: str) -> Finding:
+def _finding(code: str, made: Made, sureness: Sureness | None, why: str, what: str, *, fix: str = "") -> Finding:
     assert sureness is not None
     known = BY_CODE[code]
     chain = []
@@ -299,7 +295,7 @@ def _finding(code: str, made: Made, sureness: Sureness | None, why: str, what: s
         what=what,
         sureness=sureness,
         why=why,
-        fix=known.fix,
+        fix=fix or known.fix,
         documentation=known.anchor,
         measured_as=known.measured_as or code,
         chain=tuple(chain),

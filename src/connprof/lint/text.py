@@ -37,8 +37,8 @@ def render(outcome: Outcome) -> str:
         for each in outcome.findings
     ]
     lines.append("")
-    for code in sorted({each.code for each in outcome.findings}):
-        lines += textwrap.wrap(f"{code}: {BY_CODE[code].fix}", _WIDTH, subsequent_indent=" " * 7)
+    for code, fix in sorted({(each.code, each.fix) for each in outcome.findings}):
+        lines += textwrap.wrap(f"{code}: {fix}", _WIDTH, subsequent_indent=" " * 7)
     return "\n".join([*lines, "", summary(outcome)]) + "\n"
 
 

@@ -14,7 +14,7 @@ def a(url):
 
 
 async def b(urls):
-    async with httpx.AsyncClient() as client:  # expect: CP001 likely
+    async with httpx.AsyncClient() as client:  # expect: CP001 guess
 
         async def fetch(url):
             return await client.get(url)
