@@ -17,7 +17,7 @@ from connprof.profile import Finding, Price
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from connprof.profile import ClientGroup, ContextGroup, Counts, Place, ProcessProfile
+    from connprof.profile import ClientGroup, ContextGroup, Counts, OriginShare, Place, ProcessProfile
 
 __all__ = [
     "CHURN_MADE_COUNT",
@@ -559,7 +559,8 @@ def _origins_count(group: ClientGroup) -> int:
 
 def pool_too_small(group: ClientGroup) -> Iterator[Finding]:
     """CP012: connections were closed right after use because the pool keeps fewer than were in use at once."""
-    if group.overflow_count:
+    spared_count = _spared(group) if group.overflow_count else None
+    if group.overflow_count and spared_count != 0:
         limit = "not known" if group.keepalive_limit_count is None else f"{group.keepalive_limit_count:,}"
         yield _finding(
             "CP012",
@@ -572,9 +573,35 @@ def pool_too_small(group: ClientGroup) -> Iterator[Finding]:
                 ("requests at once", f"{group.in_flight_peak_count:,}"),
                 ("TLS handshakes", f"{group.counts.handshakes_count:,}"),
             ),
-            cost=_handshakes_only(group, min(group.overflow_count, group.counts.handshakes_count)),
+            cost=_handshakes_only(group, min(spared_count or group.overflow_count, group.counts.handshakes_count)),
             leaves=_handshakes_only(group, 0),
         )
+
+
+def _spared(group: ClientGroup) -> int | None:
+    """Handshakes that a pool which keeps every connection would have spared; ``None`` where none was followed.
+
+    Of several clients each needs as many as one for all at the most, and what was opened again is the least that is
+    spared.
+    """
+    used_count = max(group.made_count - group.unused_count, 1)
+    spared = [
+        max(share.handshakes_count - used_count * _unlimited(group, share), 0)
+        for share in group.origins
+        if share.needed_unlimited_count is not None
+    ]
+    if not spared:
+        return None
+    return sum(spared) if used_count == 1 else max(sum(spared), group.overflow_count)
+
+
+def _unlimited(group: ClientGroup, share: OriginShare) -> int:
+    """How many connections a client would have opened that keeps all: one only when all that it has are in use.
+
+    A connection may be closed a moment after the next call has begun, and was not in use any more.
+    """
+    most = share.open_peak_count + share.spent_count + group.expired_count
+    return min(share.needed_unlimited_count or 0, most)
 
 
 def identity_shared(group: ClientGroup) -> Iterator[Finding]:

@@ -161,6 +161,8 @@ class OriginShare(msgspec.Struct, frozen=True, kw_only=True):
     needed_count: int | None = None
     """Connections over TLS that one client for all would have opened: each goes to the next call as soon as the last
     one is over, unless it was spent, or idle for longer than it is kept. ``None`` where none was followed."""
+    needed_unlimited_count: int | None = None
+    """The same, of one client that keeps as many as there are; ``None`` as well where no pool was too small."""
     spent_count: int = 0
     """Those that the peer, a timeout or an unread body ended before their client was closed or gone."""
 

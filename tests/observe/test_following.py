@@ -341,6 +341,30 @@ def test_a_pool_that_keeps_fewer_than_are_used(target, kept, reopened):
     assert codes(seen) == ({"CP012"} if reopened else set())
 
 
+def test_a_pool_that_is_too_small_for_calls_that_never_pause(target):
+    """httpcore closes nearly each connection while more are open, or about to be, than it keeps."""
+
+    async def main():
+        at_once = asyncio.Semaphore(20)
+        limits = httpx.Limits(max_keepalive_connections=5)
+        async with httpx.AsyncClient(limits=limits) as client:
+
+            async def call(number):
+                async with at_once:
+                    await client.get(target.url(f"/gate/20/never-pausing-{number // 20}"))
+
+            await asyncio.gather(*(call(number) for number in range(100)))
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    finding = only(each for each in profile_of(seen).findings if each.code == "CP012")
+    left = group.counts.handshakes_count - finding.cost.handshakes_count
+    assert group.counts.handshakes_count > 60
+    # What one pays that keeps twenty. A slow machine may leave connections idle for longer than a second.
+    assert 20 <= left <= 20 + group.expired_count
+
+
 def test_a_response_that_is_left(target):
     def left(client):
         client.send(client.build_request("GET", target.url("/bytes/100000")), stream=True)

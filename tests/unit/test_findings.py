@@ -184,8 +184,7 @@ def of_origin(made, **changed):
         connections_count=made,
         handshakes_count=made,
         requests_count=made,
-        open_peak_count=9,
-        **changed,
+        **{"open_peak_count": 9, **changed},
     )
 
 
@@ -294,6 +293,27 @@ def test_what_to_do_about_http2_depends_on_whether_any_handshake_agreed_on_it(sp
         1, asked_http2_count=1, not_http2_handshakes_count=4, http2_handshakes_count=spoken, given_contexts=given
     )
     assert found(group)["CP015"].fix.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("made", "shares", "overflow", "spared"),
+    [
+        (1, [{"needed_unlimited_count": None}], 60, 60),
+        (1, [{"needed_unlimited_count": 20}], 60, 80),
+        (1, [{"needed_unlimited_count": 41, "open_peak_count": 20}], 60, 80),
+        (1, [{"needed_unlimited_count": 41, "open_peak_count": 20, "spent_count": 3}], 60, 77),
+        (1, [{"needed_unlimited_count": 20}, {"needed_unlimited_count": 10}], 60, 170),
+        (1, [{"needed_unlimited_count": 100}], 60, 0),
+        (2, [{"needed_unlimited_count": 20}], 50, 60),
+        (2, [{"needed_unlimited_count": 30}], 50, 50),
+    ],
+)
+def test_a_pool_of_any_size_pays_what_was_in_use_at_once(made, shares, overflow, spared):
+    origins = tuple(of_origin(100, **{"open_peak_count": 100, **share}) for share in shares)
+    counts = {"handshakes_full_count": 100 * len(shares), "connections_count": 100 * len(shares)}
+    group = clients(made, overflow_count=overflow, origins=origins, counts=counts, used_once_count=0, calls_count=11)
+    finding = found(group).get("CP012")
+    assert (finding.cost.handshakes_count if finding is not None else 0) == spared
 
 
 def test_never_closed_is_for_libraries_that_care_and_clients_that_were_used():

@@ -189,12 +189,23 @@ class Replay:
 class Share:
     """One origin's part in a group."""
 
-    __slots__ = ("_replay", "_uses", "connections", "handshakes", "open_now", "open_peak", "requests", "spent")
+    __slots__ = (
+        "_replay",
+        "_unlimited",
+        "_uses",
+        "connections",
+        "handshakes",
+        "open_now",
+        "open_peak",
+        "requests",
+        "spent",
+    )
 
     def __init__(self) -> None:
         self.connections = self.handshakes = self.requests = self.open_now = self.open_peak = self.spent = 0
         self._uses: list[Use] = []
         self._replay = Replay()
+        self._unlimited = Replay()
 
     def used(self, use: Use, group: ClientGroup) -> None:
         """A connection is over."""
@@ -202,12 +213,16 @@ class Share:
         self._uses.append(use)
         if len(self._uses) > _USES_KEPT_MAX:
             self._replay.play(self._uses, group.expiry_ns, group.keepalive_limit)
+            self._unlimited.play(self._uses, group.expiry_ns, None)
             self._uses.clear()
 
-    def needed(self, living: Iterable[Use], group: ClientGroup) -> int | None:
-        """How many connections one client for all would have opened; ``None`` where none was followed."""
-        replay = self._replay.copy()
-        replay.play((*self._uses, *living), group.expiry_ns, group.keepalive_limit)
+    def needed(self, living: Iterable[Use], group: ClientGroup, *, unlimited: bool = False) -> int | None:
+        """How many connections one client for all would have opened; ``None`` where none was followed.
+
+        ``unlimited`` is for one that keeps as many as there are.
+        """
+        replay = (self._unlimited if unlimited else self._replay).copy()
+        replay.play((*self._uses, *living), group.expiry_ns, None if unlimited else group.keepalive_limit)
         return replay.opened or None
 
 
@@ -416,6 +431,7 @@ class Client:
         "made_ns",
         "may_stand",
         "open_at",
+        "overflow_ns",
         "overflowed",
         "owner",
         "responses",
@@ -462,6 +478,7 @@ class Client:
         # Origins whose connections were closed, and why, until they are opened again.
         self.expired: dict[str, list[int]] | None = None
         self.overflowed: dict[str, int] | None = None
+        self.overflow_ns = 0
         self.responses: dict[int, Any] | None = None
         self.closed_early: list[dict[Story, SiteKey]] | None = None
         self.closed_early_count = 0
@@ -660,8 +677,9 @@ class Client:
             self.expired = {}
         self.expired.setdefault(origin, []).append(idle_ns)
 
-    def lost_over_its_limit(self, origin: str) -> None:
+    def lost_over_its_limit(self, origin: str, now_ns: int) -> None:
         """One of its connections was closed that it had no room to keep."""
+        self.overflow_ns = now_ns
         if self.overflowed is None:
             self.overflowed = {}
         self.overflowed[origin] = self.overflowed.get(origin, 0) + 1
@@ -686,8 +704,13 @@ class Client:
             group.share(origin).used(use, group)
 
     def open_count(self, origin: str) -> int:
-        """How many connections are open now of those that share a limit with this origin's."""
-        return self.open_at.get(origin, 0) if self.limit_is_per_origin else sum(self.open_at.values())
+        """How many connections are open now of those that share a limit with this origin's.
+
+        A pool for all origins counts those as well that its calls are about to open.
+        """
+        if self.limit_is_per_origin:
+            return self.open_at.get(origin, 0)
+        return max(sum(self.open_at.values()), 0 if self.http2 else self.calls_now())
 
     def shook(self, origin: str, alpn: str | None, context: Context | None) -> None:
         """A handshake of its has succeeded."""

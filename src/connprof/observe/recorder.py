@@ -1471,8 +1471,9 @@ class Recorder:
                     connection
                 ):
                     client.lost_idle(connection.origin, idle_ns)
-                elif limit is not None and open_count > limit:
-                    client.lost_over_its_limit(connection.origin)
+                elif limit is not None and (open_count > limit or client.overflow_ns > connection.last_ns):
+                    # Of several at once a pool has found the last one too many, too, when the others were there.
+                    client.lost_over_its_limit(connection.origin, end_ns)
                 else:  # its client goes on without it
                     is_spent = True
             if connection.requests and connection.handshake is not None:

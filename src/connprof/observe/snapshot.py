@@ -150,6 +150,9 @@ def _clients(
                 "requests_count": share.requests,
                 "open_peak_count": share.open_peak,
                 "needed_count": share.needed(uses.get((group, origin), ()), group),
+                "needed_unlimited_count": share.needed(uses.get((group, origin), ()), group, unlimited=True)
+                if group.overflow
+                else None,
                 "spent_count": share.spent + sum(use.is_spent for use in uses.get((group, origin), ())),
             }
             for origin, share in group.shares.items()
