@@ -13,7 +13,6 @@ from connprof.observe import observe
 
 from .test_standing_calls import USUAL, process_of, requests_by_function
 
-
 CLOSE = {"connection": "close"}
 
 
