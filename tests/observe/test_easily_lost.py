@@ -7,6 +7,7 @@ import contextvars
 import http.client
 import socket
 import ssl
+import threading
 import time
 import types
 
@@ -212,6 +213,51 @@ def test_requests_of_usual_calls_that_do_not_stand_are_told(plain_server, monkey
     assert len(events) >= MORE
 
 
+def test_no_call_stands_beside_one_that_stands_in_another_thread(plain_server):
+    begun, may_end, waits = threading.Event(), threading.Event(), []
+
+    def wait(_request):
+        if waits and waits.pop():
+            begun.set()
+            assert may_end.wait(5)
+
+    def work():
+        call()
+        call()
+        waits.append(True)
+        call()
+
+    with observe() as seen, httpx.Client(event_hooks={"request": [wait]}) as client:
+
+        def call():
+            client.get(plain_server.url)
+
+        for _ in range(USUAL + 2):
+            call()
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert begun.wait(5)
+        call()
+        may_end.set()
+        thread.join()
+        assert only(RECORDER.clients.values()).calls_now() == 0
+    assert only(process_of(seen).clients).in_flight_peak_count == 2
+    assert requests_by_function(process_of(seen)) == {"call": USUAL + 6}
+
+
+def test_kept_replacements_tell_of_no_request_outside_windows(plain_server, monkeypatch):
+    told = []
+    monkeypatch.setattr(RECORDER, "request_sent", told.append)
+    with observe():
+        kept = http.client.HTTPConnection.endheaders
+    connection = http.client.HTTPConnection("127.0.0.1", plain_server.port)
+    connection.putrequest("GET", "/")
+    kept(connection)
+    assert connection.getresponse().read() == b"ok"
+    connection.close()
+    assert not told
+
+
 # --- sockets --------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +289,36 @@ def test_a_connect_that_makes_no_sense_ends_no_connection(plain_server):
         assert unknown_counts(seen) == [1] * 3
     assert (seen.counts.connections_count, seen.counts.connections_failed_count) == (1, 0)
     assert unknown_counts(seen) == [1] * 3
+
+
+@pytest.mark.parametrize("is_asyncio", [True, False])
+def test_only_what_may_be_shaken_unasked_is_followed_before_its_handshake(server, monkeypatch, is_asyncio):
+    async def main():
+        _reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        writer.close()
+        await writer.wait_closed()
+
+    def ask():
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            tls = context.wrap_socket(sock, server_hostname="127.0.0.1", do_handshake_on_connect=False)
+            with tls:
+                tls.do_handshake()
+
+    followed, original = [], RECORDER.handshake_left
+
+    def left(tls, frame):
+        followed.append(tls)
+        return original(tls, frame)
+
+    context = ssl.create_default_context()
+    monkeypatch.setattr(RECORDER, "handshake_left", left)
+    with observe() as seen:
+        if is_asyncio:
+            asyncio.run(main())
+        else:
+            ask()
+    assert seen.counts.handshakes_full_count == 1
+    assert len(followed) == (not is_asyncio)
 
 
 # --- lines and windows ----------------------------------------------------------------------------------------
