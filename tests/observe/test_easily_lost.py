@@ -245,6 +245,31 @@ def test_no_call_stands_beside_one_that_stands_in_another_thread(plain_server):
     assert requests_by_function(process_of(seen)) == {"call": USUAL + 6}
 
 
+def test_a_call_of_another_client_within_a_standing_one_takes_nothing_from_it(plain_server):
+    def nest(_request):
+        if nests:
+            call(inner)
+
+    def call(client):
+        client.get(plain_server.url)
+
+    nests = []
+    with (
+        observe() as seen,
+        httpx.Client() as inner,
+        httpx.Client(event_hooks={"request": [nest]}) as outer,
+    ):
+        for _ in range(USUAL + 2):
+            call(inner)
+            call(outer)
+        nests.append(True)
+        for _ in range(MORE):
+            call(outer)
+    process = process_of(seen)
+    assert [group.counts.requests_count for group in process.clients] == [USUAL + 2 + MORE] * 2
+    assert requests_by_function(process) == {"call": 2 * (USUAL + 2 + MORE)}
+
+
 def test_kept_replacements_tell_of_no_request_outside_windows(plain_server, monkeypatch):
     told = []
     monkeypatch.setattr(RECORDER, "request_sent", told.append)
