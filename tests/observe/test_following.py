@@ -1005,7 +1005,8 @@ def records_count():
     return Counter(type(each).__name__ for each in gc.get_objects() if type(each) in kinds)
 
 
-def test_what_is_gone_is_forgotten_without_a_garbage_collection(target):
+@pytest.mark.parametrize("calls_count", [1, 20])
+def test_what_is_gone_is_forgotten_without_a_garbage_collection(target, calls_count):
     url = httpx.URL(target.url(OK))
 
     def work(asks):
@@ -1015,7 +1016,8 @@ def test_what_is_gone_is_forgotten_without_a_garbage_collection(target):
         sock.sendall(b"GET /status/200 HTTP/1.1\r\nhost: localhost\r\n\r\n")
         with sock, httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
             assert sock.recv(1)
-            client.get("https://host/")
+            for _ in range(calls_count):
+                client.get("https://host/")
         return [ref(context), ref(sock), ref(client)]
 
     gc.collect()

@@ -812,6 +812,9 @@ class Recorder:
         """Count off what the calls have left in their lanes; the lock is held."""
         for call in self._standing_calls:
             call.settle()
+        for call in self._standing_calls:
+            if call.client.died:
+                call.client.standing = None  # the two hold each other
         self._standing_calls = [call for call in self._standing_calls if not call.client.died]
         kept = []
         for lane in self._lanes:
