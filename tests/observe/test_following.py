@@ -1037,3 +1037,22 @@ def test_what_is_gone_is_forgotten_without_a_garbage_collection(target, calls_co
         gc.enable()
     assert seen.counts.handshakes_full_count == 4
     assert seen.errors.errors_count == 0, seen.errors.first
+
+
+def test_a_connection_that_outlives_the_last_window_keeps_no_client_of_it_alive(target):
+    with httpx.Client() as client:
+        gc.collect()
+        before = records_count()
+        for _ in range(2):
+            with observe() as seen, httpx.Client() as other:
+                for _ in range(owners.CALLS_COUNTED_MAX + 4):
+                    other.get(target.url(OK))
+                    client.get(target.url(OK))
+                kept = other._transport  # its pool has the connection, which was not closed
+                other._transport = httpx.MockTransport(lambda _: httpx.Response(200))
+            gc.collect()
+            assert records_count() - before == Counter(_Connection=2)
+            assert only(process_of(seen).clients).counts.requests_count == owners.CALLS_COUNTED_MAX + 4
+            assert seen.errors.errors_count == 0, seen.errors.first
+            kept.close()
+            del kept, other

@@ -203,6 +203,12 @@ class _Connection:
             and not (self.handshake is not None and self.handshake.failed)
         )
 
+    def goes_on_unseen(self) -> None:
+        """Nobody looks any more. What speaks over it keeps this for its origin, and is to keep nothing else alive."""
+        self.client = self.handshake = self.owner = None
+        if not self.pending:  # how that ends may be told to later windows
+            self.sites = ()
+
 
 class _Handshake:
     """A TLS object on the client's side, from its first ``do_handshake`` on."""
@@ -273,6 +279,7 @@ class Recorder:
         """Classes of what is always a part of a client, and of which libraries' clients."""
         self._standing_calls: list[StandingCall] = []
         self._lanes: list[Lane] = []
+        self._connections: dict[int, _Connection] = {}
         self._forget()
 
     # --- windows ------------------------------------------------------------------------------------------
@@ -339,7 +346,9 @@ class Recorder:
         self._standing_calls = []
         self._strangers: dict[Any, Lane] = {}
         self.parts.clear()
-        self._connections: dict[int, _Connection] = {}
+        for connection in self._connections.values():
+            connection.goes_on_unseen()
+        self._connections = {}
         self._handshakes: dict[int, _Handshake] = {}
         self._unshaken: dict[int, _Unshaken] = {}
         """TLS objects whose handshake was never asked for: a read or a write makes it, which no hook sees."""
