@@ -23,9 +23,10 @@ import msgspec
 import pytest
 
 from connprof.observe import observe
+from connprof.observe.recorder import RECORDER
 from connprof.profile import ProcessProfile
 
-from .tls_server import keylog_handshakes_count
+from .tls_server import ANSWER, keylog_handshakes_count
 
 
 def eventually(condition, timeout_s=3):
@@ -715,6 +716,61 @@ def test_datagram_and_unix_sockets_are_not_counted(tmp_path):
         counts.connection_attempts_count,
     ) == (0, 0, 0)
     assert observation.errors.errors_count == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no such sockets")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("is_told", [True, False], ids=["collected", "about to be"])
+@pytest.mark.parametrize("by", ["http.client", "httpx"])
+def test_the_number_of_a_dropped_connection_is_not_that_connection(plain_server, monkeypatch, tmp_path, by, is_told):
+    path = str(tmp_path / "s")
+
+    def answer(sock):
+        with sock:
+            while sock.recv(65536):
+                sock.sendall(ANSWER)
+
+    def accept():
+        sock, _ = listener.accept()
+        answer(sock)
+
+    class Unix(http.client.HTTPConnection):
+        def connect(self):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.connect(path)
+
+    def ask_with(connection):
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        return connection.sock.fileno()
+
+    def ask_over_unix():
+        if by == "http.client":
+            with contextlib.closing(Unix("host")) as unix:
+                return ask_with(unix)
+        with (
+            httpx.Client(transport=httpx.HTTPTransport(uds=path)) as client,
+            client.stream("GET", "http://host/") as response,
+        ):
+            return response.extensions["network_stream"].get_extra_info("socket").fileno()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        with observe() as observation:
+            dropped = http.client.HTTPConnection("127.0.0.1", plain_server.port)
+            number = ask_with(dropped)
+            if not is_told:  # as where another thread collects it right now
+                monkeypatch.setattr(RECORDER.connection_numbered(number).owner, "dead", [])
+            del dropped
+            assert ask_over_unix() == number
+            (origin,) = msgspec.convert(observation.snapshot(), ProcessProfile).origins
+        thread.join()
+    assert observation.errors.errors_count == 0, observation.errors.first
+    assert (origin.counts.connections_count, origin.counts.requests_count) == (1, 1)
+    assert observation.counts.requests_count == 2
 
 
 def test_the_same_with_a_stream_socket_is_counted(plain_server):

@@ -871,7 +871,15 @@ class Recorder:
     @guarded
     def connection_numbered(self, fd: int) -> _Connection | None:
         """The connection with this file number."""
-        return self._connections.get(fd)
+        return self._numbered(fd)
+
+    def _numbered(self, fd: int) -> _Connection | None:
+        """The same, unless its socket is gone: the number may have been given to what is no TCP socket."""
+        if self._dead:
+            self._drain()
+        found = self._connections.get(fd)
+        is_gone = found is not None and found.owner is not None and found.owner() is None
+        return None if is_gone else found
 
     @guarded
     def lines(self, frame: FrameType | None) -> Carried | None:
@@ -1727,7 +1735,7 @@ class Recorder:
                 except Exception as error:  # noqa: BLE001 - the handshake is counted even without its peer
                     self.note_error("transport of a TLS object", error)
                     return None
-                found = None if fd is None else self._connections.get(fd)
+                found = None if fd is None else self._numbered(fd)
                 if found is not None:
                     return found
             frame = frame.f_back
