@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import importlib
 import os
+import runpy
 import ssl
 import sys
 import threading
@@ -506,6 +507,18 @@ def test_what_is_user_code(file, is_user):
     frame = scope["ask"]()
     found = SiteFinder().find(frame)
     assert (found is not None and found[0] == file) == is_user
+
+
+def test_a_file_named_from_a_folder_is_found_from_another(plain_server, tmp_path, monkeypatch):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "calls.py").write_text(f"import httpx\nhttpx.get({plain_server.url!r})\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with observe() as observation:
+        runpy.run_path(os.path.join("app", "calls.py"))  # noqa: PTH118 - as a program names it
+        os.chdir("app")
+    file = str(tmp_path / "app" / "calls.py")
+    assert {entry.site.file for entry in observation.sites} == {file}
+    assert {site["site"]["file"] for site in observation.snapshot()["sites"]} == {file}
 
 
 # --- the plain form ---------------------------------------------------------------------------------------

@@ -406,8 +406,10 @@ class SiteFinder:
         lines = self._lines.get(id(code))
         found = None if lines is None else lines.get(at)
         if found is None:
-            location = (code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
-            found = Line(self, location)
+            file = code.co_filename
+            if not file.startswith("<"):  # now, as the program may go to another folder
+                file = os.path.abspath(file)  # noqa: PTH100 - a string is wanted
+            found = Line(self, (file, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name)))
             if lines is not None:  # else another thread has just forgotten all that was kept
                 lines[at] = found
         return found
