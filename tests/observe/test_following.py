@@ -605,18 +605,26 @@ def test_connections_that_are_ended_can_be_kept_by_nobody(target, call):
     assert needed(seen) == (4, 4, 4)
 
 
+@pytest.mark.parametrize("usual_count", [0, owners.CALLS_COUNTED_MAX + 1])
 @pytest.mark.parametrize(("call", "count"), [(timed_out, 3), (half_read, 1), (left_unread, 1)])
-def test_over_http2_a_response_that_is_left_ends_no_connection_and_a_timeout_does(monkeypatch, call, count):
+def test_over_http2_a_response_that_is_left_ends_no_connection_and_a_timeout_does(
+    monkeypatch, call, count, usual_count
+):
+    def calls(client, target):
+        for _ in range(usual_count):
+            client.get(target.url(OK))
+        call(client, target)
+
     with serve(http_version="2") as server:
         monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
         with observe() as seen:
             for _ in range(3):
                 with httpx.Client(http2=True) as client:
-                    call(client, server.target)
+                    calls(client, server.target)
         assert needed(seen)[:2] == (3, count)
         with observe() as seen, httpx.Client(http2=True) as client:
             for _ in range(3):
-                call(client, server.target)
+                calls(client, server.target)
         assert process_of(seen).counts.handshakes_count == count
 
 
@@ -624,7 +632,8 @@ def fail():
     raise httpx.ReadTimeout("of another call")
 
 
-def test_an_error_that_a_caller_handles_ends_no_connection(monkeypatch):
+@pytest.mark.parametrize("calls_count", [1, owners.CALLS_COUNTED_MAX + 1])
+def test_an_error_that_a_caller_handles_ends_no_connection(monkeypatch, calls_count):
     with serve(http_version="2") as server:
         monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
         with observe() as seen:
@@ -633,7 +642,8 @@ def test_an_error_that_a_caller_handles_ends_no_connection(monkeypatch):
                     fail()
                 except httpx.ReadTimeout:
                     with httpx.Client(http2=True) as client:
-                        client.get(server.target.url(OK))
+                        for _ in range(calls_count):
+                            client.get(server.target.url(OK))
     assert needed(seen) == (3, 1, 0)
 
 

@@ -13,7 +13,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connprof.observe.originals import caller, now_ns, quick_task_in, running_loop, thread_id
-from connprof.observe.recorder import RECORDER
+from connprof.observe.recorder import RECORDER, fails_on_its_way
 from connprof.observe.shapes import shaped
 from connprof.observe.sites import CARRIED, THREAD_LINES, Carried, Carrier, carried_now, of_thread
 
@@ -108,6 +108,8 @@ finally:
             _o_call.tally.spent_ns += _o_end_ns - _o_call.start_ns
             if _o_call.connection is not None:
                 _o_call.connection.last_ns = _o_end_ns
+                if _o_client.http2 and _o_fails(_o_frame(0)):  # as in call_ends
+                    _o_call.connection.is_left = True
             _o_client.last_ns = _o_end_ns
         finally:
             _o_call.live = False
@@ -265,6 +267,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_other": RECORDER.known_lane,
             "_o_begins": RECORDER.call_begins,
             "_o_ends": RECORDER.call_ends,
+            "_o_fails": fails_on_its_way,
             "_o_before": before,
             "_o_after": after,
             "_o_exception": Exception,

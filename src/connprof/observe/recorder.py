@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from connprof.observe.owners import ClientGroup, ContextGroup, Kind, Story
     from connprof.observe.sites import Location, Spot
 
-__all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "guarded", "home_of"]
+__all__ = ["DIALLED", "RECORDER", "Recorder", "describe", "fails_on_its_way", "guarded", "home_of"]
 
 _frame = sys._getframe  # noqa: SLF001 - the documented way to the caller's frame that costs little
 _new_carried: Callable[[type[Carried]], Carried] = object.__new__
@@ -586,7 +586,7 @@ class Recorder:
                 tally.spent_ns += end_ns - call.start_ns
             if connection is not None:
                 connection.last_ns = end_ns
-                if client is not None and client.http2 and _fails_on_its_way(_frame(1)):
+                if client is not None and client.http2 and fails_on_its_way(_frame(1)):
                     connection.is_left = True  # over HTTP/2 it is not closed at once, and carries nothing more
             if client is not None:
                 client.last_ns = end_ns
@@ -1878,7 +1878,7 @@ def _leave(connection: _Connection | None) -> None:
         connection.is_left = True
 
 
-def _fails_on_its_way(frame: FrameType) -> bool:
+def fails_on_its_way(frame: FrameType) -> bool:
     """Whether an error of the transport is about to leave ``frame``, and not one that a caller of its handles."""
     kind, _, traceback = sys.exc_info()
     return (
