@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
+import http.client
 import os
 import socket
 import ssl
@@ -258,14 +258,37 @@ def test_a_client_has_met_whom_it_failed_to_shake_hands_with(server, monkeypatch
     assert {each.origin for each in group.origins} == {f"localhost:{server.port}", f"{HOST}:{server.port}"}
 
 
+class Lower:
+    """A client of ``http.client`` that is asked as one of httpx is."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection(HOST, port)
+
+    def get(self, _url):
+        self.connection.request("GET", "/")
+        return self.connection.getresponse().read()
+
+    def close(self):
+        self.connection.close()
+
+
+@pytest.mark.parametrize("calls_count", [0, owners.CALLS_COUNTED_MAX, owners.CALLS_COUNTED_MAX + 4])
+@pytest.mark.parametrize("library", ["httpx", "http.client"])
 @pytest.mark.parametrize("is_elsewhere", [True, False])
-def test_only_calls_of_its_own_thread_came_between_the_making_of_a_client_and_its_call(plain_server, is_elsewhere):
-    with observe(), httpx.Client() as other, httpx.Client() as client:
-        work = functools.partial(other.get, plain_server.url)
-        if is_elsewhere:
-            with ThreadPoolExecutor(1) as pool:
-                pool.submit(work).result()
-        else:
-            work()
-        client.get(plain_server.url)
-        assert RECORDER.clients[id(client)].has_waited is not is_elsewhere
+def test_only_calls_of_its_own_thread_came_between_the_making_of_a_client_and_its_call(
+    plain_server, is_elsewhere, library, calls_count
+):
+    """However it is called: as one that is counted, as a usual one, and as a standing one."""
+
+    def work():
+        other.get(plain_server.url)
+
+    with observe(), ThreadPoolExecutor(1) as pool:
+        do = (lambda: pool.submit(work).result()) if is_elsewhere else work
+        with contextlib.closing(httpx.Client() if library == "httpx" else Lower(plain_server.port)) as other:
+            for _ in range(calls_count):
+                do()
+            with httpx.Client() as client:
+                do()
+                client.get(plain_server.url)
+                assert RECORDER.clients[id(client)].has_waited is not is_elsewhere

@@ -77,7 +77,7 @@ if _o_recorder.windows:
                 _o_call.connection = None
                 _o_call.lane = _o_lane
                 _o_call.tally = _o_lane.nowhere
-                _o_call.start_ns = _o_now()
+                _o_begun_ns[_o_thread()] = _o_call.start_ns = _o_now()
                 _o_call.token = _o_carried.set(_o_call)
                 _o_known.in_flight += 1
                 if _o_known.standing is not None:
@@ -264,6 +264,7 @@ def sender(particular: Sender) -> Callable[[Any], Any]:
             "_o_carried": CARRIED,
             "_o_thread_lines": THREAD_LINES,
             "_o_of_thread": of_thread,
+            "_o_begun_ns": RECORDER.begun_ns,
             "_o_other": RECORDER.known_lane,
             "_o_begins": RECORDER.call_begins,
             "_o_ends": RECORDER.call_ends,

@@ -272,11 +272,13 @@ class Recorder:
         """Called before the first response is followed that is handed out unread."""
         self.root = Caller(None)
         self.places: dict[int, dict[int, Spot] | Literal[False]] = {}
-        # These two are always the same dictionaries: hooks have them by heart.
+        # These three are always the same dictionaries: hooks have them by heart.
         self.standing: dict[int, StandingCall] = {}
         """By the client's identity."""
         self.parts: dict[type[Any], frozenset[str]] = {}
         """Classes of what is always a part of a client, and of which libraries' clients."""
+        self.begun_ns: dict[int, int] = {}
+        """By thread: when the last call began that was no standing one."""
         self._standing_calls: list[StandingCall] = []
         self._lanes: list[Lane] = []
         self._connections: dict[int, _Connection] = {}
@@ -346,6 +348,7 @@ class Recorder:
         self._standing_calls = []
         self._strangers: dict[Any, Lane] = {}
         self.parts.clear()
+        self.begun_ns.clear()
         for connection in self._connections.values():
             connection.goes_on_unseen()
         self._connections = {}
@@ -360,8 +363,6 @@ class Recorder:
         """Handed out before they were read, by identity; hooks look whether there are any."""
         self._loops: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._loops_count = 0
-        self._begun_ns: dict[int, int] = {}
-        """By thread: when such a call began that its client had to be told of."""
         self._before_fork: dict[int, Client] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._names_seen: set[tuple[str, int, str]] = set()
@@ -474,8 +475,11 @@ class Recorder:
     def _begun(self, client: Client) -> None:
         """A call has begun that says something new of its client; the lock is held."""
         thread = thread_id()
-        client.begun(self._begun_ns.get(thread, 0))
-        self._begun_ns[thread] = now_ns()
+        earlier_ns = self.begun_ns.get(thread, 0)
+        if client.calls == 1:  # else nobody asks for it
+            earlier_ns = max([earlier_ns, *(call.begun_ns for call in self._standing_calls if call.seat == thread)])
+        client.begun(earlier_ns)
+        self.begun_ns[thread] = now_ns()
 
     def known_lane(self, client: Client | None, lanes: dict[Any, Lane], frame: FrameType | None) -> Lane | None:
         """The lane of the place that calls, if it has called before."""
@@ -635,6 +639,7 @@ class Recorder:
                         standing.aim(lane, spot)
                     standing.home = NOTHING if client.loop is None else client.loop
                     standing.thread = client.thread if client.kind.is_thread_bound else 0
+                    standing.seat = thread_id()
                     if not client.closed and not client.died:
                         self.standing[owner.identity] = standing
                 standing.is_off = client.in_flight > 0

@@ -34,6 +34,7 @@ class StandingCall(Carried):
         depth: how many frames above the hook that is, or else the user's.
         home: the event loop of an asynchronous client's, as a reference.
         thread: of a client's that is bound to one; else 0.
+        seat: the thread in which it was found last that it stands.
         is_off: whether other calls of the client's are under way, or it is not to be used.
         connection: the one that its requests go out on; ``None`` where the next one has to be looked for.
         socket_identity: of the socket below that connection, for what is known by that; else 0.
@@ -55,6 +56,7 @@ class StandingCall(Carried):
         "home",
         "is_off",
         "requests",
+        "seat",
         "socket_identity",
         "spent_ns",
         "thread",
@@ -68,7 +70,7 @@ class StandingCall(Carried):
         super().__init__(lane.lines, client, UNKNOWN_CALLER, lane.certainty)
         self.live = self.has_sent = self.is_off = False
         self.home: Any = NOTHING
-        self.thread = self.end_ns = self.requests = self.spent_ns = self.socket_identity = 0
+        self.thread = self.seat = self.end_ns = self.requests = self.spent_ns = self.socket_identity = 0
         self._requests_told = self._spent_told_ns = 0
         self.aim(lane, NO_SPOT)
 
@@ -89,6 +91,11 @@ class StandingCall(Carried):
     def goes_nowhere(self) -> None:
         """Let the connection of its next request be looked for. Nobody has to hold the lock, nor is it counted off."""
         self.socket_identity, self.connection = 0, None
+
+    @property
+    def begun_ns(self) -> int:
+        """When the last one began; of ``http.client``, which leaves that out, when it ended."""
+        return max(self.start_ns, self.end_ns) if self.client.kind.library == "http" else self.start_ns
 
     def settle(self) -> None:
         """Count off what has been left here; the recorder's lock is held."""
