@@ -854,6 +854,42 @@ def test_origin_is_named_as_it_was_asked_for(server):
     assert observation.origins[numbered].connections_count == 1
 
 
+def test_a_connection_goes_to_the_name_in_its_handshake(server):
+    """Where another name has led to its address since, as beside a client that keeps the answers for itself."""
+    named, numbered = f"localhost:{server.port}", server.origin
+
+    def connect(_address, *how):
+        sock = socket.create_connection(("127.0.0.1", server.port), *how)  # asks by the number
+        later.append(inner.enter_context(observe()))
+        return sock
+
+    later = []
+    with observe() as observation, contextlib.ExitStack() as inner:
+        socket.getaddrinfo("localhost", server.port)
+        client = http.client.HTTPSConnection("localhost", server.port)
+        client._create_connection = connect
+        for _ in range(2):
+            client.request("GET", "/")
+            client.getresponse().read()
+        alone = msgspec.convert(observation.snapshot(), ProcessProfile)
+        with httpx.Client() as other:
+            other.get(server.url)
+        both = msgspec.convert(observation.snapshot(), ProcessProfile)
+        client.close()
+    assert observation.errors.errors_count == 0, observation.errors.first
+    (origin,), (group,) = alone.origins, alone.clients
+    assert (origin.origin, origin.costs.connect_wall_ns) == (named, alone.costs.connect_wall_ns)
+    counts = origin.counts
+    assert (counts.connections_count, counts.handshakes_full_count, counts.requests_count) == (1, 1, 2)
+    (share,) = group.origins
+    assert (share.origin, share.connections_count, share.open_peak_count) == (named, 1, 1)
+    assert (share.handshakes_count, share.requests_count) == (1, 2)
+    assert {each.origin: each.counts.connections_count for each in both.origins} == {named: 1, numbered: 1}
+    assert observation.origins[named].connection_attempts_count == 1
+    assert [event.origin for event in observation.events if event.ok] == [named] * 3 + [numbered] * 3
+    assert {name: each.connections_count for name, each in later[0].origins.items()} == {named: 0, numbered: 1}
+
+
 def test_concurrent_handshakes_go_to_their_own_origin(ca):
     from .conftest import server_context
     from .tls_server import Server

@@ -183,6 +183,27 @@ class Observation:
                 costs = self._origin_costs[name] = [0] * Expense.SIZE
             costs[expense] += spent_ns
 
+    def moved(self, field: int, earlier: str, origin: str, expense: int = 0, spent_ns: int = 0) -> None:
+        """What was counted for one peer, and the time spent, was another's."""
+        name = self._bounded(earlier)
+        tally = self._origins.get(name)
+        if tally is None or not tally[field]:
+            return
+        tally[field] -= 1
+        self._origin(origin)[field] += 1
+        costs = self._origin_costs.get(name)
+        if costs is not None and spent_ns:
+            costs[expense] -= spent_ns
+            self._origin_costs.setdefault(self._bounded(origin), [0] * Expense.SIZE)[expense] += spent_ns
+
+    def lets_go_of(self, origin: str) -> bool:
+        """Whether nothing is left of a peer, which is forgotten then."""
+        if any(self._origins.get(origin, ())):
+            return False
+        self._origins.pop(origin, None)
+        self._origin_costs.pop(origin, None)
+        return True
+
     def add_timed(  # noqa: PLR0917 - an event, whose it is, and two times
         self, field: int, key: SiteKey, origin: str | None, cpu_expense: int, cpu_ns: int, wall_ns: int
     ) -> None:

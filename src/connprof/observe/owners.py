@@ -671,6 +671,20 @@ class Client:
         for group in self.groups:
             group.share(origin).open_now -= 1
 
+    def renamed(self, earlier: str, origin: str) -> None:
+        """One of its connections, which is open, leads to another peer than was thought."""
+        self.disconnected(earlier)
+        for group in self.groups:
+            group.share(earlier).connections -= 1
+        self.connected(origin)
+
+    def never_met(self, origin: str, story: Story) -> None:
+        """It had nothing to do with this peer, as far as a window knows; some other client may have."""
+        for group in self.groups:
+            share = group.shares.get(origin)
+            if group.story is story and share is not None and not (share.connections or share.open_now):
+                del group.shares[origin]
+
     def lost_idle(self, origin: str, idle_ns: int) -> None:
         """One of its connections was closed after it had been idle for so long."""
         if self.expired is None:

@@ -162,6 +162,7 @@ class _Connection:
     __slots__ = (
         "bar",
         "client",
+        "connect",
         "died_ns",
         "fd",
         "handshake",
@@ -185,6 +186,7 @@ class _Connection:
         self.start_ns = start_ns
         self.pending = True
         self.bar: Bar | None = None
+        self.connect: Bar | None = None
         self.handshake: _Handshake | None = None
         self.owner: ref[Any] | None = None
         self.died_ns: int | None = None
@@ -1397,7 +1399,7 @@ class Recorder:
                 return
             connection.pending = False
             end_ns = now_ns()
-            connect = Bar("connect", connection.origin, connection.start_ns, end_ns, ok=True)
+            connect = connection.connect = Bar("connect", connection.origin, connection.start_ns, end_ns, ok=True)
             connection.bar = Bar("connection", connection.origin, connection.start_ns, None, ok=True)
             connection.last_ns = connection.opened_ns = end_ns
             spent_ns = end_ns - connection.start_ns
@@ -1609,10 +1611,33 @@ class Recorder:
             if connection.pending and _is_connected(tls):
                 self._opened(connection)
             self._own(connection, tls)
+        if connection is not None and connection.handshake is None and not connection.requests:
+            self._named(connection, origin)
         handshake = _Handshake(origin, self._sites(frame, tls.context), now_ns(), done=done)
         handshake.context = self._context_of(tls.context)
         handshake.client = _client_of(connection)
         return connection, handshake
+
+    def _named(self, connection: _Connection, origin: str) -> None:
+        """Its handshake tells by which name it was asked for: if by another than was thought, its counts go there."""
+        if connection.origin == origin:
+            return
+        with self.lock:
+            earlier, connection.origin = connection.origin, origin
+            client, bar = connection.client, connection.bar
+            for each in (connection.connect, bar):
+                if each is not None:
+                    each.origin = origin
+            if client is not None and bar is not None:
+                client.renamed(earlier, origin)
+            for window in self.windows:
+                if window.started_ns <= connection.start_ns:
+                    window.moved(Field.ATTEMPTS, earlier, origin)
+                if bar is not None and window.started_ns <= connection.opened_ns:
+                    spent_ns = connection.opened_ns - connection.start_ns
+                    window.moved(Field.CONNECTIONS, earlier, origin, Expense.CONNECT_WALL, spent_ns)
+                if window.lets_go_of(earlier) and client is not None:
+                    client.never_met(earlier, window.story)
 
     @guarded
     def handshake_left(self, tls: Any, frame: FrameType | None) -> None:
