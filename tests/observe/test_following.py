@@ -744,6 +744,131 @@ def test_threads_that_a_login_has_started_share_its_cookie(target, by):
     assert only(process_of(seen).clients).foreign_cookie_requests_count == 0
 
 
+def answer_with_cookies(request):
+    """Sets what it is asked for."""
+    return httpx.Response(200, headers=[("set-cookie", each) for each in request.url.params.get_list("set")])
+
+
+@pytest.mark.parametrize(
+    ("one", "given", "other", "is_foreign"),
+    [
+        ("https://a.test/", "name=1", "https://a.test/x", True),
+        ("https://a.test/", "name=1", "https://b.test/", False),
+        ("https://a.test/", "name=1; Domain=a.test", "https://sub.a.test/", True),
+        ("https://sub.a.test/", "name=1; Domain=a.test", "https://a.test/", True),
+        ("https://sub.a.test/", "name=1", "https://a.test/", True),  # the other's goes to both hosts
+        ("https://a.test/", "name=1", "https://data.test/", False),
+        ("https://a.test/one", "name=1; Path=/one", "https://a.test/one", True),
+        ("https://a.test/one", "name=1; Path=/one", "https://a.test/one/x", True),
+        ("https://a.test/one", "name=1; Path=/one", "https://a.test/oneself", False),
+        ("https://host/", "name=1", "https://host/", True),
+        ("https://127.0.0.1/", "name=1", "https://127.0.0.1:8443/", True),
+        ("https://[::1]/", "name=1", "https://[::1]/", True),
+        ("https://[::1]/", "name=1", "https://127.0.0.1/", False),
+    ],
+)
+def test_a_cookie_is_held_against_those_of_its_host_and_path(one, given, other, is_foreign):
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer_with_cookies)) as client:
+            is_given = asyncio.Event()
+
+            async def ask():
+                await client.get(one, params={"set": given})
+                is_given.set()
+                await asyncio.sleep(0.05)
+                await client.get(one)
+
+            async def ask_after():
+                await is_given.wait()
+                await client.get(other, params={"set": f"name=2; Path={httpx.URL(other).path}"})
+                await client.get(other)
+
+            await asyncio.gather(ask(), ask_after())
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert seen.errors.errors_count == 0, seen.errors.first
+    assert (group.foreign_cookie_requests_count > 0) is is_foreign
+    assert group.callers_with_cookies_count == 2
+
+
+def test_a_cookie_is_theirs_whose_response_has_brought_it():
+    """However long the rest of it takes: the client's jar has it by then, while others' calls end."""
+
+    async def main():
+        bodies = [asyncio.Event(), asyncio.Event()]
+
+        async def body(number):
+            bodies[number].set()
+            await bodies[1 - number].wait()
+            await asyncio.sleep(0.05 * number)
+            yield b"ok"
+
+        def answer(request):
+            answered = answer_with_cookies(request)
+            slow = request.url.params.get("slow")
+            return answered if slow is None else httpx.Response(200, headers=answered.headers, content=body(int(slow)))
+
+        async def ask(client, number):
+            url = "https://host/"
+            await client.get(url, params={"set": f"name-{number}=x; Path=/{number}", "slow": number})
+            await asyncio.sleep(0.1)
+            await client.get(f"{url}{number}")
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            await asyncio.gather(ask(client, 0), ask(client, 1))
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert seen.errors.errors_count == 0, seen.errors.first
+    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (0, 2)
+
+
+def test_cookies_of_responses_on_the_way_are_the_callers():
+    def answer(request):
+        if request.url.path == "/login":
+            return httpx.Response(302, headers={"location": "/", "set-cookie": "name=1"})
+        return httpx.Response(200)
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+
+            async def wait(_request):
+                await asyncio.sleep(0.05)
+
+            async def ask(path):
+                await client.get(f"https://host{path}")
+
+            client.event_hooks = {"request": [wait]}
+            await asyncio.gather(ask("/login"), *(ask("/") for _ in range(3)))
+            await asyncio.create_task(ask("/"))
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert seen.errors.errors_count == 0, seen.errors.first
+    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (1, 1)
+
+
+def test_a_cookie_that_no_response_has_brought_is_whose_call_found_it():
+    async def ask(client, name=""):
+        if name:
+            client.cookies.set(name, "1", domain="host.local")
+        await client.get("https://host/")
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer_with_cookies)) as client:
+            await asyncio.create_task(ask(client, "one"))
+            await asyncio.create_task(ask(client))
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (1, 1)
+
+
 # --- forks --------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from connprof.observe.standard import carrying_function, carrying_submit
 from connprof.observe.standing import StandingCall, connection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType, ModuleType
 
     from connprof.observe.owners import Client
@@ -594,7 +594,7 @@ def _no_facts(_owner: Any, _client: Client) -> None:
 def _httpx_before(call: Carried, request: Any) -> None:
     header = request.headers.get("cookie")
     if header:
-        RECORDER.cookies_sent(call, header)
+        RECORDER.cookies_sent(call, header, request.url)
 
 
 @_quiet
@@ -603,7 +603,16 @@ def _httpx_after(call: Carried, owner: Any, response: Any) -> None:
         RECORDER.response_open(call, response)
     jar = owner._cookies.jar  # noqa: SLF001 - the public property would wrap it anew
     if jar._cookies:  # noqa: SLF001 - asking for its length would walk through it
-        RECORDER.cookies_kept(call, jar)
+        RECORDER.cookies_kept(call, jar, lambda: _received_by_httpx(owner, response))
+
+
+def _received_by_httpx(owner: Any, response: Any) -> Iterable[Any]:
+    cookies: Any = type(owner._cookies)()  # noqa: SLF001 - the public property would wrap it anew
+    for each in (*response.history, response):
+        if "set-cookie" in each.headers:
+            cookies.extract_cookies(each)
+    jar: Iterable[Any] = cookies.jar
+    return jar
 
 
 _HTTPX_NOTHING: Final = "_o_response.is_closed and not {first}._cookies.jar._cookies"
@@ -613,7 +622,7 @@ _HTTPX_NOTHING: Final = "_o_response.is_closed and not {first}._cookies.jar._coo
 def _requests_before(call: Carried, request: Any) -> None:
     header = request.headers.get("Cookie")
     if header:
-        RECORDER.cookies_sent(call, header)
+        RECORDER.cookies_sent(call, header, request.url)
 
 
 @_quiet
@@ -622,7 +631,13 @@ def _requests_after(call: Carried, owner: Any, response: Any) -> None:
     if getattr(raw, "_connection", None) is not None:
         RECORDER.response_open(call, raw)
     if owner.cookies._cookies:  # noqa: SLF001 - asking for its length would walk through it
-        RECORDER.cookies_kept(call, owner.cookies)
+        RECORDER.cookies_kept(call, owner.cookies, lambda: _received_by_requests(response))
+
+
+def _received_by_requests(response: Any) -> Iterable[Any]:
+    if getattr(response, "lazy", False):  # of niquests: to ask more of it would wait for it
+        return ()
+    return [cookie for each in (*response.history, response) for cookie in each.cookies]
 
 
 _REQUESTS_NOTHING: Final = (
@@ -647,7 +662,15 @@ def _aiohttp_after(call: Carried, owner: Any, response: Any) -> None:
     response._connprof_call = call  # noqa: SLF001 - its own class knows when it was left unread
     jar = owner.cookie_jar
     if getattr(jar, "_cookies", None):
-        RECORDER.cookies_kept(call, (_Morsel(each) for each in jar))
+        RECORDER.cookies_kept(call, (_Morsel(each) for each in jar), lambda: _received_by_aiohttp(response))
+
+
+def _received_by_aiohttp(response: Any) -> Iterable[Any]:
+    return [
+        _Morsel(cookie, str(each.url.raw_host))
+        for each in (*response.history, response)
+        for cookie in each.cookies.values()
+    ]
 
 
 # One that has given its connection back was read. With it, the response has all that there is to be told of.
@@ -661,8 +684,8 @@ class _Morsel:
 
     __slots__ = ("domain", "name", "path", "value")
 
-    def __init__(self, morsel: Any) -> None:
-        self.domain, self.path = morsel["domain"], morsel["path"]
+    def __init__(self, morsel: Any, host: str = "") -> None:
+        self.domain, self.path = morsel["domain"].lstrip(".").lower() or host, morsel["path"]
         self.name, self.value = morsel.key, morsel.value
 
 
@@ -673,7 +696,7 @@ def aiohttp_sends_cookies(original: Any) -> Any:
     def update_cookies(self: Any, cookies: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, cookies, *args, **kwargs)
         if RECORDER.windows and cookies:
-            RECORDER.cookies_of_running_call(self.headers.get("Cookie", ""))
+            RECORDER.cookies_of_running_call(self.headers.get("Cookie", ""), self.url)
         return result
 
     return update_cookies

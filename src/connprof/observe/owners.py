@@ -482,8 +482,9 @@ class Client:
         self.responses: dict[int, Any] | None = None
         self.closed_early: list[dict[Story, SiteKey]] | None = None
         self.closed_early_count = 0
-        self.cookies_seen: Any = None
-        self.cookie_names: dict[str, Caller] | None = None
+        # By domain, path and name; and by name, and then by domain and path.
+        self.cookies_seen: dict[tuple[str, str, str], int] | None = None
+        self.cookie_names: dict[str, dict[tuple[str, str], Caller]] | None = None
         self.cookie_callers: list[Caller] | None = None
 
     # --- its life -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import sys
 from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, ref
 
 from connprof.observe.observation import Bar, Field, HandshakeOutcome, Observation
@@ -63,7 +64,7 @@ from connprof.observe.standing import StandingCall, connection_of
 from connprof.observe.tallies import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextvars import Token
     from threading import Thread
     from types import FrameType
@@ -1019,16 +1020,18 @@ class Recorder:
 
     # --- cookies ------------------------------------------------------------------------------------------
 
-    def cookies_sent(self, carried: Carried, header: str) -> None:
-        """A request is about to go out with this ``Cookie`` header. Names alone are looked at, and not kept."""
+    def cookies_sent(self, carried: Carried, header: str, url: Any) -> None:
+        """A request to ``url`` is about to go out with this ``Cookie`` header. No value is looked at."""
         try:
             client = carried.client
             if client is None or not client.cookie_names:
                 return
-            caller = carried.caller
-            for part in header.split(";"):
-                setter = client.cookie_names.get(part.partition("=")[0].strip())
-                if setter is not None and not setter.is_akin(caller):
+            names = [part.partition("=")[0].strip() for part in header.split(";")]
+            for name in set(names):
+                known = client.cookie_names.get(name)
+                if known is not None and not all(
+                    setter.is_akin(carried.caller) for setter in _setters(known, url, names.count(name))
+                ):
                     with self.lock:
                         for group in client.groups:
                             group.foreign_cookies += 1
@@ -1036,40 +1039,52 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("cookies_sent", error)
 
-    def cookies_of_running_call(self, header: str) -> None:
+    def cookies_of_running_call(self, header: str, url: Any) -> None:
         """The same, of the call that the current code works for."""
         carried = carried_now()
         if carried is not None and carried.live:
-            self.cookies_sent(carried, header)
+            self.cookies_sent(carried, header, url)
 
-    def cookies_kept(self, call: Carried, jar: Any) -> None:
-        """A call has ended, and there are cookies in the client's jar: whose are the new ones?"""
+    def cookies_kept(self, call: Carried, jar: Iterable[Any], received: Callable[[], Iterable[Any]]) -> None:
+        """A call has ended, and there are cookies in the client's jar: whose are the new ones?
+
+        Those that its own responses have brought, which ``received`` tells, are its caller's. So is what nobody's have;
+        but while other calls are under way, it may be theirs.
+        """
         try:
             client = call.client
             if client is None:
                 return
             now = {(cookie.domain, cookie.path, cookie.name): hash(cookie.value) for cookie in jar}
-            before = client.cookies_seen
-            if now == before:
+            seen = client.cookies_seen
+            if seen is not None and now.items() <= seen.items():
                 return
-            client.cookies_seen = now
-            names = client.cookie_names
-            if names is None:
-                names = client.cookie_names = {}
-                client.cookie_callers = []
-                self.unseat(client)
-            caller = call.caller
-            for key, value in now.items():
-                if before is None or before.get(key) != value:
-                    names[key[2]] = caller
-            callers = client.cookie_callers
-            if callers is not None and len(callers) < _CALLERS_MAX and not any(each is caller for each in callers):
-                callers.append(caller)
-                with self.lock:
-                    for group in client.groups:
-                        group.callers_with_cookies += 1
+            own = {(cookie.domain, cookie.name): hash(cookie.value) for cookie in received()}
+            with self.lock:
+                is_alone = client.calls_now() <= 1
+                seen = client.cookies_seen = client.cookies_seen or {}
+                new = [
+                    (key, value)
+                    for key, value in now.items()
+                    if seen.get(key) != value and (is_alone or own.get((key[0], key[2])) == value)
+                ]
+                if new:
+                    seen.update(new)
+                    self._cookies_given(client, call.caller, [key for key, _ in new])
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("cookies_kept", error)
+
+    def _cookies_given(self, client: Client, caller: Caller, keys: list[tuple[str, str, str]]) -> None:
+        """The server has set these cookies, by domain, path and name, for a caller; the lock is held."""
+        names = client.cookie_names = client.cookie_names or {}
+        for domain, path, name in keys:
+            names.setdefault(name, {})[domain, path] = caller
+        self.unseat(client)
+        callers = client.cookie_callers = client.cookie_callers or []
+        if len(callers) < _CALLERS_MAX and not any(each is caller for each in callers):
+            callers.append(caller)
+            for group in client.groups:
+                group.callers_with_cookies += 1
 
     # --- responses ----------------------------------------------------------------------------------------
 
@@ -1959,6 +1974,21 @@ def _never_began(client: Client | None, call: Carried | None) -> None:
         client.in_flight -= 1
     if call is not None:
         call.live = False
+
+
+def _setters(known: dict[tuple[str, str], Caller], url: Any, count: int) -> list[Caller]:
+    """Who was given the cookies of one name that go to ``url``: of the ``count`` most particular ones, as jars do."""
+    parts = urlsplit(str(url))
+    host = f".{parts.hostname}"
+    hosts = (host, f"{host}.local", f".[{parts.hostname}].local")  # as http.cookiejar calls one that has no dot
+    found = [
+        (len(domain), len(path), setter)
+        for (domain, path), setter in list(known.items())
+        if any(each.endswith(domain and f".{domain.lstrip('.')}") for each in hosts)
+        and f"{parts.path.rstrip('/')}/".startswith(f"{path.rstrip('/')}/")
+    ]
+    found.sort(key=lambda each: each[:2], reverse=True)
+    return [setter for *_, setter in found[:count]]
 
 
 def _undo(token: Token[Carried | Carrier | None]) -> bool:
