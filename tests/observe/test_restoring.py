@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import http.client
 import inspect
+import ssl
 import subprocess
 import sys
 import textwrap
 from importlib import import_module
+from weakref import ref
 
 import httpx
+import pytest
 
 from connprof.observe import libraries, observe, standard
 
@@ -80,6 +86,70 @@ def test_what_closes_responses_is_replaced_in_modules_that_come_later(tmp_path, 
     assert not hasattr(late.Response.close, "__wrapped__")
     assert observation.errors.errors_count == 0, observation.errors.first
     del sys.modules["late_responses"]
+
+
+def put_over(monkeypatch, owner, name, how):
+    """Somebody's wrapper, which may tell what it is around. It is gone after the test, and so is what it is around."""
+    monkeypatch.setattr(owner, name, vars(owner)[name])  # while no window is open
+    with observe():
+        below = getattr(owner, name)
+
+        def wrapper(*args, **kwargs):
+            return below(*args, **kwargs)
+
+        wrapper = functools.update_wrapper(wrapper, below) if how == "wraps" else wrapper
+        setattr(owner, name, staticmethod(wrapper) if name == "__new__" else wrapper)
+    return below
+
+
+def counted_in_a_window(url):
+    with observe() as observation:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        httpx.get(url)
+        connection = http.client.HTTPConnection(url.partition("//")[2].rstrip("/"))
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        connection.close()
+    assert observation.errors.errors_count == 0, observation.errors.first
+    return observation.counts.contexts_count, observation.counts.requests_count
+
+
+@pytest.mark.parametrize("how", ["wraps", "hides"])
+def test_what_was_wrapped_in_a_window_is_counted_once_in_the_next_ones(monkeypatch, plain_server, how):
+    expected = counted_in_a_window(plain_server.url)
+    h11 = import_module("h11")
+    for owner, name in (
+        (ssl.SSLContext, "__new__"),
+        (http.client.HTTPConnection, "endheaders"),
+        (h11.Connection, "send_with_data_passthrough"),
+    ):
+        put_over(monkeypatch, owner, name, how)
+    theirs = own(ssl.SSLContext, "__new__")
+    assert [counted_in_a_window(plain_server.url) for _ in range(3)] == [expected] * 3
+    assert own(ssl.SSLContext, "__new__") is theirs
+
+
+@pytest.mark.parametrize("when", ["before the next window", "in the next window"])
+def test_what_was_wrapped_in_a_window_and_put_back_later_is_the_original_again(monkeypatch, when):
+    original = own(ssl.SSLContext, "__new__")
+    below = put_over(monkeypatch, ssl.SSLContext, "__new__", "wraps")
+    if when == "before the next window":
+        ssl.SSLContext.__new__ = below  # as they have found it, and no static method
+    with observe() as observation:
+        if when == "in the next window":
+            ssl.SSLContext.__new__ = staticmethod(below)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert observation.counts.contexts_count == 1
+    assert own(ssl.SSLContext, "__new__") is original
+
+
+def test_what_was_wrapped_in_a_window_is_not_kept(monkeypatch):
+    below = ref(put_over(monkeypatch, http.client.HTTPConnection, "endheaders", "hides"))
+    theirs = ref(http.client.HTTPConnection.endheaders)
+    assert below() is not None
+    monkeypatch.undo()
+    gc.collect()
+    assert (below(), theirs()) == (None, None)
 
 
 def test_importing_replaces_nothing():
