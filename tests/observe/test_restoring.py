@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dis
 import functools
 import gc
 import http.client
 import inspect
+import signal
 import ssl
 import subprocess
 import sys
@@ -16,7 +19,8 @@ from weakref import ref
 import httpx
 import pytest
 
-from connprof.observe import libraries, observe, standard
+from connprof.observe import imports, libraries, observe, patches, recorder, standard, window
+from connprof.observe.recorder import RECORDER
 
 ABSENT = object()
 
@@ -150,6 +154,90 @@ def test_what_was_wrapped_in_a_window_is_not_kept(monkeypatch):
     monkeypatch.undo()
     gc.collect()
     assert (below(), theirs()) == (None, None)
+
+
+LOOKS = frozenset(
+    {
+        "RESUME",
+        "CALL",
+        "CALL_KW",
+        "CALL_FUNCTION_EX",
+        "CALL_FUNCTION",
+        "CALL_METHOD",
+        "JUMP_BACKWARD",
+        "WITH_EXCEPT_START",
+    }
+)
+"""Python looks for signals as it does one of these."""
+FOLLOWED = frozenset(module.__file__ for module in (imports, patches, recorder, window))
+
+
+def interrupted_at(step, do):
+    """Whether an interruption at a step was raised by ``do``."""
+    left, before = [step], {}
+
+    def trace(frame, event, _argument):
+        frame.f_trace_opcodes = True
+        if frame.f_code.co_filename not in FOLLOWED:
+            return None
+        if event == "call":
+            before[frame] = "RESUME"
+        elif event == "opcode":
+            if before.get(frame) in LOOKS:
+                left[0] -= 1
+            name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            is_now, before[frame] = left[0] == -1 and before.get(frame) in LOOKS, name
+            if is_now:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    tracing = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks whether any frame asks for them while tracing begins
+    sys.settrace(trace)
+    try:
+        do()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(tracing)
+        before.clear()
+    return False
+
+
+def open_and_close():
+    with observe() as observation:
+        pass
+    return observation
+
+
+@pytest.mark.parametrize("where", ["alone", "in another"])
+def test_a_signal_amid_opening_or_closing_leaves_nothing_behind(monkeypatch, where):
+    """Whatever its handler raises goes on to the user, once all is as it was."""
+    monkeypatch.setattr(libraries, "MODULES", ("http.client",))
+    wanted, handler = places(), signal.getsignal(signal.SIGINT)
+
+    def state():
+        return [own(owner, name) for owner, name in wanted], list(sys.meta_path), RECORDER.windows
+
+    before, is_interrupted, steps, left = state(), True, 0, 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        while is_interrupted:
+            with observe() if where == "in another" else contextlib.nullcontext() as outer:
+                during = state()
+                is_interrupted = interrupted_at(steps, open_and_close)
+                left += state() != during
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            assert outer is None or outer.counts.contexts_count == 1
+            with observe() as later:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            assert later.counts.contexts_count == 1
+            assert state() == before
+            steps += 3
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert steps > 100
+    assert left <= 1  # as __exit__ begins, where nothing can guard it: the next window puts that right
 
 
 def test_importing_replaces_nothing():

@@ -293,11 +293,15 @@ class Recorder:
         """Let a window see what happens from now on."""
         self.settle()
         with self.lock:
+            if not self.windows:
+                self._forget()  # closing the last one may have been cut short
             self._tell_requests()
             self._set_windows((*self.windows, observation))
 
     def close(self, observation: Observation) -> None:
-        """Settle what can be known by now, and let the window see no more."""
+        """Settle what can be known by now, and let the window see no more. May be called again if it is cut short."""
+        if observation not in self.windows:
+            return
         self.settle()
         with self.lock:
             self._tell_requests()

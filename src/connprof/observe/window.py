@@ -9,10 +9,12 @@ import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+from weakref import ref
 
 from connprof.observe import libraries, standard
 from connprof.observe.imports import ImportHooks, is_initializing
 from connprof.observe.observation import EVENTS_MAX, Observation
+from connprof.observe.originals import is_of_a_signal
 from connprof.observe.patches import Patches
 from connprof.observe.recorder import RECORDER, describe
 from connprof.observe.sites import DEFAULT_FINDER, SiteFinder, thread_lines
@@ -27,13 +29,18 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 class _Opening:
-    """One opening of a window: by which thread, and what it yields until it is closed."""
+    """One opening of a window: by which thread, and what it yields until it is closed.
 
-    __slots__ = ("observation", "thread")
+    It is over once it was left, or once there is no window any more that could leave it.
+    """
 
-    def __init__(self, observation: Observation) -> None:
+    __slots__ = ("is_left", "observation", "thread", "window")
+
+    def __init__(self, window: Window, observation: Observation) -> None:
         self.thread = threading.get_ident()
         self.observation: Observation | None = observation
+        self.window = ref(window)
+        self.is_left = False
 
 
 _ENTERED: ContextVar[tuple[_Opening, ...]] = ContextVar("connprof_entered", default=())
@@ -41,11 +48,15 @@ _ENTERED: ContextVar[tuple[_Opening, ...]] = ContextVar("connprof_entered", defa
 
 
 class _Lifecycle:
-    """What is installed while at least one window is open."""
+    """What is installed while at least one window is open.
+
+    A signal's handler may raise at any place in here. Each step is such that it can be done again: what there is to
+    undo is known before it is done, and forgotten after it is undone.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._open_count = 0
+        self._openings: list[_Opening] = []
         self._patches = Patches()
         self._imports: ImportHooks | None = None
         self._fork_hook_set = False
@@ -54,23 +65,41 @@ class _Lifecycle:
         """Modules of the standard library that were reloaded, whose new classes are not followed."""
         self._follows_responses = False
 
-    def enter(self, observation: Observation) -> None:
+    def enter(self, opening: _Opening, observation: Observation) -> None:
+        """Raises whatever a signal's handler raises amid it; then the opening is to be left."""
         with self.lock:
-            self._open_count += 1
+            self._close_what_is_over()
+            self._openings.append(opening)
             RECORDER.open(observation)
-            if self._open_count == 1:
+            if self._imports is None:
                 self._install()
             else:
                 for place, error in self._not_followed:
                     observation.add_error(describe(place, error))
 
-    def leave(self, observation: Observation) -> None:
+    def leave(self, opening: _Opening) -> None:
+        """May be called again, where a signal's handler has raised amid it."""
         with self.lock:
-            RECORDER.close(observation)
-            observation.end(_blind_spots())
-            self._open_count -= 1
-            if self._open_count == 0:
-                self._uninstall()
+            opening.is_left = True
+            self._close_what_is_over()
+
+    def _close_what_is_over(self) -> None:
+        """Put everything back if nothing else is open. Whatever was cut short before is done here."""
+        for opening in list(self._openings):
+            if opening.is_left or opening.window() is None:
+                observation = opening.observation
+                if observation is not None:
+                    try:
+                        RECORDER.close(observation)
+                    except Exception as error:
+                        if not is_of_a_signal(error):
+                            self._openings.remove(opening)  # it would fail again, in somebody else's window
+                        raise
+                    observation.end(_blind_spots())
+                    opening.observation = None
+                self._openings.remove(opening)
+        if not self._openings:
+            self._uninstall()
 
     def after_fork_in_child(self) -> None:
         self.lock = threading.RLock()
@@ -78,12 +107,12 @@ class _Lifecycle:
 
     def _install(self) -> None:
         if not self._fork_hook_set and hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.after_fork_in_child)
             self._fork_hook_set = True
+            os.register_at_fork(after_in_child=self.after_fork_in_child)
         self._follows_responses = False
         RECORDER.before_open_response = self._follow_responses
-        self._replace(standard.replacements())
         self._imports = ImportHooks(libraries.MODULES, self._module_arrived, RECORDER.note_error, standard.MODULES)
+        self._replace(standard.replacements())
         self._imports.install()
 
     def _uninstall(self) -> None:
@@ -99,7 +128,7 @@ class _Lifecycle:
     def _module_arrived(self, module: ModuleType, late: bool) -> None:
         name = module.__name__
         with self.lock:
-            if self._open_count == 0:
+            if not self._openings:
                 return
             if name in standard.MODULES:
                 self.executed_again[name] = None
@@ -112,7 +141,7 @@ class _Lifecycle:
     def _follow_responses(self) -> None:
         """A response is about to be handed out before it was read: from now on, see when those are closed."""
         with self.lock:
-            if self._open_count == 0 or self._follows_responses:
+            if not self._openings or self._follows_responses:
                 return
             self._follows_responses = True
             RECORDER.before_open_response = None
@@ -166,37 +195,55 @@ class Window:
 
     def __enter__(self) -> Observation:
         observation = Observation(self._finder, RECORDER.lock, RECORDER.settle, self._events_max, _blind_spots)
-        _LIFECYCLE.enter(observation)
-        opening = _Opening(observation)
-        self._open.append(opening)
-        _ENTERED.set((*_still_open(_ENTERED.get()), opening))
+        opening = _Opening(self, observation)
+        try:
+            _LIFECYCLE.enter(opening, observation)
+            self._open.append(opening)
+            _ENTERED.set((*_still_open(_ENTERED.get()), opening))
+        except BaseException:  # a signal's handler may raise amid it
+            self._close([opening])
+            raise
         return observation
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _LIFECYCLE.leave(self._own())
+        own: list[_Opening] = []
+        try:
+            self._close(own)
+        except BaseException:  # as above: it is finished before that goes on
+            if own or self._open:
+                self._close(own)
+            raise
 
-    def _own(self) -> Observation:
-        """The observation that the running code opened last, and has not closed.
+    def _close(self, own: list[_Opening]) -> None:
+        """Close what is in ``own``; where that is empty, find it first. May be called again.
 
         Raises:
-            RuntimeError: there is none.
+            RuntimeError: nothing is open.
         """
+        if not own:
+            self._find_own(own)
+        opening = own[0]
+        _LIFECYCLE.leave(opening)
+        if opening in self._open:
+            self._open.remove(opening)
+        _ENTERED.set(_still_open(_ENTERED.get()))
+
+    def _find_own(self, own: list[_Opening]) -> None:
+        """Put into ``own`` what the running code opened last, and has not left."""
         with _LIFECYCLE.lock:
             entered, thread = _ENTERED.get(), threading.get_ident()
             # Where a generator is finished from another context than it began in, the thread has to tell.
             ranks = [
                 (entered.index(opening) + 1 if opening in entered else 0, opening.thread == thread, number)
                 for number, opening in enumerate(self._open)
+                if not opening.is_left
             ]
             if not ranks:
                 raise RuntimeError("This window is not open: it was left more often than it was entered.")
-            own = self._open.pop(max(ranks)[2])
-        observation, own.observation = own.observation, None
-        assert observation is not None, "what is closed is in no list"
-        _ENTERED.set(_still_open(entered))
-        return observation
+            own.append(self._open[max(ranks)[2]])
+            own[0].is_left = True  # it is no other thread's
 
     def __call__(self, function: _F) -> _F:
         """Open a window around each call of a function or coroutine function.

@@ -76,20 +76,21 @@ class TestWindows:
     def open(self) -> None:
         """Count from here on."""
         if self._window is None:
-            self._window = observe()
-            self._observations.append(self._window.__enter__())
+            window = observe()
+            self._observations.append(window.__enter__())
+            self._window = window
             if self._ssl_bytes is not None:
                 self._ssl_bytes.start()
 
     def close(self) -> None:
         """Count no more. May be called again."""
-        if self._window is not None:
+        window, self._window = self._window, None  # a timeout may be raised amid what follows
+        if window is not None:
             try:
                 if self._ssl_bytes is not None:
                     self._ssl_bytes.pause()
             finally:
-                self._window.__exit__(None, None, None)
-                self._window = None
+                window.__exit__(None, None, None)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
