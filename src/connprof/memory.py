@@ -9,11 +9,11 @@ import ssl
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = [
     "CONTEXT",
@@ -56,8 +56,8 @@ _LOADERS = (
     "/wassima/__init__.py",
 )
 
-# The observer stands between ssl.py and OpenSSL's loaders while a window is open.
-_OBSERVER = str(Path(__file__).parent / "observe" / "standard.py")
+# The observer stands between ssl.py and OpenSSL's loaders while a window is open: its HOOK_FILE, by its name.
+_OBSERVER = "<connprof, importlib._bootstrap>"
 _OBSERVED_LOADER = "load"
 
 _LAST_BYTES = 100_003

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from connprof.observe import imports, libraries, observe, patches, recorder, standard, window
+from connprof.observe.originals import HOOK_FILE
 from connprof.observe.recorder import RECORDER
 
 ABSENT = object()
@@ -52,6 +53,12 @@ def test_each_attribute_is_the_very_object_that_it_was():
         assert [place for place, was, then in pairs if then is was] == []  # all of them are replaced
         assert [place for place, was, now in zip(wanted, before, after, strict=True) if now is not was] == []
         assert observation.errors.errors_count == 0, observation.errors.first
+
+
+def test_warnings_pass_over_whatever_is_replaced():
+    with observe():
+        found = [own(owner, name) for owner, name in places()]
+    assert {getattr(each, "__func__", each).__code__.co_filename for each in found} == {HOOK_FILE}
 
 
 def closers():

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from connprof.observe import observe
+from connprof.observe.originals import HOOK_FILE
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import CARRIED, Carrier, current
 
@@ -132,7 +133,7 @@ def test_a_signal_that_raises_as_a_call_begins_or_ends_is_the_programs_and_leave
         raise Alarm
 
     def profile(frame, event, function):
-        if event == "c_return" and function is time.perf_counter_ns and frame.f_code.co_filename == "<connprof>":
+        if event == "c_return" and function is time.perf_counter_ns and frame.f_code.co_filename == HOOK_FILE:
             returned.append(1)
             if len(returned) == nth:
                 signal.raise_signal(signal.SIGINT)

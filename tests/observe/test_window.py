@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from asyncio import base_events
 
 import h2.connection
@@ -89,6 +90,40 @@ def test_what_others_patched_meanwhile_is_left_to_them():
         os.close(sock.detach())  # ours does nothing but call the original by now
     finally:
         socket.socket.detach = ours.__wrapped__
+
+
+def old_context():
+    ssl.SSLContext()  # a protocol is asked for; it warns of its options, too
+
+
+def old_handshake():
+    warnings.warn("this is old", DeprecationWarning, stacklevel=2)
+
+
+def old_work():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pool.submit(old_handshake).result()
+
+
+async def old_session():
+    aiohttp = pytest.importorskip("aiohttp")
+    await aiohttp.ClientSession(read_timeout=3).close()
+
+
+@pytest.mark.parametrize(
+    "what", [old_context, old_work, lambda: asyncio.run(old_session())], ids=["ssl", "pool", "aio"]
+)
+def test_whom_a_warning_is_about_is_as_it_is_outside_the_window(what):
+    def warned():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            what()
+        return [(each.filename, each.lineno, str(each.message)) for each in caught]
+
+    outside = warned()
+    with observe():
+        assert warned() == outside
+    assert outside
 
 
 def test_outside_the_window_nothing_is_counted():

@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from connprof.observe.originals import HOOK_FILE
+
 HEAD = """
 import asyncio, ssl, sys, threading, unittest
 import httpx, pytest
@@ -487,6 +489,11 @@ def test_a_warning_of_a_module_is_about_whoever_imports_it(run, pytester):
     result.stdout.fnmatch_lines(["E   *DeprecationWarning: this is old"])
 
 
+def test_a_warning_of_what_the_observer_replaces_is_about_its_caller(run, pytester):
+    pytester.makepyfile(test_it="import ssl\ndef test_it(connprof):\n    ssl.SSLContext()\n")
+    run("-W", "error", "-W", "ignore::DeprecationWarning:test_it").assert_outcomes(passed=1)
+
+
 def test_frames_of_ours_are_no_part_of_a_failure(run, pytester):
     pytester.makepyfile(
         test_it="""
@@ -505,6 +512,6 @@ def test_frames_of_ours_are_no_part_of_a_failure(run, pytester):
     result.assert_outcomes(failed=2)
     said = result.stdout.str()
     assert "of the user" in said
-    assert "connprof>" not in said
+    assert HOOK_FILE not in said
     assert "mocks.py" not in said
     assert "standard.py" not in said

@@ -12,6 +12,7 @@ pytest.importorskip("memray", reason="memray is not installed here")
 
 from connprof import memory
 from connprof.memory import CONTEXT, HANDSHAKE, IO, category_of, read_capture, read_live
+from connprof.observe.originals import HOOK_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,10 +146,22 @@ def test_libraries_that_load_past_ssl_are_seen(tmp_path):
     assert memory._walk(capture).ssl_bytes == {row.function: row.cumulative_bytes}
 
 
+OBSERVED = PAST_SSL.replace("with tracked", "from connprof.observe import observe\nwith observe(), tracked")
+
+
+def test_what_the_observer_loads_for_the_program_is_seen(tmp_path):
+    capture = tmp_path / "capture.bin"
+    subprocess.run([sys.executable, "-c", OBSERVED, capture, "/x/program.py"], check=True)
+    (row, *others) = read_capture(capture).functions
+    assert (row.function, row.category, others) == ("load_verify_locations", CONTEXT, [])
+    assert row.cumulative_bytes > 1_000_000
+
+
 @pytest.mark.parametrize(
     ("file", "name"),
     [
         (ssl.__file__, "load"),
+        (HOOK_FILE, "load_verify_locations"),
         ("/x/truststore/_api.py", "load (truststore)"),
         ("/x/urllib3/util/ssl_.py", "load (urllib3)"),
         ("/x/urllib3/util/_async/ssl_.py", "load (urllib3)"),

@@ -12,6 +12,7 @@ import msgspec
 
 from connprof.errors import MissingPackageError, UsageError
 from connprof.memory import CONTEXT, category_of, ssl_function
+from connprof.observe.originals import HOOK_FILE
 from connprof.observe.own import OWN, is_entry_script, is_installed
 from connprof.observe.sites import SiteFinder
 from connprof.profile import LineBytes
@@ -33,7 +34,7 @@ _TRANSFER_FUNCTIONS = frozenset(
 """Functions of ``ssl.py`` that read and write. All else that it does with a connection goes with its handshake."""
 
 _CHECK_S = 60
-_OWN_FOLDERS = (f"{os.sep}connprof{os.sep}observe{os.sep}",)
+_OWN_FILES = (f"{os.sep}connprof{os.sep}observe{os.sep}", HOOK_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _paid(
     frames: Sequence[tuple[str, str, int]], amount_bytes: int, ssl_file: str, finder: SiteFinder
 ) -> tuple[tuple[str, int, str], LineBytes] | None:
     """The line that pays for an allocation, innermost frame first, and what for; ``None`` where it is no SSL work."""
-    theirs = [frame for frame in frames if not any(own in frame[1] for own in _OWN_FOLDERS)]
+    theirs = [frame for frame in frames if not any(own in frame[1] for own in _OWN_FILES)]
     function = ssl_function(theirs[0][0], theirs[0][1], ssl_file) if theirs else None
     if function is None:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from connprof.observe.originals import passed_over
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
@@ -79,7 +81,7 @@ class ImportHooks:
         if execute is None:
             return
 
-        @_as_of_the_import_system
+        @passed_over
         def exec_module(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)
             execute(module)
@@ -98,12 +100,6 @@ class ImportHooks:
             self._apply(module, late)
         except Exception as error:  # noqa: BLE001 - an import must not fail because it is observed
             self._note_error(f"after the import of {name}", error)
-
-
-def _as_of_the_import_system(function: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
-    """Let a warning of a module that is imported be about whoever imports it: such frames are passed over for that."""
-    function.__code__ = function.__code__.replace(co_filename="<connprof, importlib._bootstrap>")
-    return function
 
 
 def is_initializing(module: ModuleType) -> bool:

@@ -13,12 +13,14 @@ import ssl
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
 __all__ = [
+    "HOOK_FILE",
     "INTERNET",
     "IN_PROGRESS",
     "SOCKETPAIR_CODES",
@@ -30,6 +32,7 @@ __all__ = [
     "is_of_a_signal",
     "make_lock",
     "now_ns",
+    "passed_over",
     "protocol_of",
     "quick_task_in",
     "real_ssl_context_class",
@@ -75,6 +78,22 @@ SOCKETPAIR_CODES = frozenset(
     if (function := getattr(socket, name, None)) is not None and hasattr(function, "__code__")
 )
 """Where the system has no socket pairs, Python connects two loopback sockets for each event loop."""
+
+
+HOOK_FILE: Final = "<connprof, importlib._bootstrap>"
+"""What the code of replacements calls its file. Whose warning it is that a caller is told of (``stacklevel=2``) depends
+on the frames in between, and Python passes over those whose file has both of these words in its name."""
+
+_passed_over: dict[CodeType, CodeType] = {}
+
+
+def passed_over(function: Any) -> Any:
+    """The same function of ours, below which a warning is about whoever calls it, as it is without us."""
+    if isinstance(function, FunctionType) and function.__code__.co_filename != HOOK_FILE:
+        code = function.__code__
+        # The same each time: what is known of code is kept by its identity.
+        function.__code__ = _passed_over.setdefault(code, code.replace(co_filename=HOOK_FILE))
+    return function
 
 
 def caller() -> FrameType | None:

@@ -6,6 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from connprof.observe.originals import passed_over
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,7 +60,10 @@ class Patches:
         if is_there:
             own = self._earlier[id(replacement)][3]
         else:
-            replacement = make(getattr(owner, name))
+            original = getattr(owner, name)
+            replacement = make(original)
+            if replacement is not original:
+                passed_over(replacement)
         # In this order, and in that of restore: a signal's handler may raise amid it.
         self._in_force.append((owner, name, own, replacement))
         self._put |= {_mark(owner, name), id(replacement)} - {None}

@@ -17,6 +17,8 @@ import re
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
+from connprof.observe.originals import HOOK_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -108,7 +110,7 @@ def _compiled(source: str, used: Mapping[str, Any], space: dict[str, Any]) -> Co
         constants[marker] = used[name]
         return f"({marker!r} if 1 else 0)"  # not the string alone: that somebody calls that would be warned of
 
-    code = compile(re.sub(r"\b_o_\w+", constant, source), "<connprof>", "exec")
+    code = compile(re.sub(r"\b_o_\w+", constant, source), HOOK_FILE, "exec")
     return _with_constants(code, constants)
 
 

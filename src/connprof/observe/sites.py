@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
-from connprof.observe.originals import running_loop, task_in
+from connprof.observe.originals import HOOK_FILE, running_loop, task_in
 from connprof.observe.own import OWN, is_entry_script, is_installed
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ _LOOP_FUNCTIONS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("asyncio", "runners.py"): frozenset({"run"}),
     ("asyncio", "windows_events.py"): frozenset({"run_forever"}),
     ("_core", "_run.py"): frozenset({"unrolled_run", "run", "guest_tick", "start_guest_run"}),
-    ("observe", "libraries.py"): frozenset({"loop_barrier"}),
+    ("", HOOK_FILE): frozenset({"loop_barrier"}),
     ("site-packages", "nest_asyncio.py"): frozenset({"_run_once", "run_forever", "run_until_complete", "run"}),
 }
 """Folder, file, and the functions in it that run a loop. Others in those files, as ``create_connection``, are

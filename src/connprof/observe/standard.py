@@ -12,7 +12,16 @@ import threading
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from connprof.observe.originals import SSLContext, SSLObject, SSLSocket, caller, cpu_ns, now_ns, socket_class
+from connprof.observe.originals import (
+    SSLContext,
+    SSLObject,
+    SSLSocket,
+    caller,
+    cpu_ns,
+    now_ns,
+    passed_over,
+    socket_class,
+)
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import CARRIED, NOTHING, Carrier
 
@@ -213,6 +222,7 @@ class _Carrying:
         self._function = function
         self._carried = carried
 
+    @passed_over
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = CARRIED.set(Carrier(self._carried, self._carried.caller, NOTHING))
         try:
