@@ -852,21 +852,48 @@ def test_cookies_of_responses_on_the_way_are_the_callers():
     assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (1, 1)
 
 
-def test_a_cookie_that_no_response_has_brought_is_whose_call_found_it():
+@pytest.mark.parametrize("when", ["made", "before", "within"])
+def test_a_cookie_that_no_response_has_brought_is_nobodys(when):
+    """The program has set it, and so for all."""
+
     async def ask(client, name=""):
         if name:
-            client.cookies.set(name, "1", domain="host.local")
+            client.cookies.set(name, "2", domain="host.local")
         await client.get("https://host/")
 
     async def main():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer_with_cookies)) as client:
-            await asyncio.create_task(ask(client, "one"))
+        cookies = {"one": "1"} if when == "made" else {}
+        transport = httpx.MockTransport(answer_with_cookies)
+        async with httpx.AsyncClient(cookies=cookies, transport=transport) as client:
+            if when == "before":
+                client.cookies.set("one", "1", domain="host.local")
+            await asyncio.create_task(ask(client, "one" if when == "within" else ""))
             await asyncio.create_task(ask(client))
 
     with observe() as seen:
         asyncio.run(main())
     group = only(process_of(seen).clients)
-    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (1, 1)
+    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (0, 0)
+
+
+def test_what_the_program_puts_in_a_cookies_place_is_nobodys():
+    async def ask(client, url, cookie=""):
+        if cookie:
+            client.cookies.clear()
+            client.cookies.set("one", cookie, domain="host.local", path="/")
+        await client.get(url)
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer_with_cookies)) as client:
+            await asyncio.create_task(ask(client, "https://host/?set=one%3D1%3B+path%3D/"))
+            await ask(client, "https://host/", "2")
+            await asyncio.create_task(ask(client, "https://host/"))
+            assert dict(client.cookies) == {"one": "2"}
+
+    with observe() as seen:
+        asyncio.run(main())
+    group = only(process_of(seen).clients)
+    assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (0, 1)
 
 
 # --- forks --------------------------------------------------------------------------------------------------

@@ -1052,8 +1052,8 @@ class Recorder:
     def cookies_kept(self, call: Carried, jar: Iterable[Any], received: Callable[[], Iterable[Any]]) -> None:
         """A call has ended, and there are cookies in the client's jar: whose are the new ones?
 
-        Those that its own responses have brought, which ``received`` tells, are its caller's. So is what nobody's have;
-        but while other calls are under way, it may be theirs.
+        Those that its own responses have brought, which ``received`` tells, are its caller's. What nobody's have is
+        nobody's: the program has set it for all; but while other calls are under way, it may be theirs.
         """
         try:
             client = call.client
@@ -1067,14 +1067,16 @@ class Recorder:
             with self.lock:
                 is_alone = client.calls_now() <= 1
                 seen = client.cookies_seen = client.cookies_seen or {}
-                new = [
-                    (key, value)
-                    for key, value in now.items()
-                    if seen.get(key) != value and (is_alone or own.get((key[0], key[2])) == value)
-                ]
-                if new:
-                    seen.update(new)
-                    self._cookies_given(client, call.caller, [key for key, _ in new])
+                new = [(key, value) for key, value in now.items() if seen.get(key) != value]
+                brought = [(key, value) for key, value in new if own.get((key[0], key[2])) == value]
+                seen.update(new if is_alone else brought)
+                if brought:
+                    self._cookies_given(client, call.caller, [key for key, _ in brought])
+                names = client.cookie_names
+                if names is not None and is_alone:
+                    for key, _ in new:
+                        if key not in dict(brought):
+                            names.get(key[2], {}).pop(key[:2], None)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("cookies_kept", error)
 
