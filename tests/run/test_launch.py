@@ -1289,7 +1289,7 @@ def test_what_a_helper_makes_ran_at_the_line_that_asked_for_it(runs):
             if number > 4:
                 never()
     """)
-    done = runs("--quiet", "--lint", app, app)
+    done = runs("--lint", app, app)
     assert done.code == 0
     marks = {
         (each.line, each.code): (
