@@ -120,7 +120,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
 
     frames: tuple[Frame, ...]
     count: int
-    """Clients, contexts and connections that were made by this way."""
+    """Contexts and connects that came by this way; of a group of clients, clients, and of one of contexts, contexts."""
     started_at: Frame | None = None
     """Where a task or thread ran the line itself: the line that started it, without a file where that is not known."""
 

@@ -146,13 +146,13 @@ def load_report(path: Path) -> Report:
     return _load(path, Report)
 
 
-def load_profile(file: Path) -> Profile:
+def load_profile(file: Path | str) -> Profile:
     """The profile of a run in ``file``.
 
     Raises:
         FileError: as :func:`load_report`.
     """
-    return _load(file, Profile, schema=PROFILE_SCHEMA, noun="profile")
+    return _load(Path(file), Profile, schema=PROFILE_SCHEMA, noun="profile")
 
 
 def load_process_profile(file: Path) -> ProcessProfile:

@@ -854,12 +854,15 @@ def test_origin_is_named_as_it_was_asked_for(server):
     assert observation.origins[numbered].connections_count == 1
 
 
-def test_a_connection_goes_to_the_name_in_its_handshake(server):
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_connection_goes_to_the_name_in_its_handshake(server, looks):
     """Where another name has led to its address since, as beside a client that keeps the answers for itself."""
     named, numbered = f"localhost:{server.port}", server.origin
 
     def connect(_address, *how):
         sock = socket.create_connection(("127.0.0.1", server.port), *how)  # asks by the number
+        if looks:  # between the two, so that nobody can tell by then what it is for
+            observation.snapshot()
         later.append(inner.enter_context(observe()))
         return sock
 

@@ -826,6 +826,22 @@ def test_a_cookie_is_theirs_whose_response_has_brought_it():
     assert (group.foreign_cookie_requests_count, group.callers_with_cookies_count) == (0, 2)
 
 
+def test_a_cookie_that_all_are_given_alike_is_nobodys():
+    async def ask(client):
+        client.cookies.clear()
+        await client.get("https://host/?set=lang%3Den")
+        await client.get("https://host/")
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer_with_cookies)) as client:
+            for _ in range(3):
+                await asyncio.create_task(ask(client))
+
+    with observe() as seen:
+        asyncio.run(main())
+    assert only(process_of(seen).clients).foreign_cookie_requests_count == 0
+
+
 def test_cookies_of_responses_on_the_way_are_the_callers():
     def answer(request):
         if request.url.path == "/login":

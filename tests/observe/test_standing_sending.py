@@ -203,3 +203,24 @@ def test_whoever_waits_for_events_is_told_when_it_is_sent_and_not_before(plain_s
         plain.connection.close()
     assert fails or told[-1] == calls_count + 1
     assert told or calls_count < USUAL
+
+
+@pytest.mark.parametrize("by", ["a subclass", "a wrapper"])
+def test_a_connect_that_is_refused_is_no_request_whoever_passes_the_head_on(refused_port, by, monkeypatch):
+    class Passing(http.client.HTTPConnection):
+        def send(self, *arguments):
+            return super().send(*arguments)
+
+    original = http.client.HTTPConnection.send
+    if by == "a wrapper":
+
+        def passing(*arguments):
+            return original(*arguments)
+
+        monkeypatch.setattr(http.client.HTTPConnection, "send", passing)
+    with observe() as seen:
+        for body in (None, b"x"):
+            connection = (Passing if by == "a subclass" else http.client.HTTPConnection)("127.0.0.1", refused_port)
+            with pytest.raises(ConnectionRefusedError):
+                connection.request("POST", "/", body)
+    assert (seen.counts.requests_count, seen.counts.connections_count) == (None, 0)

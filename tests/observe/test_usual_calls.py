@@ -284,6 +284,15 @@ def test_threads_are_counted_though_the_system_gives_their_numbers_again(plain_s
     assert len(set(numbers)) < 4  # else this shows nothing
 
 
+def test_threads_that_use_one_client_in_turn_are_counted_too(plain_server):
+    with observe() as seen:
+        plain = Plain(plain_server)
+        for _ in range(5):
+            in_thread(plain.call)
+        assert (group_of(seen).second_thread_count, group_of(seen).threads_count) == (1, 5)
+        plain.connection.close()
+
+
 def test_calls_of_threads_work_for_their_threads():
     """Two threads of one starter: what one of them was sent is foreign to the other."""
 

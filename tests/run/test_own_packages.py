@@ -50,6 +50,7 @@ def installed(folder, origin, installer="pip"):
     (FROM_FOLDER, "conda", (), ":0"),
     (FROM_FILE, "pip", (), ":0"),
     ("no JSON, with dir_info", "pip", (), ":0"),
+    ({"dir_info": {"editable": True}, "url": "file:///x"}, "pip", (), ":0"),
     (None, "pip", (), ":0"),
     (None, "pip", ("--user-code", "mine"), "lib/site-packages/mine/core.py:6"),
     (None, "pip", ("--user-code", "other", "--user-code", "mine.core"), "lib/site-packages/mine/core.py:6"),
@@ -65,7 +66,7 @@ def test_whose_lines_are_told(runs, origin, installer, options, line):
         {":0"} if line == ":0" else {str(runs.folder / line), str(runs.folder / "lib/site-packages/mine/core.py:7")}
     )
     said = (
-        "CP001 cannot be told, because of what was made at unknown lines"
+        "CP001 cannot be told, because of what was made at unknown lines; --user-code names packages of yours"
         if line == ":0"
         else "CP001 was found at 1 line"
     )
@@ -143,3 +144,13 @@ def test_what_is_an_installers_script(tmp_path, file, text, is_one):
     path.parent.mkdir()
     path.write_text(text)
     assert is_entry_script(str(path)) == is_one
+
+
+@pytest.mark.parametrize("origin", ["[" * 100_000 + "dir_info", "[]", "null", '{"dir_info": []}', '"dir_info"'])
+def test_what_tells_its_origin_in_no_way_that_is_known_is_a_librarys(tmp_path, origin):
+    assert not Own().holds(str(installed(tmp_path, origin) / "mine" / "core.py"))
+
+
+def test_an_empty_name_is_a_mistake():
+    with pytest.raises(ValueError, match="a name is empty"):
+        whole_names([""])

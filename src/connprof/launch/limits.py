@@ -94,7 +94,8 @@ def _codes(profile: Profile, limits: Limits) -> Iterator[HeldLimit]:
         said = ", ".join(f"{each} was found at {count:,} line{'' if count == 1 else 's'}" for each, count in lines)
         unknown = sorted(not_judged if code == ANY else not_judged & {code})
         if unknown and not lines:
-            said = f"{' and '.join(unknown)} cannot be told, because of what was made at unknown lines"
+            why = "because of what was made at unknown lines; --user-code names packages of yours"
+            said = f"{' and '.join(unknown)} cannot be told, {why}"
         yield HeldLimit(
             option=_FAIL_ON,
             code=code,

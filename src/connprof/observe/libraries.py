@@ -269,15 +269,18 @@ def _sent_late(owner: Any) -> None:
 
 
 def _head_is_out() -> bool:
-    """Whether a request whose sending has just failed had its head written before that."""
-    traceback = sys.exc_info()[2]
+    """Whether a request whose sending has just failed had its head written before that.
+
+    The pieces of a body are made when it is, and what can be no body is refused then.
+    """
+    kind, _, traceback = sys.exc_info()
     try:
         while traceback is not None:
             frame, inner = traceback.tb_frame, traceback.tb_next
             if frame.f_code.co_name == "_send_output" and frame.f_globals.get("__name__") == "http.client":
-                head = frame.f_locals.get("msg")
-                sent = () if inner is None else inner.tb_frame.f_locals.values()
-                return head is not None and not any(each is head for each in sent)
+                there = frame.f_locals
+                is_refused = kind is TypeError and inner is None and there.get("message_body") is not None
+                return "chunks" in there or ("msg" in there and is_refused)
             traceback = inner
     except Exception as error:  # noqa: BLE001 - the observed program must not notice
         RECORDER.note_error("a head", error)

@@ -196,13 +196,11 @@ class Observation:
             costs[expense] -= spent_ns
             self._origin_costs.setdefault(self._bounded(origin), [0] * Expense.SIZE)[expense] += spent_ns
 
-    def lets_go_of(self, origin: str) -> bool:
-        """Whether nothing is left of a peer, which is forgotten then."""
-        if any(self._origins.get(origin, ())):
-            return False
-        self._origins.pop(origin, None)
-        self._origin_costs.pop(origin, None)
-        return True
+    def lets_go_of(self, origin: str) -> None:
+        """Forget a peer of which nothing is left."""
+        if not any(self._origins.get(origin, ())):
+            self._origins.pop(origin, None)
+            self._origin_costs.pop(origin, None)
 
     def add_timed(  # noqa: PLR0917 - an event, whose it is, and two times
         self, field: int, key: SiteKey, origin: str | None, cpu_expense: int, cpu_ns: int, wall_ns: int

@@ -6,6 +6,7 @@ What stands in ``site-packages`` is a library's, but for the program itself wher
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ _NEVER: Final = frozenset(
     }
 )  # fmt: skip
 """Distributions that are libraries also where they were installed from a folder, as those who work on them do."""
-_SCRIPT_BYTES: Final = 2_000
+_SCRIPT_LETTERS: Final = 2_000
+_OF_AN_INSTALLER: Final = re.compile(
+    r"|#.*|import (re|sys)|from [\w.]+ import \w+|if __name__ == ['\"]__main__['\"]:"
+    r"|(el)?if sys\.argv\[0\]\.endswith\(.*\):"
+    r"|sys\.argv\[0\] = .*|sys\.exit\([\w.]+\(\)\)"
+)
+"""A line of what pip, uv and setuptools write: they import one function, call it, and do nothing else."""
 _SCRIPT_FOLDERS: Final = frozenset({"bin", "scripts"})
 
 
@@ -82,6 +89,8 @@ def whole_names(names: Iterable[str], folder: str = "") -> tuple[str, ...]:
     """
     found = []
     for name in names:
+        if not name.strip():
+            raise ValueError("a name is empty")
         if _is_imported_as(name):
             found.append(name)
         elif os.path.exists(path := os.path.abspath(os.path.join(folder, name))):  # noqa: PTH100, PTH110, PTH118
@@ -121,8 +130,9 @@ def _is_from_folder(information: str) -> bool:
 
     try:
         told = json.loads(origin)
-        is_from_folder = "dir_info" in told and str(told["url"]).startswith("file:")
-    except (LookupError, TypeError, ValueError):
+        # One that is editable stands in its own folder; what is here is the installer's.
+        is_from_folder = not told["dir_info"].get("editable") and str(told["url"]).startswith("file:")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return False
     # conda's packages name the folder in which somebody built them.
     return is_from_folder and _text(f"{information}{os.sep}INSTALLER").strip().lower() != "conda"
@@ -135,10 +145,10 @@ def _recorded(information: str) -> Iterator[str]:
             yield os.path.normcase(file)
 
 
-def _text(path: str) -> str:
+def _text(path: str, letters_max: int = -1) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a string is what there is
-            return file.read()
+            return file.read(letters_max)
     except OSError:
         return ""
 
@@ -148,12 +158,11 @@ def is_entry_script(path: str) -> bool:
     folder = os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120 - strings are wanted
     if folder.lower() not in _SCRIPT_FOLDERS:
         return False
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a string is what there is
-            text = file.read(_SCRIPT_BYTES + 1)
-    except OSError:
+    text = _text(path, _SCRIPT_LETTERS + 1)
+    if len(text) > _SCRIPT_LETTERS or not text.startswith("#!") or "sys.argv[0]" not in text or "sys.exit(" not in text:
         return False
-    return len(text) <= _SCRIPT_BYTES and b"sys.argv[0]" in text and b"sys.exit(" in text and b"\nfrom " in text
+    lines = [line.strip() for line in text.splitlines()]
+    return all(_OF_AN_INSTALLER.fullmatch(line) for line in lines)
 
 
 OWN: Final = Own()

@@ -207,6 +207,10 @@ class Share:
         self._replay = Replay()
         self._unlimited = Replay()
 
+    def is_of_use(self) -> bool:
+        """Whether anything is known of the origin."""
+        return bool(self.connections or self.open_now or self.handshakes or self.requests or self._uses)
+
     def used(self, use: Use, group: ClientGroup) -> None:
         """A connection is over."""
         self.spent += use.is_spent
@@ -226,16 +230,24 @@ class Share:
         return replay.opened or None
 
 
+_numbers: Final = itertools.count(1)
+
+
 class _OfThread(threading.local):
     """What a thread knows of itself: the number that the system has for it is given to others when it has ended."""
 
     def __init__(self) -> None:
+        self.number = next(_numbers)
         self.groups: set[int] = set()
         """Numbers of the groups in which it is counted."""
 
 
-_numbers: Final = itertools.count()
 _of_thread: Final = _OfThread()
+
+
+def thread_number() -> int:
+    """The running thread's number, which no other thread of this process has or will have."""
+    return _of_thread.number
 
 
 class ClientGroup:
@@ -440,6 +452,7 @@ class Client:
         "sites",
         "standing",
         "thread",
+        "thread_number",
         "tls",
         "wire_requests",
     )
@@ -464,7 +477,7 @@ class Client:
         self.may_stand = True
         self.last_ns = 0
         self.loop: ref[Any] | None = None
-        self.thread = 0
+        self.thread = self.thread_number = 0
         self.closed = self.died = self.second_loop = self.second_thread = self.tls = self.counted_plain = False
         self.expiry_ns: int | None = None
         self.keepalive_limit: int | None = None
@@ -602,7 +615,7 @@ class Client:
             self.second_thread = True
             for group in self.groups:
                 group.second_thread += 1
-        self.thread = thread
+        self.thread, self.thread_number = thread, thread_number()
         known = _of_thread.groups
         for group in self.groups:
             if group.number not in known:
@@ -683,7 +696,7 @@ class Client:
         """It had nothing to do with this peer, as far as a window knows; some other client may have."""
         for group in self.groups:
             share = group.shares.get(origin)
-            if group.story is story and share is not None and not (share.connections or share.open_now):
+            if group.story is story and share is not None and not share.is_of_use():
                 del group.shares[origin]
 
     def lost_idle(self, origin: str, idle_ns: int) -> None:

@@ -35,7 +35,7 @@ from connprof.observe.originals import (
     task_in,
     thread_id,
 )
-from connprof.observe.owners import NO_PLACE, Client, Context, Expense, Use, idle
+from connprof.observe.owners import NO_PLACE, Client, Context, Expense, Use, idle, thread_number
 from connprof.observe.sites import (
     BY_TASK,
     CARRIED,
@@ -989,7 +989,7 @@ class Recorder:
                 if number is None:
                     number = self._loops[loop] = self._loops_count = self._loops_count + 1
                 client.moves_to_loop(ref(loop), number)
-        elif client.thread != (thread := thread_id()):
+        elif client.thread != (thread := thread_id()) or client.thread_number != thread_number():
             with self.lock:
                 client.moves_to_thread(thread)
 
@@ -1061,14 +1061,16 @@ class Recorder:
                 return
             now = {(cookie.domain, cookie.path, cookie.name): hash(cookie.value) for cookie in jar}
             seen = client.cookies_seen
-            if seen is not None and now.items() <= seen.items():
-                return
             own = {(cookie.domain, cookie.name): hash(cookie.value) for cookie in received()}
+            if not own and seen is not None and now.items() <= seen.items():
+                return
             with self.lock:
                 is_alone = client.calls_now() <= 1
                 seen = client.cookies_seen = client.cookies_seen or {}
                 new = [(key, value) for key, value in now.items() if seen.get(key) != value]
                 brought = [(key, value) for key, value in new if own.get((key[0], key[2])) == value]
+                again = [key for key, value in now.items() if seen.get(key) == value == own.get((key[0], key[2]))]
+                self._cookies_given_again(client, call.caller, again)
                 seen.update(new if is_alone else brought)
                 if brought:
                     self._cookies_given(client, call.caller, [key for key, _ in brought])
@@ -1079,6 +1081,14 @@ class Recorder:
                             names.get(key[2], {}).pop(key[:2], None)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("cookies_kept", error)
+
+    @staticmethod
+    def _cookies_given_again(client: Client, caller: Caller, keys: list[tuple[str, str, str]]) -> None:
+        """The server has set these for a caller, as it had for another one: what all have is nobody's."""
+        for domain, path, name in keys:
+            places = (client.cookie_names or {}).get(name, {})
+            if (domain, path) in places and not places[domain, path].is_akin(caller):
+                del places[domain, path]
 
     def _cookies_given(self, client: Client, caller: Caller, keys: list[tuple[str, str, str]]) -> None:
         """The server has set these cookies, by domain, path and name, for a caller; the lock is held."""
@@ -1652,12 +1662,14 @@ class Recorder:
             if client is not None and bar is not None:
                 client.renamed(earlier, origin)
             for window in self.windows:
+                window.unknown_now([])  # until somebody looks again
                 if window.started_ns <= connection.start_ns:
                     window.moved(Field.ATTEMPTS, earlier, origin)
                 if bar is not None and window.started_ns <= connection.opened_ns:
                     spent_ns = connection.opened_ns - connection.start_ns
                     window.moved(Field.CONNECTIONS, earlier, origin, Expense.CONNECT_WALL, spent_ns)
-                if window.lets_go_of(earlier) and client is not None:
+                window.lets_go_of(earlier)
+                if client is not None:
                     client.never_met(earlier, window.story)
 
     @guarded

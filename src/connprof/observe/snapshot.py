@@ -148,7 +148,7 @@ def _clients(
                 "connections_count": share.connections,
                 "handshakes_count": share.handshakes,
                 "requests_count": share.requests,
-                "open_peak_count": share.open_peak,
+                "open_peak_count": min(share.open_peak, share.connections),  # a while under another name is no peak
                 "needed_count": share.needed(uses.get((group, origin), ()), group),
                 "needed_unlimited_count": share.needed(uses.get((group, origin), ()), group, unlimited=True)
                 if group.overflow

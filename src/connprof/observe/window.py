@@ -183,8 +183,9 @@ def _still_open(openings: tuple[_Opening, ...]) -> tuple[_Opening, ...]:
 class Window:
     """A window to be opened with ``with``, or a decorator that opens one around each call.
 
-    Each opening gives an :class:`Observation` of its own. As a decorator, the latest finished one is the
-    decorated function's attribute ``observation``.
+    Each opening gives an :class:`Observation` of its own. Who opens one by hand keeps the window until it is closed:
+    one that nobody has any more is over, and closed when the next one opens or closes. As a decorator, the latest
+    finished one is the decorated function's attribute ``observation``.
     """
 
     def __init__(self, finder: SiteFinder, events_max: int) -> None:
