@@ -893,6 +893,50 @@ def test_a_connection_goes_to_the_name_in_its_handshake(server, looks):
     assert {name: each.connections_count for name, each in later[0].origins.items()} == {named: 0, numbered: 1}
 
 
+def test_a_name_that_nothing_is_left_of_has_no_row_though_somebody_has_looked_meanwhile(server):
+    """Of a connection that no known client has opened nobody could tell by then what it is for."""
+    with observe() as seen:
+        socket.getaddrinfo("localhost", server.port)
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        assert set(seen.origins) == {server.origin}
+        with ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as sock:
+            assert set(seen.origins) == {f"localhost:{server.port}"}
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert sock.recv(1)
+    assert seen.counts.connections_unknown_count == 1
+    assert set(seen.origins) == {f"localhost:{server.port}"}
+
+
+def test_a_peer_has_no_more_connections_at_once_than_it_has_had(server):
+    """Those of another name were taken for its own until they shook hands."""
+    amid = []
+
+    def connect(_address, *how):
+        sock = socket.create_connection(("127.0.0.1", server.port), *how)  # asks by the number
+        if amid:
+            ask(amid.pop())
+        return sock
+
+    def ask(client):
+        client.request("GET", "/")
+        client.getresponse().read()
+
+    with observe() as seen:
+        socket.getaddrinfo("localhost", server.port)
+        hosts = ("localhost", "localhost", "127.0.0.1")
+        clients = [http.client.HTTPSConnection(host, server.port) for host in hosts]
+        for client in clients[:2]:
+            client._create_connection = connect
+        ask(clients[2])
+        amid.append(clients[1])
+        ask(clients[0])
+        (group,) = msgspec.convert(seen.snapshot(), ProcessProfile).clients
+        for client in clients:
+            client.close()
+    shares = {each.origin: (each.connections_count, each.open_peak_count) for each in group.origins}
+    assert shares == {f"localhost:{server.port}": (2, 2), server.origin: (1, 1)}
+
+
 def test_concurrent_handshakes_go_to_their_own_origin(ca):
     from .conftest import server_context
     from .tls_server import Server

@@ -845,7 +845,7 @@ def test_runs_within_a_run(runs):
     done = runs(app)
     from connprof.store import load_profile
 
-    assert load_profile(runs.folder / "inner.json").counts.contexts_count == 1
+    assert load_profile(str(runs.folder / "inner.json")).counts.contexts_count == 1
     assert (done.code, done.counts[1:]) == (0, (1, 1, 1))
 
 

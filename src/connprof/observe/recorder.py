@@ -1061,36 +1061,35 @@ class Recorder:
                 return
             now = {(cookie.domain, cookie.path, cookie.name): hash(cookie.value) for cookie in jar}
             seen = client.cookies_seen
-            own = {(cookie.domain, cookie.name): hash(cookie.value) for cookie in received()}
-            if not own and seen is not None and now.items() <= seen.items():
+            received_now = {(cookie.domain, cookie.name): hash(cookie.value) for cookie in received()}
+            if not received_now and seen is not None and now.items() <= seen.items():
                 return
             with self.lock:
                 is_alone = client.calls_now() <= 1
                 seen = client.cookies_seen = client.cookies_seen or {}
-                new = [(key, value) for key, value in now.items() if seen.get(key) != value]
-                brought = [(key, value) for key, value in new if own.get((key[0], key[2])) == value]
-                again = [key for key, value in now.items() if seen.get(key) == value == own.get((key[0], key[2]))]
-                self._cookies_given_again(client, call.caller, again)
+                new = {key: value for key, value in now.items() if seen.get(key) != value}
+                own = {key: value for key, value in now.items() if received_now.get((key[0], key[2])) == value}
+                self._cookies_given_again(client, call.caller, own.keys() - new.keys())
+                brought = {key: value for key, value in own.items() if key in new}
                 seen.update(new if is_alone else brought)
                 if brought:
-                    self._cookies_given(client, call.caller, [key for key, _ in brought])
+                    self._cookies_given(client, call.caller, brought)
                 names = client.cookie_names
                 if names is not None and is_alone:
-                    for key, _ in new:
-                        if key not in dict(brought):
-                            names.get(key[2], {}).pop(key[:2], None)
+                    for domain, path, name in new.keys() - brought.keys():
+                        names.get(name, {}).pop((domain, path), None)
         except Exception as error:  # noqa: BLE001 - the observed program must not notice
             self.note_error("cookies_kept", error)
 
     @staticmethod
-    def _cookies_given_again(client: Client, caller: Caller, keys: list[tuple[str, str, str]]) -> None:
+    def _cookies_given_again(client: Client, caller: Caller, keys: Iterable[tuple[str, str, str]]) -> None:
         """The server has set these for a caller, as it had for another one: what all have is nobody's."""
         for domain, path, name in keys:
             places = (client.cookie_names or {}).get(name, {})
             if (domain, path) in places and not places[domain, path].is_akin(caller):
                 del places[domain, path]
 
-    def _cookies_given(self, client: Client, caller: Caller, keys: list[tuple[str, str, str]]) -> None:
+    def _cookies_given(self, client: Client, caller: Caller, keys: Iterable[tuple[str, str, str]]) -> None:
         """The server has set these cookies, by domain, path and name, for a caller; the lock is held."""
         names = client.cookie_names = client.cookie_names or {}
         for domain, path, name in keys:
