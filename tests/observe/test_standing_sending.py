@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import socket
 import ssl
+import sys
 import time
 
 import pytest
@@ -224,3 +226,20 @@ def test_a_connect_that_is_refused_is_no_request_whoever_passes_the_head_on(refu
             with pytest.raises(ConnectionRefusedError):
                 connection.request("POST", "/", body)
     assert (seen.counts.requests_count, seen.counts.connections_count) == (None, 0)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="from Python 3.13 on an object's dictionary costs it nothing")
+def test_a_connection_is_not_asked_for_its_dictionary(plain_server):
+    """One that was asked is slower to use ever after, for whoever uses it: that was more than the rest of the hook."""
+
+    def has_dictionary(connection):
+        return any(type(each) is dict and "sock" in each for each in gc.get_referents(connection))
+
+    with observe():
+        plain = Plain(plain_server)
+        warm(plain, USUAL + 3)
+        is_made = has_dictionary(plain.connection)
+        assert vars(plain.connection)
+        can_tell = has_dictionary(plain.connection)
+        plain.connection.close()
+    assert (is_made, can_tell) == (False, True)
