@@ -34,6 +34,27 @@ def test_the_parameters_and_defaults_are_the_originals():
     assert told == [(1, 2)] * 3
 
 
+MANY = ", ".join(f"k{number}=None" for number in range(40))
+
+
+@pytest.mark.parametrize("others", ["", ", **others"])
+def test_many_keywords_are_passed_on_as_they_are_given(others):
+    """Python makes a dictionary of more than a dozen first: of those that nobody has given, too."""
+    space = {}
+    exec(f"def many(self, url, *more, {MANY}{others}): return self, url, more, locals()", space)
+    told, body = [], ["_o_tell({first}, {second})", "return {call}"]
+    made = shaped(space["many"], body, {"_o_tell": lambda *a: told.append(a)})
+    assert inspect.signature(made) == inspect.signature(space["many"])
+    assert made(1, 2, 3, k0=4, k39=5) == space["many"](1, 2, 3, k0=4, k39=5)
+    assert told == [(1, 2)]
+    assert made.__code__.co_kwonlyargcount == 0
+    if others:
+        assert made(1, 2, other=3) == space["many"](1, 2, other=3)
+    else:
+        with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'other'"):
+            made(1, 2, other=3)
+
+
 def test_what_is_used_is_not_looked_up_by_name():
     made = shaped(original, ["_o_tell({first})", "return {call}"], {"_o_tell": print})
     assert print in made.__code__.co_consts

@@ -338,25 +338,43 @@ def _of_http_client(owner: Any) -> Any:
 
 def aiohttp_send(original: Any) -> Any:
     """``aiohttp.ClientRequest.send``, whose return means that the head is written or on its way."""
-    carried, recorder = CARRIED.get, RECORDER
+    return shaped(
+        original,
+        (
+            "_o_result = {call}",
+            "_o_carrier = _o_carried()",
+            "if _o_type(_o_carrier) is _o_carrier_class:",
+            "    _o_standing = _o_carrier.call",
+            "    if _o_standing is not None and _o_recorder.on_event is None:",
+            "        try:",
+            "            if _o_standing.socket_identity == _o_id({second}.transport) and {first}.method != 'CONNECT':",
+            "                _o_standing.requests += 1",
+            "                _o_standing.has_sent = True",
+            "                return _o_result",
+            "        except _o_exception:",
+            "            pass",
+            "if _o_recorder.windows:",
+            "    _o_sent({first}, {second})",
+            "return _o_result",
+        ),
+        {
+            "_o_carried": CARRIED.get,
+            "_o_type": type,
+            "_o_carrier_class": Carrier,
+            "_o_recorder": RECORDER,
+            "_o_id": id,
+            "_o_exception": Exception,
+            "_o_sent": _sent_by_aiohttp,
+        },
+    )
 
-    @functools.wraps(original)
-    async def send(self: Any, conn: Any = None, *args: Any, **kwargs: Any) -> Any:
-        result = await original(self, conn, *args, **kwargs)
-        if recorder.windows and getattr(self, "method", None) != "CONNECT":
-            carrier = carried()
-            if type(carrier) is Carrier and (standing := carrier.call) is not None and recorder.on_event is None:
-                transport = getattr(conn, "transport", None)
-                if standing.socket_identity == id(transport):
-                    standing.requests += 1
-                    standing.has_sent = True
-                    return result
-            connection = _of_aiohttp(conn)
-            recorder.request_sent(connection)
-            _goes_over(connection, getattr(conn, "transport", None))
-        return result
 
-    return send
+def _sent_by_aiohttp(owner: Any, conn: Any) -> None:
+    """A request has been sent, and not by a standing call that knows its connection."""
+    if getattr(owner, "method", None) != "CONNECT":
+        connection = _of_aiohttp(conn)
+        RECORDER.request_sent(connection)
+        _goes_over(connection, getattr(conn, "transport", None))
 
 
 def _of_aiohttp(conn: Any) -> Any:
@@ -706,29 +724,34 @@ class _Morsel:
 
 def aiohttp_sends_cookies(original: Any) -> Any:
     """``ClientRequest.update_cookies``: what the jar, and the caller, send with a request."""
+    body = (
+        "_o_result = {call}",
+        "if _o_recorder.windows and {second}:",
+        "    _o_sent({first})",
+        "return _o_result",
+    )
+    return shaped(original, body, {"_o_recorder": RECORDER, "_o_sent": _aiohttp_sends_cookies})
 
-    @functools.wraps(original)
-    def update_cookies(self: Any, cookies: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, cookies, *args, **kwargs)
-        if RECORDER.windows and cookies:
-            RECORDER.cookies_of_running_call(self.headers.get("Cookie", ""), self.url)
-        return result
 
-    return update_cookies
+@_quiet
+def _aiohttp_sends_cookies(owner: Any) -> None:
+    RECORDER.cookies_of_running_call(owner.headers.get("Cookie", ""), owner.url)
 
 
 def aiohttp_dropped(original: Any) -> Any:
     """``ClientResponse.__del__``: a response that still has its connection was neither read nor released."""
+    body = (
+        "if _o_recorder.windows and _o_getattr({first}, '_connection', None) is not None:",
+        "    _o_dropped({first})",
+        "return {call}",
+    )
+    return shaped(original, body, {"_o_recorder": RECORDER, "_o_getattr": getattr, "_o_dropped": _aiohttp_dropped})
 
-    @functools.wraps(original)
-    def __del__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it stands in for that method
-        if RECORDER.windows and getattr(self, "_connection", None) is not None:
-            carried = getattr(self, "_connprof_call", None)
-            if carried is not None:
-                RECORDER.response_dropped(carried)
-        return original(self, *args, **kwargs)
 
-    return __del__
+def _aiohttp_dropped(response: Any) -> None:
+    carried = getattr(response, "_connprof_call", None)
+    if carried is not None:
+        RECORDER.response_dropped(carried)
 
 
 def response_closer(original: Any) -> Any:

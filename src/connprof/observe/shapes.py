@@ -32,6 +32,8 @@ _KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: "**{0}",
 }
 
+_KEYWORDS_MAX: Final = 12
+
 
 def _argument(parameters: Sequence[inspect.Parameter], number: int) -> str:
     """An expression for an argument; it never raises, whatever somebody else's wrapper takes."""
@@ -44,6 +46,19 @@ def _argument(parameters: Sequence[inspect.Parameter], number: int) -> str:
         if position == number:
             return parameter.name
     return "None"
+
+
+def _few(signature: inspect.Signature) -> list[inspect.Parameter]:
+    """The parameters; where too many of them are keywords only, one for all of those that a caller gives.
+
+    Of many keywords Python makes a dictionary first, and takes that apart again: of those that nobody gives as well.
+    """
+    parameters = list(signature.parameters.values())
+    named = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    if len(named) <= _KEYWORDS_MAX:
+        return parameters
+    others = [each for each in parameters if each.kind not in {each.KEYWORD_ONLY, each.VAR_KEYWORD}]
+    return [*others, inspect.Parameter("_o_named", inspect.Parameter.VAR_KEYWORD)]
 
 
 class _Named:
@@ -74,7 +89,7 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     space: dict[str, Any] = {"__tracebackhide__": True}  # pytest leaves frames of such modules out
     used = {"_o_original": original, **names}
     parameters, arguments = [], []
-    for number, parameter in enumerate(signature.parameters.values()):
+    for number, parameter in enumerate(_few(signature)):
         default = parameter.default
         if default is not parameter.empty:
             space[f"_o_default_{number}"] = default
