@@ -132,7 +132,7 @@ def oracle(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Unit and integration tests, on every supported Python that is found."""
-    install(session, "tests")
+    install(session, "tests", "libraries")
     # Most tests wait for processes of their own; two files at a time suit two cores.
     beside = ("-n", "2", "--dist", "loadfile")
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -143,7 +143,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """The tests once more, with the branches that they do not take."""
-    install(session, "tests")
+    install(session, "tests", "libraries")
     run(session, "coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report", "--skip-covered", "--show-missing")
 
