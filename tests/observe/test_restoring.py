@@ -9,6 +9,7 @@ import gc
 import http.client
 import inspect
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import pytest
 from connprof.observe import imports, libraries, observe, patches, recorder, standard, window
 from connprof.observe.originals import HOOK_FILE
 from connprof.observe.recorder import RECORDER
+from connprof.observe.sites import DEFAULT_FINDER
 
 ABSENT = object()
 
@@ -160,7 +162,38 @@ def test_what_was_wrapped_in_a_window_is_not_kept(monkeypatch):
     assert below() is not None
     monkeypatch.undo()
     gc.collect()
-    assert (below(), theirs()) == (None, None)
+    assert theirs() is None
+    with observe():
+        assert http.client.HTTPConnection.endheaders is below()
+
+
+def test_a_window_leaves_nothing_for_the_next_to_make_again():
+    """Whoever observes each step of a long program would have a copy of all replacements for each."""
+    kept = []
+    for _ in range(3):
+        with observe(), httpx.Client(verify=False) as client, contextlib.suppress(httpx.ConnectError):
+            kept.append([httpx.Client.send, httpx.AsyncClient.__init__, ssl.SSLContext.wrap_bio, socket.socket.connect])
+            client.get("https://127.0.0.1:9/")
+        kept[-1].append(len(DEFAULT_FINDER._codes))
+    assert kept[0][:-1] == kept[1][:-1]
+    assert kept[1] == kept[2]
+
+
+def test_of_what_others_put_there_nothing_is_kept(monkeypatch):
+    def send(_client, _request, **_options):
+        raise httpx.ConnectError("nobody")
+
+    monkeypatch.setattr(httpx.Client, "send", send)
+    for _ in range(2):
+        with observe(), pytest.raises(httpx.ConnectError, match="nobody"):
+            httpx.get("https://127.0.0.1:9/")
+    theirs = ref(send)
+    monkeypatch.undo()
+    del send
+    gc.collect()
+    with observe():
+        """It forgets what is gone by now."""
+    assert theirs() is None
 
 
 LOOKS = frozenset(

@@ -14,7 +14,8 @@ import functools
 import inspect
 import keyword
 import re
-from types import CodeType
+import sys
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.originals import HOOK_FILE
@@ -22,7 +23,7 @@ from connprof.observe.originals import HOOK_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["shaped"]
+__all__ = ["is_lasting", "shaped"]
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: "{0}",
@@ -61,6 +62,18 @@ def _few(signature: inspect.Signature) -> list[inspect.Parameter]:
     return [*others, inspect.Parameter("_o_named", inspect.Parameter.VAR_KEYWORD)]
 
 
+def is_lasting(function: Any) -> bool:
+    """Whether a function holds nothing but its module, which lasts: not one that was made in another, nor a mock."""
+    if type(function) is not FunctionType:
+        return type(function) in {MethodDescriptorType, WrapperDescriptorType, BuiltinFunctionType}
+    module = sys.modules.get(function.__module__)
+    return (
+        function.__globals__ is getattr(module, "__dict__", None)
+        and "<locals>" not in function.__qualname__
+        and function.__code__.co_freevars in {(), ("__class__",)}
+    )
+
+
 class _Named:
     """A default value that stands in a signature's text by a name."""
 
@@ -88,6 +101,8 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     signature = inspect.signature(original, follow_wrapped=False)
     space: dict[str, Any] = {"__tracebackhide__": True}  # pytest leaves frames of such modules out
     used = {"_o_original": original, **names}
+    # Code is kept for as long as it may be met on a stack, and what somebody has put there for a while is not to be.
+    loose = frozenset() if is_lasting(original) else frozenset({"_o_original", "_o_other"})
     parameters, arguments = [], []
     for number, parameter in enumerate(_few(signature)):
         default = parameter.default
@@ -106,11 +121,11 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
         name = "replacement"
     lines = [line.format(first=first, second=second, call=called, other=other) for line in body]
     source = f"{'async ' if is_async else ''}def {name}{plain}:\n" + "".join(f"    {line}\n" for line in lines)
-    exec(_compiled(source, used, space), space)  # noqa: S102 - made of the lines above and parameters' names
+    exec(_compiled(source, used, loose, space), space)  # noqa: S102 - made of the lines above and parameters' names
     return functools.wraps(original)(space[name])
 
 
-def _compiled(source: str, used: Mapping[str, Any], space: dict[str, Any]) -> CodeType:
+def _compiled(source: str, used: Mapping[str, Any], loose: frozenset[str], space: dict[str, Any]) -> CodeType:
     """The code that defines the function; what it uses is in its constants, or in ``space`` where it may not be."""
     constants: dict[str, Any] = {}
 
@@ -118,7 +133,7 @@ def _compiled(source: str, used: Mapping[str, Any], space: dict[str, Any]) -> Co
         name = found[0]
         if name not in used:
             return name
-        if not _can_be_constant(used[name]):
+        if name in loose or not _can_be_constant(used[name]):
             space[name] = used[name]
             return name
         marker = f"\0{name}"
