@@ -180,16 +180,16 @@ def test_a_window_leaves_nothing_for_the_next_to_make_again():
 
 
 def test_of_what_others_put_there_nothing_is_kept(monkeypatch):
-    def send(_client, _request, **_options):
-        raise httpx.ConnectError("nobody")
-
-    monkeypatch.setattr(httpx.Client, "send", send)
+    space = {"original": httpx.Client.send}
+    # as a library that instruments others does it: a walk up the stack goes on to the replacement over it
+    source = "def send(self, *args, **options):\n    return original(self, *args, **options)\n"
+    exec(compile(source, httpx.__file__, "exec"), space)
+    theirs = ref(space["send"])
+    monkeypatch.setattr(httpx.Client, "send", space.pop("send"))
     for _ in range(2):
-        with observe(), pytest.raises(httpx.ConnectError, match="nobody"):
-            httpx.get("https://127.0.0.1:9/")
-    theirs = ref(send)
+        with observe(), pytest.raises(httpx.ConnectError):
+            httpx.get("https://127.0.0.1:9/", verify=False)
     monkeypatch.undo()
-    del send
     gc.collect()
     with observe():
         """It forgets what is gone by now."""
