@@ -20,6 +20,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from rich.table import Table
 
 from bench.children import JobFailed, Workers
 from bench.environments import Requirements, environment
+from bench.observer_instructions import Instructions, counted
 from bench.observer_work import TOOLS, WORKS
 from bench.provenance import commit
 from bench.surroundings import child_variables, cpu_model
@@ -127,6 +129,7 @@ def _ratios(rounds: Sequence[tuple[int, int, int]]) -> list[float]:
     show_default=True,
     help="The rounds are in so many processes, as how one lies in memory matters as well.",
 )
+@click.option("--instructions", is_flag=True, help="Count instructions instead, with valgrind: see METHODOLOGY.md.")
 @click.option("--quick", is_flag=True, help="Few rounds: shows that it works, and decides nothing within 1 %.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the order within rounds.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures.")
@@ -136,6 +139,7 @@ def overhead(
     tools: tuple[str, ...],
     rounds_count: int,
     processes_count: int,
+    instructions: bool,
     quick: bool,
     seed: int,
     json_file: Path | None,
@@ -143,7 +147,10 @@ def overhead(
     """Measure what the observer adds to the CPU time of requests, beside OpenTelemetry, cProfile and memray.
 
     Exit code 1 when the observer's median ratio is above its limit: 1.01 on pooled requests, 1.02 on a client per call.
+    Those limits are for CPU time: with --instructions there are none.
     """
+    if instructions and tools and "observer" not in tools:
+        raise click.UsageError("--instructions are counted of the observer alone.")
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     start = time.perf_counter()
     console = Console(highlight=False)
@@ -154,17 +161,24 @@ def overhead(
         for work in (works or tuple(WORKS))
         for tool in (tools or tuple(TOOLS))
         if tool != "OpenTelemetry" or WORKS[work].by_library == "httpx"
+        if tool == "observer" or not instructions
     ]
     costs: list[Cost] = []
+    counts: list[Instructions] = []
     try:
         with serve(origins=("search",), keep_alive_s=_KEEP_ALIVE_S) as server:
             for work, tool, count in wanted:
+                if instructions:
+                    job, variables = _job(work, tool, server.target)
+                    say = partial(console.print, style="dim")
+                    counts.append(counted(work, tool, job, variables, folder=_PROJECT, say=say))
+                    continue
                 console.print(f"{work}, {tool}", style="dim")
                 costs.append(_measured(work, tool, _shares(count, processes_count), seed, server.target))
             certificates_count = server.target.bundle_certificates_count
     except ServerError as error:
         raise RunError(str(error)) from None
-    console.print(_table(costs))
+    console.print(_table_of_instructions(counts) if instructions else _table(costs))
     if json_file is not None:
         figures = {
             "started_at": started_at,
@@ -173,6 +187,7 @@ def overhead(
             "quick": quick,
             **_conditions(certificates_count),
             "costs": [{**asdict(cost), "kept": cost.kept} for cost in costs],
+            "instructions": [asdict(each) for each in counts],
         }
         _write(json_file, json.dumps(figures, indent=2) + "\n")
     return ExitCode.PASS if all(cost.kept for cost in costs) else ExitCode.NEGATIVE
@@ -184,14 +199,14 @@ def _shares(rounds_count: int, processes_count: int) -> list[int]:
     return [(rounds_count + number) // processes_count for number in range(processes_count)]
 
 
-def _measured(work: str, tool: str, shares: Sequence[int], seed: int, target: Target) -> Cost:
+def _job(work: str, tool: str, target: Target) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a worker is told, and its environment."""
     variables, _done = child_variables(target)
-    job = {
-        "work": work,
-        "tool": tool,
-        "url": target.url(_PATH),
-        "size_bytes": json_size_bytes(_PATH),
-    }
+    return {"work": work, "tool": tool, "url": target.url(_PATH), "size_bytes": json_size_bytes(_PATH)}, variables
+
+
+def _measured(work: str, tool: str, shares: Sequence[int], seed: int, target: Target) -> Cost:
+    job, variables = _job(work, tool, target)
     command = [_interpreter(tool), "-m", "bench.observer_work"]
     try:
         outcomes = [
@@ -253,6 +268,20 @@ def _table(costs: Sequence[Cost]) -> Table:
             f"{cost.request_us:,.0f} us",
             "" if cost.limit is None else f"{cost.limit:g}",
             "" if cost.limit is None else ("yes" if cost.kept else "no"),
+        )
+    return table
+
+
+def _table_of_instructions(counts: Sequence[Instructions]) -> Table:
+    table = Table("work", "tool", "instructions per request", "added", "by hash seed", "ratio")
+    for each in counts:
+        table.add_row(
+            each.work,
+            each.tool,
+            f"{each.off:,.0f}",
+            f"{median(each.added):,.0f}",
+            f"{each.added[0]:,.0f}-{each.added[-1]:,.0f}",
+            f"{each.ratio:.4f}",
         )
     return table
 

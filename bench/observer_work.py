@@ -4,6 +4,9 @@
 comes in as a line; ``{"outcome": {"off_ns": [...], "on_ns": [...], "again_ns": [...], "requests_count": ...}}`` goes
 out: CPU time of each block, one of each kind for each round. What the kinds do is the same, in an order drawn anew.
 
+With ``"is_on": true`` or ``false`` and ``"requests_count"`` instead of rounds, it makes that many requests with the
+tool or without it, once and untimed, for whoever counts instructions from outside.
+
 A tool is switched on before a block and off after it, and neither is in the block's time. Each block makes its own
 client, so that the tool has seen it from its making on, and begins with some requests that are not timed: those pay for
 the connection, and for what is paid once and not by every request, as replacing a method makes the interpreter forget
@@ -277,6 +280,28 @@ def _blocks(work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int]) 
     yield sync_block
 
 
+def walked(job: dict[str, Any]) -> dict[str, Any]:
+    """Run the work once, with the tool or without it; how much it does is counted from outside.
+
+    Nothing is collected amid it: when Python does that depends on all that was made before.
+    """
+    work, switch = WORKS[job["work"]], TOOLS[job["tool"]]()
+    requests_count = work.untimed_count + job["requests_count"]
+    gc.disable()
+    with switch() if job["is_on"] else nullcontext():
+        if work.is_async:
+
+            async def ask_all() -> None:
+                async with work.enter(job["url"], job["size_bytes"]) as ask:
+                    await ask(requests_count)
+
+            asyncio.run(ask_all())
+        else:
+            with work.enter(job["url"], job["size_bytes"]) as ask:
+                ask(requests_count)
+    return {"requests_count": requests_count}
+
+
 def main() -> None:
     """Entry point: one job from standard input, one answer to standard output."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -284,7 +309,7 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     die_with_parent(sys.stdin)
     try:
-        line: dict[str, Any] = {"outcome": measured(job)}
+        line: dict[str, Any] = {"outcome": walked(job) if "is_on" in job else measured(job)}
     except Exception as error:  # noqa: BLE001 - it goes to the parent, who says it
         line = {"failed": reason(error)}
     answers.write(json.dumps(line) + "\n")

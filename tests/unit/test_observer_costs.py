@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
 from bench.observer_costs import _shares, cost_of
+from bench.observer_instructions import counted, instructions_of
 from bench.observer_work import Work, _blocks
+from connprof.errors import RunError
 
 
 def outcome(*rounds):
@@ -76,3 +79,55 @@ def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
             assert [block(), block()] == [5, 5]
     finally:
         gc.enable()
+
+
+def test_what_few_and_more_requests_have_alike_is_no_request_s():
+    found = instructions_of("work", "observer", [(1_000, 2_000, 5_000, 6_010), (0, 1_000, 0, 1_030)], 10)
+    assert found.off == 100
+    assert found.added == pytest.approx((1, 3))
+    assert found.ratio == pytest.approx(1.02)
+
+
+VALGRIND = """
+import json, os, sys
+job = json.loads(sys.stdin.readline())
+out = next(each.partition("=")[2] for each in sys.argv if each.startswith("--callgrind-out-file="))
+added = 7 * int(os.environ["PYTHONHASHSEED"]) if job["is_on"] else 0
+open(out, "w").write(f"events: Ir\\nsummary: 1\\ntotals: {1_000_000 + (100 + added) * job['requests_count']}\\n")
+print(json.dumps({"outcome": {"requests_count": job["requests_count"]}}))
+"""
+
+
+def valgrind(tmp_path, monkeypatch, source):
+    file = tmp_path / "valgrind"
+    file.write_text(f"#!{sys.executable}\n{source}", "utf-8")
+    file.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = []
+    job = {"work": "http.client-pooled", "tool": "observer"}
+    return counted("http.client-pooled", "observer", job, {}, folder=tmp_path, say=said.append), said
+
+
+def test_instructions_are_counted_with_and_without_for_each_hash_seed(tmp_path, monkeypatch):
+    found, said = valgrind(tmp_path, monkeypatch, VALGRIND)
+    assert (found.off, found.added, found.ratio) == (100, (0, 7, 14), 1.07)
+    assert said == [f"http.client-pooled, observer, hash seed {seed}" for seed in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise SystemExit(3)", "was not counted: its process ended with exit code 3"),
+        ("""print('{"outcome": {}}')""", "was not counted: .*No such file"),
+        (VALGRIND.replace("totals", "less"), "was not counted: valgrind wrote no total"),
+    ],
+)
+def test_what_cannot_be_counted_is_said(tmp_path, monkeypatch, source, says):
+    with pytest.raises(RunError, match=f"http.client-pooled under observer {says}"):
+        valgrind(tmp_path, monkeypatch, source)
+
+
+def test_without_valgrind_nothing_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunError, match="Instructions are counted by valgrind, which is not installed"):
+        counted("http.client-pooled", "observer", {}, {}, folder=tmp_path, say=print)
