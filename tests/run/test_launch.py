@@ -1057,6 +1057,7 @@ def test_what_others_have_left_stays(tmp_path, monkeypatch):
     ("options", "code", "sentence"),
     [
         (("--max-contexts", "3"), 0, ""),
+        (("--max-ssl-contexts", "2"), 1, "3 SSL contexts, where 2 are allowed (--max-contexts)."),
         (("--max-contexts", "2"), 1, "3 SSL contexts, where 2 are allowed (--max-contexts)."),
         (("--max-handshakes", "3"), 0, ""),
         (("--max-handshakes", "2"), 1, "3 handshakes, where 2 are allowed (--max-handshakes)."),

@@ -79,7 +79,14 @@ class _RunCommand(click.Command):
 @click.option("--sarif", type=FILE, help="Write the findings as SARIF, for code scanning.")
 @click.option("--markdown", type=FILE, help="Write Markdown, for a pull request or a job's summary.")
 @click.option("--fail-on", metavar="CODE,...", multiple=True, help="Exit with 1 if one of these is found; any for all.")
-@click.option("--max-contexts", metavar="N", type=COUNT, help="Exit with 1 above N SSL contexts.")
+@click.option(
+    "--max-contexts",
+    "--max-ssl-contexts",
+    "max_contexts",
+    metavar="N",
+    type=COUNT,
+    help="Exit with 1 above N SSL contexts.",
+)
 @click.option("--max-handshakes", metavar="N", type=COUNT, help="Exit with 1 above N TLS handshakes.")
 @click.option("--max-connections", metavar="N", type=COUNT, help="Exit with 1 above N TCP connections.")
 @click.option("--min-requests-per-connection", metavar="X", type=RATIO, help="Exit with 1 below X on average.")
