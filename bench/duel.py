@@ -34,7 +34,7 @@ from bench.incidents.datagouv_67 import DATAGOUV_67
 from bench.options import round_trip
 from bench.output import console_on_stdout
 from bench.progress import progress_on
-from bench.reserve import code_of_end, interrupt_once
+from bench.reserve import code_of_end, end_if_interrupted, interrupt_once
 from bench.surroundings import child_variables, describe
 from bench.trios import FEWEST_TURNS, Seat, Sitting, partners, take_turns
 from bench.workloads import ORIGINS, WORKLOADS
@@ -182,6 +182,7 @@ class Sampler:
     def _take(self, numbers: range, cases: Sequence[Case]) -> None:
         for number in numbers:
             for case in self._draw.sample(cases, k=len(cases)):
+                end_if_interrupted()
                 label = f"trio {number + 1} of {case.strategy}"
                 self._listener.started(label)
                 self._trio(case, self.sampled[case])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bench.axes import server_options
 from bench.children import Stopped
+from bench.reserve import end_if_interrupted
 from bench.workloads import ORIGINS
 from connprof.errors import RunError
 from connprof_server import RunningServer, ServerError, serve
@@ -120,6 +121,7 @@ def wait_for(futures: Iterable[Future[None]]) -> None:
     """
     pending = set(futures)
     while pending:
+        end_if_interrupted()
         done, pending = wait(pending, timeout=_LOOK_UP_EVERY_S, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
@@ -128,6 +130,7 @@ def wait_for(futures: Iterable[Future[None]]) -> None:
 def run_alone(work: Callable[[T, Lane], None], jobs: Sequence[T], where: Sequence[Lane]) -> None:
     """Do ``work`` for all ``jobs`` in their order, with nothing beside them: for what is timed."""
     for job in jobs:
+        end_if_interrupted()
         work(job, where[0])
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["WORK", "code_of_end", "ignore_signals", "interrupt_once", "partial_file", "reserved"]
+__all__ = ["WORK", "code_of_end", "end_if_interrupted", "ignore_signals", "interrupt_once", "partial_file", "reserved"]
 
 WORK = ".work"
 """The folder inside a run's own where its processes leave their files."""
@@ -56,6 +56,16 @@ def interrupt_once() -> None:
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
+
+
+def end_if_interrupted() -> None:
+    """Raise what a signal has raised before, and what has not ended the run: for its main thread, before each step.
+
+    Python may call a signal's handler amid a finalizer, or a callback of a weak reference, and what is raised there is
+    lost. The second signal would be ignored.
+    """
+    if _received and not _put_off:
+        raise KeyboardInterrupt
 
 
 def code_of_end(code: int) -> int:

@@ -24,6 +24,7 @@ from bench.lanes import wait_for
 from bench.libraries import split
 from bench.registry import StrategyError
 from bench.registry import load as load_strategy
+from bench.reserve import end_if_interrupted
 from bench.surroundings import child_variables
 from bench.workloads import ORIGINS
 from connprof.model import HazardNote, HazardOutcome, SafetyCell
@@ -235,6 +236,7 @@ class Prober:
 
         self._beside([pair for pair in wanted if not loaded[pair[1]].timed], run)
         for pair in wanted:
+            end_if_interrupted()
             if loaded[pair[1]].timed:
                 run(self._lanes[0], pair)
         return tuple(cells[pair] for pair in wanted)

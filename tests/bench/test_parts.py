@@ -1142,3 +1142,39 @@ def test_the_servers_ledger_is_recorded_sum_by_sum(server):
     assert written["connections_count"] == total.connections_opened_count
     assert written["connections_open_count"] == 0
     assert written["disagreements"] == ()
+
+
+SWALLOWED = """
+import os, signal
+from concurrent.futures import Future
+from contextlib import suppress
+from bench import lanes, reserve
+
+done = []
+def work(job, _lane):
+    done.append(job)
+    if job == 2:
+        with suppress(KeyboardInterrupt):  # as a finalizer does
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1000):
+                pass
+
+reserve.interrupt_once()
+try:
+    {run}
+except KeyboardInterrupt:
+    print("interrupted after", done)
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [
+        ("lanes.run_alone(work, range(1, 9), [None])", "interrupted after [1, 2]\n"),
+        ("work(2, None); lanes.wait_for([Future()])", "interrupted after [2]\n"),
+    ],
+)
+def test_an_interruption_that_was_lost_on_its_way_ends_the_run_before_its_next_step(run, says):
+    command = [sys.executable, "-c", SWALLOWED.replace("{run}", run)]
+    printed = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert printed.stdout == says, printed

@@ -149,6 +149,7 @@ def test_no_process_is_left(quick):
     assert processes_of(f"TEST_RUN={QUICK_RUN}") == []
 
 
+@pytest.mark.once
 def test_the_rest_of_the_strategies_and_the_other_workload(suite, tmp_path):
     out = tmp_path / "latest"
     names = ("lazy-service", "per-call-client", "per-call-get")
@@ -165,6 +166,7 @@ def test_the_rest_of_the_strategies_and_the_other_workload(suite, tmp_path):
         assert outcome.counts.ledger.handshakes_full_count == handshakes
 
 
+@pytest.mark.once
 def test_a_modelled_round_trip_shows_in_each_call(suite, tmp_path):
     out = tmp_path / "latest"
     code, _printed, _complaints = suite.run(
@@ -176,6 +178,7 @@ def test_a_modelled_round_trip_shows_in_each_call(suite, tmp_path):
     assert load_report(out).records[0].case.rtt_ms == 20
 
 
+@pytest.mark.once
 def test_runs_with_other_seeds_give_the_same_counts_and_the_same_context_bytes(suite, tmp_path):
     def figures(seed):
         out = tmp_path / str(seed)
@@ -215,6 +218,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.once
 def test_strategies_that_break_stay_in_the_report_as_failed(copied_suite, tmp_path):
     for name, (body, _message) in BROKEN.items():
         copied_suite.add_strategy(name, body)
@@ -246,6 +250,7 @@ def test_strategies_that_break_stay_in_the_report_as_failed(copied_suite, tmp_pa
     assert "&lt;b&gt;no" in (out / "index.html").read_text()
 
 
+@pytest.mark.once
 def test_an_observer_that_is_switched_off_makes_cases_invalid(copied_suite, tmp_path):
     passes = copied_suite.root / "bench" / "passes.py"
     text = passes.read_text()
@@ -271,6 +276,7 @@ def wait_for(condition, seconds=60):
     pytest.fail("what was waited for did not happen")
 
 
+@pytest.mark.once
 @on_linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(suite, tmp_path, number):
@@ -298,6 +304,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing(suite, tmp_path, numb
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.once
 @on_linux
 def test_ctrl_c_before_anything_was_measured_is_one_word(suite, tmp_path):
     out = tmp_path / "latest"
@@ -349,6 +356,7 @@ def test_a_killed_server_ends_the_run_in_words(suite, tmp_path):
     wait_for(lambda: processes_of("TEST_RUN=server-killed") == [], 15)
 
 
+@pytest.mark.once
 def test_two_runs_in_one_folder_are_refused(suite, tmp_path):
     out = tmp_path / "latest"
     first = suite.start("--quick", "--only", "floor", "--calls", "2", "--out", out)
@@ -427,6 +435,7 @@ def test_help_teaches(suite):
     assert "[default: reports/latest]" in " ".join(printed.split())
 
 
+@pytest.mark.once
 def test_captures_and_flame_graphs_on_request(suite, tmp_path):
     out = tmp_path / "latest"
     code, printed, _complaints = suite.run(
@@ -449,6 +458,7 @@ def test_captures_and_flame_graphs_on_request(suite, tmp_path):
     assert (out / "captures" / "floor.bin").stat().st_size > 0
 
 
+@pytest.mark.once
 def test_what_stands_in_the_way_beside_the_report_costs_nothing_but_itself(suite, tmp_path):
     (tmp_path / "captures").write_text("mine")
     (tmp_path / "pytest-benchmark.json").mkdir()
