@@ -103,3 +103,16 @@ def test_a_server_that_does_not_start_is_told_in_a_sentence(monkeypatch):
         next(running())
     assert caught.value.__suppress_context__ is True
     assert caught.value.pytrace is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("https://example.org/api",), "'https://example.org/api' is an address, and tls_server.url takes a path"),
+        (("/api/", "third"), "'third' is no origin of the server; it has main and other"),
+    ],
+)
+def test_what_is_no_path_or_origin_of_its_is_said(tls_server, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        tls_server.url(*arguments)
+    assert tls_server.url("/api/?of=https://example.org/").endswith("/api/?of=https://example.org/")
