@@ -30,6 +30,8 @@ from tests.gate.sides import (
     without,
 )
 
+pytestmark = pytest.mark.once
+
 BASE = samples.report()
 FULL = Path("/dev/full")
 SSL_BYTES_UP = with_changed(candidate(), POOLED, "memory", ssl__io_bytes=14_000_000)

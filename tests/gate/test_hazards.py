@@ -14,6 +14,8 @@ from connprof.store import abridge, load_abridged, save_report
 from tests import samples
 from tests.gate.sides import POOLED, candidate, judged
 
+pytestmark = pytest.mark.once
+
 HELD, BROKE, HUNG, HARM = HazardOutcome.HELD, HazardOutcome.BROKE, HazardOutcome.HUNG, HazardOutcome.HARM
 NOT_APPLYING, UNPROBED = HazardOutcome.DOES_NOT_APPLY, HazardOutcome.NOT_PROBED
 

@@ -11,6 +11,8 @@ from connprof.store import abridge, save_report
 from tests import samples
 from tests.gate.sides import POOLED, outcome_of, with_changed, with_identity
 
+pytestmark = pytest.mark.once
+
 
 def on(day, report=None):
     report = report or samples.report()

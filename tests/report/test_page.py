@@ -15,6 +15,8 @@ from connprof.report import build, html, plots, series, view, write
 from tests import samples
 from tests.report.conftest import undrawn_page
 
+pytestmark = pytest.mark.once
+
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr", "col"}
 PNG_NAMES = {"ssl-bytes.png", "growth.png", "counts.png", "latency.png", "timeline.png"}
 
