@@ -241,6 +241,29 @@ def test_the_last_words_are_said(runs, trouble, files_count):
     assert "killed or crashed" not in done.notes
 
 
+CLOSED = """
+import errno
+from connprof.observe import start
+put = start._put
+def closed(*arguments):
+    start._put = put
+    raise OSError(errno.EBADF, "as if the program had closed what we write to")
+get()
+start._follower._stop_later()
+start._put = closed
+start._follower.write("running")
+assert start._put is put
+get()
+"""
+
+
+def test_what_could_not_be_written_once_lacks_nothing_if_it_could_later(runs):
+    done = runs(runs.program(CLOSED))
+    (process,) = done.profile.processes
+    assert (done.code, done.counts, process.ended, process.errors) == (0, (2, 2, 2, 2), "exit", ()), done.err
+    assert not done.profile.is_incomplete
+
+
 def test_a_spare_number_that_is_somebody_elses_stays_open(tmp_path):
     (tmp_path / "trouble").touch()
     spare = start._Spare(str(tmp_path))

@@ -237,8 +237,9 @@ class _Follower:
                 try:
                     self._write(ended, signal)
                 except Exception as error:  # noqa: BLE001 - the observed program must not notice
-                    self._note(describe("writing", error))
                     number = error.errno if isinstance(error, OSError) else None
+                    if number is None:  # else it is told below until it can be written, which lacks nothing then
+                        self._note(describe("writing", error))
                     self._tell_failure(os.strerror(number) if number else type(error).__name__)
         finally:
             # On a busy machine most of the time is somebody else's; on a slow disk it is ours all the same.
