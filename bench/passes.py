@@ -120,8 +120,8 @@ def counts(case: dict[str, Any], target: Target, _options: dict[str, Any]) -> di
         if peer not in by_netloc and not (peer.rpartition(":")[0] in _OURSELVES and peer.rpartition(":")[2] in by_port)
     ]
     events = [
-        {"kind": "call", "origin": call.origin, "start_ns": call.start_ns - session.start_ns,
-         "end_ns": call.end_ns - session.start_ns}
+        {"kind": "call", "origin": call.origin, "start_ns": call.start_ns - observation.started_ns,
+         "end_ns": call.end_ns - observation.started_ns}
         for call in session.calls
     ]  # fmt: skip
     for seen, started_ns in parts:

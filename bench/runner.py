@@ -23,7 +23,7 @@ from bench.reserve import WORK, ignore_signals, partial_file
 from bench.surroundings import child_variables, describe
 from connprof.errors import FileError
 from connprof.model import SCHEMA, Case, Ended, Environment, Record, Report, Run
-from connprof.store import save_report
+from connprof.store import load_report, save_report
 from connprof.verdict import judge
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Suite:
         self._listener.planned(len(self._jobs) + 1)
         ending = run_to_its_end(
             self._run_jobs,
-            has_begun=lambda: self._environment is not None,
+            has_begun=lambda: bool(self._done),
             how_far=lambda: f"{len(self._done)} of {len(self._jobs) + 1} jobs",
         )
         if ending.stage:
@@ -197,11 +197,20 @@ def run_suite(settings: Settings, *, command: str, listener: Listener) -> Report
     final = settings.out / "report.json"
     with suppress(OSError):  # if it cannot be removed it cannot be written either, which the page's writer says
         (settings.out / "index.html").unlink(missing_ok=True)  # it shows another report than the one written now
-    if final.exists():
-        final.replace(settings.out / "report.previous.json")
+    previous = settings.out / "report.previous.json"
+    if final.exists() and not (previous.exists() and _is_cut_short(final)):
+        final.replace(previous)
     save_report(report, final)
     partial_file(settings.out).unlink(missing_ok=True)
     return report
+
+
+def _is_cut_short(report: Path) -> bool:
+    """Whether it is of a run that did not come to its end: it takes the place of no other."""
+    try:
+        return load_report(report).run.interrupted is not None
+    except FileError:
+        return False
 
 
 def _draw_flamegraph(capture: Path, page: Path) -> None:

@@ -58,7 +58,13 @@ class Target:
     system_sha256: str = ""
 
     def url(self, path: str, origin: str | None = None) -> str:
-        """The full URL of ``path`` (which starts with a slash) at ``origin``, by default the first one."""
+        """The full URL of ``path`` (which starts with a slash) at ``origin``, by default the first one.
+
+        Raises:
+            ValueError: there is no such origin.
+        """
+        if origin is not None and origin not in self.origins:
+            raise ValueError(f"{origin!r} is no origin of the server; it has {' and '.join(self.origins)}.")
         base = next(iter(self.origins.values())) if origin is None else self.origins[origin]
         return base + path
 

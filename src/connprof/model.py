@@ -62,9 +62,9 @@ __all__ = [
 SCHEMA = "connprof/1"
 """Name and version of the file format. History: ``docs/FORMAT.md``."""
 
-PEAK_PACKAGES = ("h2",)
-"""Packages that are imported during a session wherever they are installed (httpcore does that with h2): peak bytes are
-incomparable between an environment that has one of them and one that has not."""
+PEAK_PACKAGES = ("h2", "trio")
+"""Packages that are imported during a session wherever they are installed (httpcore does that with both): peak bytes
+are incomparable between an environment that has one of them and one that has not."""
 
 
 _LARGEST = 2**63 - 1

@@ -46,6 +46,7 @@ from bench.workloads import ORIGINS, WORKLOADS, Call, Step
 from connprof.cli.exits import guarded
 from connprof.errors import FileError, UsageError
 from connprof.model import Failed, Measured, Record
+from connprof.store import load_report
 from connprof_server import serve
 from connprof_server.target import Target
 from tests import samples
@@ -710,6 +711,20 @@ def test_a_connection_elsewhere_is_a_blind_spot_and_one_to_an_origin_is_not(monk
     assert {event["origin"] for event in found["events"]} == {"main", f"127.0.0.1:{other}"}
 
 
+@pytest.mark.parametrize("strategy", ["floor", "per-call-client"])
+def test_calls_and_what_they_did_are_told_from_one_moment_on(server, monkeypatch, strategy):
+    monkeypatch.setenv("SSL_CERT_FILE", server.target.bundle)
+    found = passes.counts({"strategy": strategy, "workload": "single-origin", "calls_count": 3}, server.target, {})
+    times = {
+        kind: [(each["start_ns"], each["end_ns"]) for each in found["events"] if each["kind"] == kind]
+        for kind in ("call", "connect", "handshake")
+    }
+    assert len(times["call"]) == 3
+    assert times["connect"]
+    for start_ns, end_ns in times["connect"] + times["handshake"]:
+        assert any(begin_ns < start_ns < end_ns < over_ns for begin_ns, over_ns in times["call"])
+
+
 @pytest.fixture
 def no_garbage():
     """What earlier tests left must not be collected in a memory tracker's window."""
@@ -955,6 +970,17 @@ class Silent:
 
     def finished(self, label, failure):
         pass
+
+
+def test_what_was_cut_short_takes_the_place_of_no_other_report(monkeypatch, tmp_path):
+    reports = iter([samples.report(), samples.interrupted(), samples.interrupted(), samples.quick(), samples.report()])
+    monkeypatch.setattr(runner, "_Suite", lambda *_arguments: SimpleNamespace(run=lambda: next(reports)))
+    previous = []
+    for _ in range(5):
+        runner.run_suite(settings_of(tmp_path), command="one", listener=Silent())
+        kept = tmp_path / "report.previous.json"
+        previous.append(load_report(kept).run if kept.exists() else None)
+    assert previous == [None, *[samples.report().run] * 3, samples.quick().run]
 
 
 def test_an_earlier_report_is_kept_and_its_page_is_not(monkeypatch, tmp_path):

@@ -561,9 +561,10 @@ def test_two_cases_whose_names_read_alike_are_two():
     assert judgement.tally[Status.MISSING] == 1
 
 
-def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_a_session():
+@pytest.mark.parametrize("package", ["h2", "trio"])
+def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_a_session(package):
     def with_h2(report):
-        packages = report.environment.packages | {"h2": "4.4.1"}
+        packages = report.environment.packages | {package: "4.4.1"}
         return replace(report, environment=replace(report.environment, packages=packages))
 
     head = with_changed(candidate(), POOLED, "memory", peak_bytes=99_000_000)
@@ -574,7 +575,7 @@ def test_peaks_are_incomparable_where_only_one_side_has_what_is_imported_during_
     for base, other in ((with_h2(plain), head), (plain, with_h2(head))):
         found = row(judged(base, other), POOLED, "peak_bytes")
         assert found.status is Status.INCOMPARABLE
-        assert found.pair.reason == "h2 installed on one side only"
+        assert found.pair.reason == f"{package} installed on one side only"
         assert status(base, other, POOLED, "context_bytes") == "unchanged"
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
+from bench import observer_costs
 from bench.observer_costs import _shares, cost_of
 from bench.observer_instructions import counted, instructions_of
 from bench.observer_work import Work, _blocks
@@ -125,6 +126,14 @@ def test_instructions_are_counted_with_and_without_for_each_hash_seed(tmp_path, 
 def test_what_cannot_be_counted_is_said(tmp_path, monkeypatch, source, says):
     with pytest.raises(RunError, match=f"http.client-pooled under observer {says}"):
         valgrind(tmp_path, monkeypatch, source)
+
+
+def test_few_rounds_decide_nothing(monkeypatch):
+    cost = cost_of("httpx-sync-pooled", "observer", [outcome(*[(1_000_000, 1_500_000, 1_000_000)] * 6)])
+    monkeypatch.setattr(observer_costs, "_measured", lambda *_arguments: cost)
+    options = ["--work", "httpx-sync-pooled", "--tool", "observer"]
+    assert observer_costs.overhead.main(options, standalone_mode=False) == 1
+    assert observer_costs.overhead.main([*options, "--quick"], standalone_mode=False) == 0
 
 
 def test_without_valgrind_nothing_is_counted(tmp_path, monkeypatch):

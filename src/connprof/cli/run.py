@@ -207,7 +207,8 @@ def _codes(given: Sequence[str]) -> frozenset[str]:
     measured = [code for code, each in BY_CODE.items() if "run" in each.sources]
     for code in sorted(wanted - {ANY}):
         if code not in BY_CODE:
-            raise UsageError(f"--fail-on: there is no code {code!r}; a run finds {', '.join(measured)}.")
+            hint = " Commas stand between codes." if " " in code else ""
+            raise UsageError(f"--fail-on: there is no code {code!r}; a run finds {', '.join(measured)}.{hint}")
         if code not in measured:
             raise UsageError(f"--fail-on: a run reports {code} as {BY_CODE[code].measured_as}.")
     return wanted

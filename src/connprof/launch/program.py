@@ -69,7 +69,13 @@ def script(target: str, arguments: Sequence[str], python: str) -> Program:
 
 
 def module(name: str, arguments: Sequence[str], python: str) -> Program:
-    """A module or package, as ``python -m name`` would run it."""
+    """A module or package, as ``python -m name`` would run it.
+
+    Raises:
+        UsageError: it is the name of a file.
+    """
+    if name.endswith(".py") and Path(name).is_file() and not Path(_place(name)).exists():
+        raise UsageError(f"{name} is a file, and no name of a module. A script is run with: connprof run {name}")
     return Program(
         (python, "-m", name, *arguments), ("-m", name, *_counted(arguments)), name, _files(_place(name), arguments)
     )
@@ -83,7 +89,9 @@ def command(name: str, arguments: Sequence[str]) -> Program:
     """
     found = shutil.which(name)
     if found is None:
-        raise UsageError(f"there is no command {name!r}.")
+        is_script = name.endswith(".py") and Path(name).is_file()
+        hint = f" A script is run with: connprof run {name}" if is_script else ""
+        raise UsageError(f"there is no command {name!r}.{hint}")
     return Program((name, *arguments), (name, *_counted(arguments)), name, _files(found, arguments))
 
 

@@ -48,7 +48,7 @@ def found(paths: Sequence[Path], exclude: Sequence[str]) -> tuple[list[Path], li
         elif os.path.lexists(path):
             chosen = [path]
         else:
-            raise FileError(f"{plain(str(path))} does not exist.")
+            raise FileError(f"{plain(str(path))} does not exist: there is no such file or folder here.")
         for file in chosen:
             if not excluded(file, exclude):
                 files.setdefault(Path(os.path.realpath(file)), file)
