@@ -1056,6 +1056,18 @@ def test_what_others_have_left_stays(tmp_path, monkeypatch):
 
 
 @pytest.mark.once
+def test_a_limit_behind_the_program_is_said_to_hold_nothing(runs):
+    app = runs.program("get()")
+    note = "--max-handshakes stands behind the program and was given to it"
+    done = runs(app, "--max-handshakes=0", "--html", "x.html")
+    assert (done.code, done.profile.limits) == (0, ())
+    assert [each for each in done.profile.notes if note in each]
+    assert not [each for each in done.profile.notes if "--html" in each]
+    inner = runs("--", sys.executable, "-m", "connprof", "run", "--quiet", "--max-handshakes", "5", app)
+    assert not [each for each in inner.profile.notes if note in each]
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [

@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from msgspec.structs import replace
@@ -152,6 +152,7 @@ def run(  # noqa: PLR0917 - click passes them by name
         lint_path=lint_path,
         user_code=_user_code(user_code),
         quiet=quiet,
+        misplaced=_misplaced(words),
     )
     outcome = None if lint_path is None else _linted(lint_path)
     _check_outputs(request)
@@ -177,6 +178,20 @@ class _Request:
     lint_path: Path | None
     user_code: tuple[str, ...]
     quiet: bool
+    misplaced: tuple[str, ...]
+
+
+_GATES: Final = frozenset({
+    "--fail-on", "--max-contexts", "--max-ssl-contexts", "--max-handshakes", "--max-connections",
+    "--min-requests-per-connection",
+})  # fmt: skip
+"""Options that are most likely meant for us wherever they stand: others' programs have an ``--html`` of their own."""
+
+
+def _misplaced(words: Sequence[str]) -> tuple[str, ...]:
+    """Limits that stand behind the program, which hold nothing there; another run of ours has them with reason."""
+    names = [word.partition("=")[0] for word in words[1:]]
+    return () if "connprof" in names else tuple(dict.fromkeys(name for name in names if name in _GATES))
 
 
 def _current_folder() -> Path:
@@ -282,7 +297,10 @@ def _observe(request: _Request) -> tuple[Profile, Gathered]:
 
 def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Gathered]:
     left = gather(folder, request.program.name)
-    notes = list(left.notes)
+    notes = [
+        f"{name} stands behind the program and was given to it: what is for connprof comes before the program."
+        for name in request.misplaced
+    ] + list(left.notes)
     captured = memory.read_captures(folder) if request.with_memory else None
     if captured is not None:
         notes += [*([memory.NOTE] if captured.by_line else []), *captured.notes]
