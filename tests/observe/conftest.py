@@ -6,8 +6,6 @@ import ssl
 import pytest
 import trustme
 
-from connprof.observe.window import _LIFECYCLE
-
 from .tls_server import Server
 
 CLIENT_VARIABLES = (
@@ -18,12 +16,6 @@ CLIENT_VARIABLES = (
     "SSLKEYLOGFILE",
     *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (upper, upper.lower())),
 )
-
-
-@pytest.fixture(autouse=True)
-def new_replacements():
-    """Whatever a test has put into the observer is met: windows keep their replacements for the next ones."""
-    _LIFECYCLE._patches._made.clear()
 
 
 @pytest.fixture(scope="session")

@@ -162,21 +162,60 @@ def test_what_was_wrapped_in_a_window_is_not_kept(monkeypatch):
     assert below() is not None
     monkeypatch.undo()
     gc.collect()
-    assert theirs() is None
-    with observe():
-        assert http.client.HTTPConnection.endheaders is below()
+    assert (below(), theirs()) == (None, None)
 
 
-def test_a_window_leaves_nothing_for_the_next_to_make_again():
+def test_a_window_leaves_no_code_behind():
     """Whoever observes each step of a long program would have a copy of all replacements for each."""
-    kept = []
+    codes = []
     for _ in range(3):
         with observe(), httpx.Client(verify=False) as client, contextlib.suppress(httpx.ConnectError):
-            kept.append([httpx.Client.send, httpx.AsyncClient.__init__, ssl.SSLContext.wrap_bio, socket.socket.connect])
+            replaced = (httpx.Client.send, httpx.AsyncClient.send, http.client.HTTPConnection.endheaders)
+            codes.append([each.__code__ for each in replaced])
             client.get("https://127.0.0.1:9/")
-        kept[-1].append(len(DEFAULT_FINDER._codes))
-    assert kept[0][:-1] == kept[1][:-1]
-    assert kept[1] == kept[2]
+        codes[-1].append(len(DEFAULT_FINDER._codes))
+    assert all(one is other for one, other in zip(codes[0][:-1], codes[1][:-1], strict=True))
+    assert codes[1] == codes[2]
+
+
+def test_who_does_without_our_replacement_once_is_counted_in_the_next_window(plain_server):
+    original = socket.socket.connect
+
+    def guarded(self, address):
+        return original(self, address)
+
+    counts = []
+    try:
+        for number in range(4):
+            with observe() as seen:
+                if not number:
+                    socket.socket.connect = guarded
+                socket.create_connection(("127.0.0.1", plain_server.port), timeout=10).close()
+            gc.collect()
+            counts.append(seen.counts.connections_count)
+    finally:
+        del socket.socket.connect
+    assert counts == [0, 1, 1, 1]
+    assert socket.socket.connect is original
+
+
+def test_a_wrapper_of_before_that_is_undone_in_a_window_hides_nothing_later(plain_server, monkeypatch):
+    original = socket.socket.connect
+
+    @functools.wraps(original)
+    def wrapper(self, address):
+        return original(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", wrapper)
+    gc.disable()  # what is not collected yet may not be taken for what somebody has kept
+    try:
+        with observe():
+            monkeypatch.undo()
+        with observe() as seen:
+            socket.create_connection(("127.0.0.1", plain_server.port), timeout=10).close()
+    finally:
+        gc.enable()
+    assert seen.counts.connections_count == 1
 
 
 def test_of_what_others_put_there_nothing_is_kept(monkeypatch):

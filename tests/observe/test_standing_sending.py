@@ -228,6 +228,27 @@ def test_a_connect_that_is_refused_is_no_request_whoever_passes_the_head_on(refu
     assert (seen.counts.requests_count, seen.counts.connections_count) == (None, 0)
 
 
+def test_a_connection_with_attributes_of_its_own_making_is_not_asked_for_them(plain_server):
+    asked = []
+
+    class Asking(http.client.HTTPConnection):
+        def __getattribute__(self, name):
+            asked.append(name)
+            return super().__getattribute__(name)
+
+    def ask_it():
+        asked.clear()
+        plain = Plain(plain_server)
+        plain.connection = Asking("127.0.0.1", plain_server.port)
+        warm(plain, USUAL + 3)
+        plain.connection.close()
+        return sum(name in {"send", "_send_output"} for name in asked)
+
+    usual = ask_it()
+    with observe():
+        assert ask_it() == usual
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="from Python 3.13 on an object's dictionary costs it nothing")
 def test_a_connection_is_not_asked_for_its_dictionary(plain_server):
     """One that was asked is slower to use ever after, for whoever uses it: that was more than the rest of the hook."""

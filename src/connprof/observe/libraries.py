@@ -314,8 +314,9 @@ def _is_its_own(owner: Any, name: str) -> bool:
     The object's dictionary is not asked: one that was asked for is slower to use ever after, before Python 3.13.
     """
     module: Any = sys.modules.get("http.client")
+    of: Any = type(owner)
     function = getattr(module.HTTPConnection, name)
-    if getattr(type(owner), name) is not function:
+    if getattr(of, name) is not function or of.__getattribute__ is not object.__getattribute__:
         return False
     method = getattr(owner, name)
     return method.__func__ is function and method.__self__ is owner

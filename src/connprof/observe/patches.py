@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from connprof.observe.originals import passed_over
-from connprof.observe.shapes import is_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +27,16 @@ def _function(found: Any) -> Any:
     return found.__func__ if type(found) in {staticmethod, classmethod} else found
 
 
-def _is_its_own(original: Any, owner: Any) -> bool:
-    """Whether a function of a module or class is there as long as that is, as it comes from the same package."""
-    of = owner.__module__ if isinstance(owner, type) else owner.__name__
-    module = getattr(original, "__module__", None) or of
-    return is_lasting(original) and module.partition(".")[0] == of.partition(".")[0]
+def _leads_to(wrapper: Any, function: Any) -> bool:
+    """Whether one wraps the other, be it by way of more: who puts that back has undone what was there before us."""
+    for _ in range(_WRAPPERS_MAX):
+        try:
+            wrapper = _function(wrapper.__wrapped__)
+        except Exception:  # noqa: BLE001 - whatever somebody has put there
+            return False
+        if wrapper is function:
+            return True
+    return False
 
 
 class Patches:
@@ -47,9 +51,6 @@ class Patches:
         """Replacements that were put back, and that somebody still has: where they were, and in whose place."""
         self._over: dict[int, tuple[ref[Any], ref[Any]]] = {}
         """What somebody else has put over a replacement of ours, and which that is."""
-        self._made: dict[tuple[int, str], tuple[ref[Any], Any, Callable[[Any], Any], Any]] = {}
-        """For the next time: owner, original, hook, and the replacement that it made. A program may open many windows,
-        and what is known of code is kept as long as the code."""
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Put ``make(original)`` in the place of ``owner.name``.
@@ -71,7 +72,10 @@ class Patches:
         if is_there:
             own = self._earlier[id(replacement)][3]
         else:
-            replacement = self._replacement(owner, name, make)
+            original = getattr(owner, name)
+            replacement = make(original)
+            if replacement is not original:
+                passed_over(replacement)
         # In this order, and in that of restore: a signal's handler may raise amid it.
         self._in_force.append((owner, name, own, replacement))
         self._put |= {_mark(owner, name), id(replacement)} - {None}
@@ -93,28 +97,13 @@ class Patches:
                     delattr(owner, name)
                 else:
                     setattr(owner, name, own)
-            elif found is not own:
+            elif found is not own and not _leads_to(replacement, _function(found)):
                 with contextlib.suppress(TypeError):  # of theirs there can be no weak reference
                     self._over[id(_function(found))] = ref(_function(found)), ref(replacement)
             del self._in_force[-1], replacement, found  # whoever is to be forgotten below has to be gone
         self._put.clear()
         self._earlier = {identity: kept for identity, kept in self._earlier.items() if kept[0]() is not None}
         self._over = {identity: kept for identity, kept in self._over.items() if kept[0]() is not None}
-        self._made = {place: made for place, made in self._made.items() if made[0]() is not None}
-
-    def _replacement(self, owner: Any, name: str, make: Callable[[Any], Any]) -> Any:
-        """What stands in for ``owner.name``: the same as the last time, if that is the same."""
-        original = getattr(owner, name)
-        place = id(owner), name
-        made = self._made.get(place)
-        if made is not None and made[0]() is owner and made[1] is original and made[2] is make:
-            return made[3]
-        replacement = make(original)
-        if replacement is not original:
-            passed_over(replacement)
-            if _is_its_own(original, owner):
-                self._made[place] = ref(owner), original, make, replacement
-        return replacement
 
     def _kept_in(self, owner: Any, name: str, found: Any) -> Any:
         """Our replacement of an earlier time that is found there again, be it below what somebody has put over it."""

@@ -5,7 +5,8 @@ on a method that every request goes through, that alone is a third of what an ob
 a replacement is written out, as :mod:`dataclasses` does for ``__init__``.
 
 What it uses is among its constants, side by side: a dictionary of globals is several more places in memory to fetch
-from, and a check for each name.
+from, and a check for each name. The original is not: code is kept for as long as it may be met on a stack, and is the
+same for each window, and for each original with these parameters.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import functools
 import inspect
 import keyword
 import re
-import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.originals import HOOK_FILE
@@ -23,7 +23,7 @@ from connprof.observe.originals import HOOK_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["is_lasting", "shaped"]
+__all__ = ["shaped"]
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: "{0}",
@@ -32,8 +32,6 @@ _KINDS: Final = {
     inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
     inspect.Parameter.VAR_KEYWORD: "**{0}",
 }
-
-_KEYWORDS_MAX: Final = 12
 
 
 def _argument(parameters: Sequence[inspect.Parameter], number: int) -> str:
@@ -47,31 +45,6 @@ def _argument(parameters: Sequence[inspect.Parameter], number: int) -> str:
         if position == number:
             return parameter.name
     return "None"
-
-
-def _few(signature: inspect.Signature) -> list[inspect.Parameter]:
-    """The parameters; where too many of them are keywords only, one for all of those that a caller gives.
-
-    Of many keywords Python makes a dictionary first, and takes that apart again: of those that nobody gives as well.
-    """
-    parameters = list(signature.parameters.values())
-    named = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
-    if len(named) <= _KEYWORDS_MAX:
-        return parameters
-    others = [each for each in parameters if each.kind not in {each.KEYWORD_ONLY, each.VAR_KEYWORD}]
-    return [*others, inspect.Parameter("_o_named", inspect.Parameter.VAR_KEYWORD)]
-
-
-def is_lasting(function: Any) -> bool:
-    """Whether a function holds nothing but its module, which lasts: not one that was made in another, nor a mock."""
-    if type(function) is not FunctionType:
-        return type(function) in {MethodDescriptorType, WrapperDescriptorType, BuiltinFunctionType}
-    module = sys.modules.get(function.__module__)
-    return (
-        function.__globals__ is getattr(module, "__dict__", None)
-        and "<locals>" not in function.__qualname__
-        and function.__code__.co_freevars in {(), ("__class__",)}
-    )
 
 
 class _Named:
@@ -100,11 +73,10 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     """
     signature = inspect.signature(original, follow_wrapped=False)
     space: dict[str, Any] = {"__tracebackhide__": True}  # pytest leaves frames of such modules out
-    used = {"_o_original": original, **names}
-    # Code is kept for as long as it may be met on a stack, and what somebody has put there for a while is not to be.
-    loose = frozenset() if is_lasting(original) else frozenset({"_o_original", "_o_other"})
+    held = {"_o_original": original, "_o_other": names.get("_o_other")}
+    used = {each: value for each, value in names.items() if each not in held}
     parameters, arguments = [], []
-    for number, parameter in enumerate(_few(signature)):
+    for number, parameter in enumerate(signature.parameters.values()):
         default = parameter.default
         if default is not parameter.empty:
             space[f"_o_default_{number}"] = default
@@ -120,33 +92,52 @@ def shaped(original: Any, body: Sequence[str], names: Mapping[str, Any]) -> Any:
     if not name.isidentifier() or keyword.iskeyword(name):  # a lambda that somebody put there
         name = "replacement"
     lines = [line.format(first=first, second=second, call=called, other=other) for line in body]
-    source = f"{'async ' if is_async else ''}def {name}{plain}:\n" + "".join(f"    {line}\n" for line in lines)
-    exec(_compiled(source, used, loose, space), space)  # noqa: S102 - made of the lines above and parameters' names
-    return functools.wraps(original)(space[name])
+    kept = {each: value for each, value in used.items() if _can_be_constant(value)}
+    space |= {each: value for each, value in used.items() if each not in kept}
+    source = (
+        f"def _o_making({', '.join(held)}):\n"
+        f"    {'async ' if is_async else ''}def {name}{plain}:\n"
+        + "".join(f"        {line}\n" for line in lines)
+        + f"    return {name}\n"
+    )
+    exec(_compiled(source, kept), space)  # noqa: S102 - made of the lines above and parameters' names
+    return functools.wraps(original)(space.pop("_o_making")(**held))
 
 
-def _compiled(source: str, used: Mapping[str, Any], loose: frozenset[str], space: dict[str, Any]) -> CodeType:
-    """The code that defines the function; what it uses is in its constants, or in ``space`` where it may not be."""
+_codes: dict[tuple[str, tuple[tuple[str, Any], ...]], CodeType] = {}
+"""What was compiled for an earlier window: code is kept, and each window would leave some more."""
+_CODES_MAX: Final = 1_000
+
+
+def _compiled(source: str, used: Mapping[str, Any]) -> CodeType:
+    """The code that defines the function, with what it uses among its constants."""
+    key = source, tuple(used.items())
+    code = _codes.get(key)
+    if code is None:
+        if len(_codes) >= _CODES_MAX:
+            _codes.clear()
+        code = _codes[key] = _with_used(source, used)
+    return code
+
+
+def _with_used(source: str, used: Mapping[str, Any]) -> CodeType:
     constants: dict[str, Any] = {}
 
     def constant(found: re.Match[str]) -> str:
         name = found[0]
         if name not in used:
             return name
-        if name in loose or not _can_be_constant(used[name]):
-            space[name] = used[name]
-            return name
         marker = f"\0{name}"
         constants[marker] = used[name]
         return f"({marker!r} if 1 else 0)"  # not the string alone: that somebody calls that would be warned of
 
-    code = compile(re.sub(r"\b_o_\w+", constant, source), HOOK_FILE, "exec")
-    return _with_constants(code, constants)
+    return _with_constants(compile(re.sub(r"\b_o_\w+", constant, source), HOOK_FILE, "exec"), constants)
 
 
 def _with_constants(code: CodeType, constants: Mapping[str, Any]) -> CodeType:
     """The code, and the functions in it, with the strings that stand for constants replaced."""
     return code.replace(
+        co_qualname=code.co_qualname.removeprefix("_o_making.<locals>."),
         co_consts=tuple(
             _with_constants(each, constants)
             if isinstance(each, CodeType)
@@ -154,7 +145,7 @@ def _with_constants(code: CodeType, constants: Mapping[str, Any]) -> CodeType:
             if isinstance(each, str)
             else each
             for each in code.co_consts
-        )
+        ),
     )
 
 
