@@ -200,22 +200,24 @@ def test_who_does_without_our_replacement_once_is_counted_in_the_next_window(pla
 
 
 def test_a_wrapper_of_before_that_is_undone_in_a_window_hides_nothing_later(plain_server, monkeypatch):
-    original = socket.socket.connect
+    original = http.client.HTTPConnection.endheaders
 
     @functools.wraps(original)
-    def wrapper(self, address):
-        return original(self, address)
+    def wrapper(*arguments, **options):
+        return original(*arguments, **options)
 
-    monkeypatch.setattr(socket.socket, "connect", wrapper)
-    gc.disable()  # what is not collected yet may not be taken for what somebody has kept
-    try:
-        with observe():
-            monkeypatch.undo()
-        with observe() as seen:
-            socket.create_connection(("127.0.0.1", plain_server.port), timeout=10).close()
-    finally:
-        gc.enable()
-    assert seen.counts.connections_count == 1
+    monkeypatch.setattr(http.client.HTTPConnection, "endheaders", wrapper)
+    with observe():
+        kept = http.client.HTTPConnection.endheaders  # which leads to what is put back, and is not below it
+        monkeypatch.undo()
+    with observe() as seen:
+        connection = http.client.HTTPConnection("127.0.0.1", plain_server.port)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        connection.close()
+    assert kept is not original
+    assert http.client.HTTPConnection.endheaders is original
+    assert seen.counts.requests_count == 1
 
 
 def test_of_what_others_put_there_nothing_is_kept(monkeypatch):
