@@ -221,6 +221,7 @@ TOOLS: dict[str, Callable[[], Callable[[], AbstractContextManager[None]]]] = {
 """Each makes what it needs once, and returns what switches it on."""
 
 
+_COLLECTED_AFTER: Final = 5
 _YOUNG: Final = 1
 """The generations of Python's garbage collection up to this one hold what was made since all was collected."""
 
@@ -283,22 +284,28 @@ def _blocks(work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int]) 
 def walked(job: dict[str, Any]) -> dict[str, Any]:
     """Run the work once, with the tool or without it; how much it does is counted from outside.
 
-    Nothing is collected amid it: when Python does that depends on all that was made before.
+    What it leaves as garbage is collected after every so many requests: when Python does that by itself depends on all
+    that was made before, and where nobody does it memory grows, by steps that come at other moments with the tool.
     """
     work, switch = WORKS[job["work"]], TOOLS[job["tool"]]()
     requests_count = work.untimed_count + job["requests_count"]
+    batches = [_COLLECTED_AFTER] * (requests_count // _COLLECTED_AFTER) + [requests_count % _COLLECTED_AFTER]
     gc.disable()
     with switch() if job["is_on"] else nullcontext():
         if work.is_async:
 
             async def ask_all() -> None:
                 async with work.enter(job["url"], job["size_bytes"]) as ask:
-                    await ask(requests_count)
+                    for count in batches:
+                        await ask(count)
+                        gc.collect(_YOUNG)
 
             asyncio.run(ask_all())
         else:
             with work.enter(job["url"], job["size_bytes"]) as ask:
-                ask(requests_count)
+                for count in batches:
+                    ask(count)
+                    gc.collect(_YOUNG)
     return {"requests_count": requests_count}
 
 
