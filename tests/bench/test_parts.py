@@ -37,6 +37,8 @@ from bench import (
 )
 from bench.benchmark_file import merge_benchmark_files
 from bench.driver import AnswerError, Session, run_session
+from bench.duel import Sampler
+from bench.hazards.runner import Prober
 from bench.matrix import Job, Settings, growth_points, plan
 from bench.reason import reason
 from bench.registry import AsyncStrategy, SyncStrategy
@@ -45,7 +47,7 @@ from bench.worker import SCRATCH
 from bench.workloads import ORIGINS, WORKLOADS, Call, Step
 from connprof.cli.exits import guarded
 from connprof.errors import FileError, UsageError
-from connprof.model import Failed, Measured, Record
+from connprof.model import Case, Failed, Measured, Record
 from connprof.store import load_report
 from connprof_server import serve
 from connprof_server.target import Target
@@ -1204,3 +1206,40 @@ def test_an_interruption_that_was_lost_on_its_way_ends_the_run_before_its_next_s
     command = [sys.executable, "-c", SWALLOWED.replace("{run}", run)]
     printed = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert printed.stdout == says, printed
+
+
+@pytest.fixture
+def lost(monkeypatch):
+    """A signal has come, and what it raised was lost."""
+    monkeypatch.setattr(reserve, "_received", {signal.SIGINT})
+
+
+@pytest.mark.usefixtures("lost")
+def test_a_duel_ends_before_its_next_trio_then(monkeypatch):
+    sampler, case = object.__new__(Sampler), Case(strategy="floor", workload="llm-session", calls_count=1)
+    sampler._draw, sampler._listener, sampler.sampled = random.Random(1), Silent(), {case: None}
+    monkeypatch.setattr(Sampler, "_trio", lambda *_arguments: pytest.fail("it went on"))
+    with pytest.raises(KeyboardInterrupt):
+        sampler._take(range(1), [case])
+
+
+@pytest.mark.usefixtures("lost")
+def test_probes_that_run_alone_end_before_the_next_then(monkeypatch):
+    prober = Prober()
+    prober._lanes.append(None)
+    monkeypatch.setattr(Prober, "_beside", lambda *_arguments: None)
+    monkeypatch.setattr(Prober, "_probe", lambda *_arguments: pytest.fail("it went on"))
+    with pytest.raises(KeyboardInterrupt):
+        prober.probe_all([], [], pairs=[("floor", "H14")])
+
+
+def test_a_run_that_is_interrupted_before_its_first_result_writes_none_and_keeps_the_one_before(monkeypatch, tmp_path):
+    def interrupted(suite):
+        suite._environment = samples.report().environment  # it is known as soon as the server runs
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner._Suite, "_run_jobs", interrupted)
+    (tmp_path / "report.json").write_text("the one before")
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_suite(settings_of(tmp_path), command="", listener=Silent())
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("report.json", "the one before")]
