@@ -235,14 +235,17 @@ def interrupted(repository, number, *, when):
 
 
 def workers_of(marker):
-    """The process ids of a duel's workers."""
-    found = set()
+    """The process ids of a duel's workers.
+
+    A child that a worker starts shows its command until it has begun its own program: it is no worker.
+    """
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_worker = b"turns.py" in (folder / "cmdline").read_bytes()
             if is_worker and marker.encode() in (folder / "environ").read_bytes():
-                found.add(int(folder.name))
-    return found
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return {worker for worker, parent in parents.items() if parent not in parents}
 
 
 def at_its_first_workers(workers):
