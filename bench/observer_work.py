@@ -234,7 +234,7 @@ def measured(job: dict[str, Any]) -> dict[str, Any]:
     draw = random.Random(job["seed"])
     clock_ns = time.process_time_ns if work.uses_threads else time.thread_time_ns
     times: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    with _blocks(work, job["url"], job["size_bytes"], clock_ns) as block:
+    with _blocks(work, job["url"], job["size_bytes"], clock_ns, draw) as block:
         for warm in KINDS:  # the first round only warms up: what is imported, made and learned once
             with switch() if warm == "on" else nullcontext():
                 block()
@@ -248,22 +248,35 @@ def measured(job: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _blocks(work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int]) -> Iterator[Callable[[], int]]:
+def _blocks(
+    work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int], draw: random.Random
+) -> Iterator[Callable[[], int]]:
     """A function that runs one block and returns its CPU time, with that of dropping what it has left as garbage.
 
     A client's SSL context is garbage that takes about a millisecond to drop, and when Python does so depends on how
     many objects there are by then. A block that left some to others, as it had made fewer objects, would look cheap.
+
+    How many contexts are there at once, and so how often memory is given back and asked for again, depends on when
+    the first of those collections comes. In a program that is anywhere; blocks that are all alike would have it at the
+    same request each time, and with a tool, that makes some objects more, at another. So each block draws it.
     """
+
+    def some_objects() -> list[list[None]]:
+        return [[] for _object in range(draw.randrange(gc.get_threshold()[0]))]
+
     if work.is_async:
 
         async def block() -> int:
             async with work.enter(url, size_bytes) as ask:
                 await ask(work.untimed_count)
                 gc.collect()
+                kept = some_objects()
                 start_ns = clock_ns()
                 await ask(work.requests_count)
                 gc.collect(_YOUNG)
-                return clock_ns() - start_ns
+                spent_ns = clock_ns() - start_ns
+                kept.clear()
+                return spent_ns
 
         with asyncio.Runner() as runner:
             yield lambda: runner.run(block())
@@ -273,10 +286,13 @@ def _blocks(work: Work, url: str, size_bytes: int, clock_ns: Callable[[], int]) 
         with work.enter(url, size_bytes) as ask:
             ask(work.untimed_count)
             gc.collect()
+            kept = some_objects()
             start_ns = clock_ns()
             ask(work.requests_count)
             gc.collect(_YOUNG)
-            return clock_ns() - start_ns
+            spent_ns = clock_ns() - start_ns
+            kept.clear()
+            return spent_ns
 
     yield sync_block
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import sys
 import weakref
 from contextlib import asynccontextmanager, contextmanager
@@ -76,10 +77,42 @@ def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
     work = Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
     gc.disable()
     try:
-        with _blocks(work, "", 0, lambda: len(dropped)) as block:
+        with _blocks(work, "", 0, lambda: len(dropped), random.Random(1)) as block:
             assert [block(), block()] == [5, 5]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_when_the_first_collection_comes_in_a_block_is_drawn(is_async):
+    made_counts = []
+
+    def ask(_count):
+        made_counts.append(gc.get_count()[0])
+
+    async def async_ask(count):
+        ask(count)
+
+    @contextmanager
+    def enter(_url, _size_bytes):
+        yield ask
+
+    @asynccontextmanager
+    async def async_enter(_url, _size_bytes):
+        yield async_ask
+
+    work = Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
+    gc.disable()
+    try:
+        with _blocks(work, "", 0, lambda: 0, random.Random(1)) as block:
+            for _ in range(20):
+                block()
+    finally:
+        gc.enable()
+    timed = made_counts[1::2]
+    threshold = gc.get_threshold()[0]
+    assert min(timed) < threshold / 4
+    assert max(timed) > threshold * 3 / 4
 
 
 def test_what_few_and_more_requests_have_alike_is_no_request_s():
