@@ -320,6 +320,8 @@ class ProcessProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences on what the counts leave out."""
     errors: tuple[str, ...] = ()
     """Sentences on failures of the observer itself."""
+    own_names: tuple[str, ...] = ()
+    """Packages named as the user's own that had been imported."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

@@ -209,12 +209,17 @@ def test_a_call_that_comes_to_nothing_as_it_begins_is_not_under_way(plain_server
     assert seen.errors.errors_count > 0
 
 
-def test_a_tunnel_that_is_asked_for_where_calls_stand_is_no_request(plain_server):
+@pytest.mark.parametrize("name", ["httpx", "aiohttp"])
+def test_a_tunnel_that_is_asked_for_where_calls_stand_is_no_request(plain_server, name):
+    library = pytest.importorskip(name)
+
     async def call(client, method):
-        await client.request(method, plain_server.url)
+        answer = await client.request(method, plain_server.url)
+        if name == "aiohttp":
+            await answer.read()
 
     async def main():
-        async with httpx.AsyncClient() as client:
+        async with library.AsyncClient() if name == "httpx" else library.ClientSession() as client:
             for number in range(USUAL + 4):
                 await call(client, "CONNECT" if number == USUAL + 2 else "GET")
 

@@ -72,6 +72,17 @@ def test_whose_lines_are_told(runs, origin, installer, options, line):
     )
     assert f"Limit: {said} (--fail-on CP001).\n" in done.err
     assert ("name it (--user-code NAME)" in done.err) == (line == ":0")
+    unmet = [name for name in ("other", "min") if name in options]
+    told = [note for note in done.profile.notes if "--user-code" in note and "imported it" in note]
+    assert told == [f"--user-code {name}: no process in which anything was to be seen imported it." for name in unmet]
+
+
+def test_a_module_that_is_the_program_itself_was_imported(runs):
+    runs.variables["PYTHONPATH"] = os.pathsep.join([str(installed(runs.folder, None)), *sys.path[1:]])
+    (runs.folder / "alone.py").write_text(f"{CORE}\n\nmain()\n")
+    done = runs("--user-code", "alone", "-m", "alone")
+    assert (done.code, done.counts) == (0, (4, 4, 4, 4)), done.err
+    assert "imported it" not in done.err
 
 
 @pytest.mark.parametrize("origin", [FROM_FOLDER, None])

@@ -300,7 +300,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
     notes = [
         f"{name} stands behind the program and was given to it: what is for connprof comes before the program."
         for name in request.misplaced
-    ] + list(left.notes)
+    ] + [*left.notes, *_about_unmet(request.user_code, left)]
     captured = memory.read_captures(folder) if request.with_memory else None
     if captured is not None:
         notes += [*([memory.NOTE] if captured.by_line else []), *captured.notes]
@@ -318,6 +318,15 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
     )
     limits = held(profile, request.limits, was_observed=left.python_count > 0, losses=left.losses)
     return replace(profile, limits=limits), left
+
+
+def _about_unmet(names: Sequence[str], left: Gathered) -> list[str]:
+    """Packages named by ``--user-code`` that none of the processes has imported: a slip of the pen, perhaps."""
+    met = {name for process in left.processes for name in process.own_names}
+    unmet = [name for name in names if name not in met and not os.path.isabs(name)]  # noqa: PTH117 - a string is kept
+    if not left.processes or not unmet:
+        return []
+    return [f"--user-code {name}: no process in which anything was to be seen imported it." for name in unmet]
 
 
 def _tell(profile: Profile, request: _Request, left: Gathered) -> int:

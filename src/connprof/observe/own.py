@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ class Own:
             for path in paths
         )
         self._packages = tuple(os.path.normcase(name.replace(".", os.sep)) for name in given if name not in paths)
+
+    def met(self) -> list[str]:
+        """Which of the packages named have been imported, or are being run, in this process."""
+        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+        run = str(getattr(spec, "name", ""))
+        return [name for name in self.names if name in sys.modules or name == run]
 
     def holds(self, path: str) -> bool:
         """Whether a library's file, by its whole and normal path, is the user's own after all."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connprof.observe.observation import Field
 from connprof.observe.originals import now_ns
 from connprof.observe.owners import Expense, chains_of, idle
+from connprof.observe.own import OWN
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import BY_TASK, TYPED
 
@@ -64,6 +65,7 @@ def snapshot(window: Observation, *, ended: str, signal: int | None) -> dict[str
             ],
             "blind_spots": list(window.current_blind_spots()),
             "errors": window.error_sentences(),
+            "own_names": OWN.met(),
         }
 
 

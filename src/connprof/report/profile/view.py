@@ -352,11 +352,13 @@ def _limits_told(limits: tuple[HeldLimit, ...]) -> str:
     if not limits:
         return ""
     broken, unchecked = (sum(each.state == state for each in limits) for state in _WORST_FIRST[:2])
+    if not broken and not unchecked:
+        return f"{words.plural(len(limits), 'limit')}, none broken."
     parts = [
-        *([f"{words.count(broken)} {'is' if broken == 1 else 'are'} broken"] if broken else []),
-        *([f"{words.count(unchecked)} could not be checked"] if unchecked else []),
+        *([f"{words.count(broken)} broken"] if broken else []),
+        *([f"{words.count(unchecked)} not checked"] if unchecked else []),
     ]
-    return f"Of {words.plural(len(limits), 'limit')} {', and '.join(parts) or 'none is broken'}."
+    return f"{words.plural(len(limits), 'limit')}, {' and '.join(parts)}."
 
 
 def _facts(profile: Profile) -> tuple[tuple[str, str], ...]:
