@@ -527,6 +527,33 @@ def test_libraries_that_are_executed_again_are_followed_again(plain_server, agai
     assert printed == "3 3"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("h11", "Connection"), ("http.client", "HTTPConnection"), ("httpx", "Client")]
+)
+def test_libraries_that_were_replaced_between_windows_are_let_go(name, kind):
+    printed = run_python(f"""
+        import gc, importlib, sys, weakref
+        import {name}
+        from connprof.observe import observe
+        with observe():
+            pass
+        earlier = weakref.ref(sys.modules["{name}"].{kind})
+        for module in list(sys.modules):
+            if module == "{name}" or module.startswith("{name}."):
+                del sys.modules[module]
+        {name.partition(".")[0]} = None
+        parent, _, child = "{name}".rpartition(".")
+        if parent:
+            delattr(sys.modules[parent], child)
+        importlib.import_module("{name}")
+        with observe() as observation:
+            pass
+        gc.collect()
+        print(earlier() is None, observation.errors.errors_count)
+    """)
+    assert printed == "True 0"
+
+
 @pytest.mark.parametrize("name", ["socket", "ssl"])
 def test_a_reload_of_the_standard_library_is_said(name):
     printed = run_python(f"""
