@@ -64,6 +64,8 @@ _OTHER_KINDS = {
     "connprof-profile": "the profile of a program",
     "connprof-pytest": "the summary of a test run",
 }
+_JSON_BEGINS = {b"", b"{", b"["}
+"""Text that begins otherwise has never been one of our files."""
 _OTHER_FILES = {
     "calibration-samples.json": "the samples of a calibration",
     "pytest-benchmark.json": "what pytest-benchmark measured",
@@ -93,6 +95,9 @@ def decode(text: bytes, kind: type[T], *, name: str, noun: str = "report") -> T:
     except msgspec.ValidationError as error:
         raise FileError(f"{name} is not a connprof {noun}: {_lower(error)}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        begin = text.lstrip()[:1]
+        if begin.isascii() and begin not in _JSON_BEGINS:
+            raise FileError(f"{name} is not a connprof {noun}: it is not JSON.") from None
         raise FileError(f"{name} is damaged: {_not_utf8(text) or _lower(error)}.") from None
     except RecursionError:
         raise FileError(f"{name} is damaged: it is nested too deeply to be read.") from None

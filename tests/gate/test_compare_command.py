@@ -456,6 +456,7 @@ CLIENT = ("records", 5, "outcome", "counts", "client")
         (b" \n", "head.json is empty"),
         (encode(BASE)[:-1000], "head.json is damaged"),
         (b"[" * 100_000, "head.json is"),
+        (b"# A text\n", "head.json is not a connprof report: it is not JSON."),
         (b'{"schema": "connprof/1"}', "missing required field"),
         (change(BASE, ["schema"], "connprof/2"), "was written by a newer connprof"),
         (change(BASE, ["schema"], "connprof/0"), "which no connprof has written"),
