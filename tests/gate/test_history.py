@@ -81,6 +81,18 @@ def test_bytes_take_no_step_where_the_environment_changed():
     assert any("openssl: OpenSSL 3.0.15 3 Sep 2024 -> OpenSSL 3.5.1" in line for line in past.lines(found))
 
 
+@pytest.mark.parametrize(("by", "steps_count"), [(1.004, 0), (1.006, 1)])
+def test_context_bytes_may_differ_a_little_between_two_patch_versions_of_python(by, steps_count):
+    was = next(record for record in samples.report().records if record.case.strategy == POOLED)
+    python = samples.report().environment.identity["python"]
+    other = with_identity(samples.report(), python=f"{python}9")
+    size = round(was.outcome.memory.ssl.context_bytes * by)
+    found = over(on(1), on(2, with_changed(other, POOLED, "memory", ssl__context_bytes=size)))
+    assert len(course(found, "context_bytes").steps) == steps_count
+    found = over(on(1), on(2, with_changed(samples.report(), POOLED, "memory", ssl__context_bytes=size)))
+    assert len(course(found, "context_bytes").steps) == 1
+
+
 def test_times_take_no_step_without_a_limit():
     slow = samples.with_outcome(samples.report(), POOLED, samples.measured(samples.sketch_of("per-call-async")))
     found = over(on(1), on(2, slow))

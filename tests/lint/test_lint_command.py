@@ -557,3 +557,20 @@ def test_a_closed_folder_in_a_project_is_passed_over(folder, run):
     before = run(".")
     (folder / "data").mkdir(mode=0)
     assert run(".") == before
+
+
+@pytest.mark.parametrize("arguments", [
+    ("-o", "bad.py", "bad.py"), ("-o", "./bad.py", "."), ("--config", "pyproject.toml", "-o", "pyproject.toml", "bad.py"),
+])  # fmt: skip
+def test_what_is_read_is_not_written_over(run, folder, arguments):
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.endswith("would be overwritten, and it is read: name another file.\n")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_findings_may_be_written_over_earlier_ones(run, folder):
+    (folder / "found.txt").write_text("earlier")
+    assert run("-o", "found.txt", ".")[0] == 1
+    assert codes_in((folder / "found.txt").read_text()) == ["CP001"]

@@ -110,6 +110,11 @@ def test_sizes(written, expected):
         ("max_ssl_bytes", ("10",), "'10' has no unit"),
         ("max_ssl_bytes", ("-1 MB",), "it must be bytes such as '10 MB', not '-1 MB'"),
         ("max_ssl_bytes", (1.5,), "it must be bytes such as '10 MB', not 1.5"),
+        ("max_handshakes", (10**5_000,), "max_handshakes(<int>): it must be a number up to 10**18"),
+        ("max_connections", (-(10**5_000),), "max_connections(<int>): it must be a whole number from 0, not <int>"),
+        ("min_requests_per_connection", (10**400,), "it must be a number up to 10**18"),
+        ("min_requests_per_connection", (10**5_000,), "it must be a number up to 10**18"),
+        ("max_ssl_bytes", ("9" * 400 + " MB",), "it must be a number up to 10**18"),
     ],
 )
 def test_arguments_that_make_no_sense_are_named_in_one_sentence(name, args, said):

@@ -119,6 +119,9 @@ def test_markers_that_make_no_sense_stop_the_run_before_its_first_test(run, pyte
         (("-o", "connprof_max_handshakes=few"), "*connprof_max_handshakes = few: it must be a whole number, not 'few'"),
         (("--connprof-top=some",), "*--connprof-top must be a whole number from 0, not 'some'"),
         (("--connprof-json=.",), "*--connprof-json: * is a folder"),
+        (("--connprof-json=test_options_that_make_no_sense.py",), "*.py would be overwritten: name another file"),
+        (("--connprof-json=a.xml", "--junitxml=./a.xml"), "*a.xml is where --junitxml writes: name another file"),
+        ((f"--connprof-top={'9' * 5_000}",), "*--connprof-top is a number of 5,000 digits, which is too large"),
         (
             ("--connprof", "--connprof-user-code=a-b"),
             "*--connprof-user-code: 'a-b' is no name that can be imported*",

@@ -64,7 +64,7 @@ def test_lines_that_pay_nothing_are_not_listed(amount, lines):
 
 def test_limits_are_told_worst_first_and_take_the_good_mark_away():
     view = viewed(samples.limited())
-    assert view.limits_told == "Of 4 limits 1 is broken, and 1 could not be checked."
+    assert view.limits_told == "4 limits, 1 broken and 1 not checked."
     assert [each.state for each in view.limits] == ["broken", "unchecked", "kept", "kept"]
     assert 'class="verdict bad"' in rendered("limited", "html")
     assert 'class="verdict good"' in rendered("clean", "html")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +23,7 @@ from connprof.plain import inert, plain
 from connprof.store import write_atomically
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from connprof.explained import Look
     from connprof.lint import LintSettings
@@ -71,6 +73,8 @@ def lint(  # noqa: PLR0917 - click passes them by name
     if not paths:
         raise UsageError("name at least one file or folder to check.")
     settings = _settings(config, select, ignore, exclude, level)
+    if output is not None:
+        _check_overwritten(output, paths, config)
     outcome = check(paths, settings)
     rendered = _FORMATS[kind](outcome)
     if output is not None:
@@ -85,6 +89,19 @@ def lint(  # noqa: PLR0917 - click passes them by name
     if outcome.problems:
         return ExitCode.USAGE
     return ExitCode.NEGATIVE if outcome.findings else ExitCode.PASS
+
+
+def _check_overwritten(output: Path, paths: Sequence[Path], config: Path | None) -> None:
+    """Refuse to write over what is read."""
+    if not output.is_file():
+        return
+    real = Path(os.path.realpath(output))
+    sources = [Path(os.path.realpath(path)) for path in (*paths, *([config] if config is not None else []))]
+    if real in sources or (real.suffix in _SOURCES and any(each in real.parents for each in sources)):
+        raise UsageError(f"{output} would be overwritten, and it is read: name another file.")
+
+
+_SOURCES = frozenset({".ipynb", ".py", ".pyi", ".toml"})
 
 
 def _explain(code: str) -> ExitCode:

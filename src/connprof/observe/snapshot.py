@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connprof.observe.observation import Field
 from connprof.observe.originals import now_ns
-from connprof.observe.owners import Expense, chains_of, idle
 from connprof.observe.own import OWN
+from connprof.observe.owners import Expense, chains_of, idle
 from connprof.observe.recorder import RECORDER
 from connprof.observe.sites import BY_TASK, TYPED
 

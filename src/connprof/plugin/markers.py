@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MARKERS", "BadLimitError", "Limit", "ini_name", "is_asked", "limit_from_ini", "limits_of", "marker_lines"]
 
+_LARGEST: Final = 10**18
+_TOO_LARGE: Final = "it must be a number up to 10**18"
 _UNITS: Final = {
     "B": 1,
     "kB": 10**3,
@@ -71,6 +73,8 @@ def min_requests_per_connection(x: float | None) -> float | None:
         return None
     if isinstance(x, bool) or not isinstance(x, int | float):
         raise TypeError(f"it must be a number, not {x!r}")
+    if isinstance(x, int) and x > _LARGEST:
+        raise ValueError(_TOO_LARGE)
     if not (math.isfinite(x) and x >= 0):
         raise ValueError(f"it must be a number from 0, not {x!r}")
     return x
@@ -91,7 +95,7 @@ def max_ssl_bytes(limit: str | int | None) -> float | None:
     if unit not in _UNITS:
         what = f"there is no unit {unit!r}" if unit else f"{limit!r} has no unit"
         raise ValueError(f"{what}: use one of {', '.join(_UNITS)}")
-    return int(Decimal(number) * _UNITS[unit])
+    return _count(int(Decimal(number) * _UNITS[unit]))
 
 
 MARKERS: Final[dict[str, Callable[..., float | None]]] = {
@@ -147,7 +151,8 @@ def limits_of(item: Any, defaults: Iterable[Limit]) -> tuple[Limit, ...]:
     for name in MARKERS:
         mark = marks.get(name) or item.get_closest_marker(name)
         if mark is not None:
-            arguments = [repr(each) for each in mark.args] + [f"{key}={each!r}" for key, each in mark.kwargs.items()]
+            arguments = [_shown(each) for each in mark.args]
+            arguments += [f"{key}={_shown(each)}" for key, each in mark.kwargs.items()]
             written = f"{name}({', '.join(arguments)})"
             limits[name] = _made(name, written, mark.args, mark.kwargs, where=f"{item.nodeid}: ", from_ini=False)
     return tuple(limits[name] for name in MARKERS if limits.get(name))  # type: ignore[misc]  # None is left out
@@ -173,9 +178,19 @@ def _count(n: int | None) -> float | None:
         return None
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"it must be a whole number, not {n!r}")
+    if n > _LARGEST:
+        raise ValueError(_TOO_LARGE)
     if n < 0:
-        raise ValueError(f"it must be a whole number from 0, not {n}")
+        raise ValueError("it must be a whole number from 0, not " + _shown(n))
     return n
+
+
+def _shown(value: object) -> str:
+    """As it would be written; Python refuses that of a number with thousands of digits, as any object may."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever a test gives to a marker
+        return f"<{type(value).__name__}>"
 
 
 def _number(text: str, *, whole: bool) -> object:

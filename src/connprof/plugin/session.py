@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _TOP_COUNT = 10
+_DIGITS_MAX = 18
+_SOURCES = frozenset({".cfg", ".ini", ".ipynb", ".py", ".pyi", ".toml"})
+"""Of files that are never what a test run is summed up in."""
 _TEST: Final = pytest.StashKey["_Test"]()
 
 
@@ -313,6 +317,8 @@ class _Options:
             self.json_file = (config.inipath.parent if config.inipath else config.invocation_params.dir) / in_file
         if self.json_file is not None and self.json_file.is_dir():
             raise pytest.UsageError(f"--connprof-json: {self.json_file} is a folder")
+        if self.json_file is not None:
+            _check_overwritten(self.json_file, config)
         here = config.invocation_params.dir
         self.user_code = (
             *_named(config.getoption("connprof_user_code"), "--connprof-user-code", here),
@@ -331,10 +337,21 @@ def _named(names: Sequence[str], option: str, folder: Path) -> tuple[str, ...]:
         raise pytest.UsageError(f"{option}: {error}") from None
 
 
+def _check_overwritten(file: Path, config: pytest.Config) -> None:
+    """Refuse to write over tests and settings, and over what pytest itself writes."""
+    junit = config.getoption("xmlpath", None)
+    if file.suffix in _SOURCES and file.exists():
+        raise pytest.UsageError(f"--connprof-json: {file} would be overwritten: name another file")
+    if junit and os.path.realpath(config.invocation_params.dir / junit) == os.path.realpath(file):
+        raise pytest.UsageError(f"--connprof-json: {file} is where --junitxml writes: name another file")
+
+
 def _whole_number(value: object, name: str) -> int:
     text = str(value).strip()
     if not (text.isascii() and text.isdigit()):
         raise pytest.UsageError(f"{name} must be a whole number from 0, not {value!r}")
+    if len(text) > _DIGITS_MAX:
+        raise pytest.UsageError(f"{name} is a number of {len(text):,} digits, which is too large")
     return int(text)
 
 
