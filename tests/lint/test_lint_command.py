@@ -560,7 +560,9 @@ def test_a_closed_folder_in_a_project_is_passed_over(folder, run):
 
 
 @pytest.mark.parametrize("arguments", [
-    ("-o", "bad.py", "bad.py"), ("-o", "./bad.py", "."), ("--config", "pyproject.toml", "-o", "pyproject.toml", "bad.py"),
+    ("-o", "bad.py", "bad.py"),
+    ("-o", "./bad.py", "."),
+    ("--config", "pyproject.toml", "-o", "pyproject.toml", "bad.py"),
 ])  # fmt: skip
 def test_what_is_read_is_not_written_over(run, folder, arguments):
     before = {file.name: file.read_bytes() for file in folder.iterdir()}

@@ -1450,3 +1450,35 @@ def test_live_does_not_make_forks_warn(runs):
     done = runs("--live", "--quiet", app)
     assert (done.code, done.counts) == (0, (4, 4, 4, 4)), done.err
     assert "Warning" not in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the environment of others is read in /proc")
+def test_a_fork_that_goes_on_and_has_left_nothing_is_told_of(runs):
+    file = runs.program("""
+        import os, sys, time
+        from pathlib import Path
+        if not os.fork():
+            os.setsid()
+            for number in range(3):
+                os.close(number)
+            Path("pid").write_text(str(os.getpid()))
+            while not Path("over").exists():
+                time.sleep(0.02)
+            os._exit(0)
+        while not Path("pid").exists():
+            time.sleep(0.02)
+    """)
+    try:
+        done = runs(file)
+        pid = int((runs.folder / "pid").read_text())
+    finally:
+        (runs.folder / "over").touch()
+    assert done.code == 0
+    note = f"Process {pid} was still running when the program had ended, with nothing seen by then."
+    assert note in done.profile.notes
+    assert done.profile.is_incomplete
+
+
+def test_a_fork_that_has_ended_is_no_such_thing(runs):
+    done = runs(runs.program("import os\nif not os.fork(): os._exit(0)\nos.wait()\n"))
+    assert (done.code, done.profile.notes, done.profile.is_incomplete) == (0, (), False)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -16,13 +18,12 @@ from connprof.launch.folder import is_alive
 from connprof.store import load_process_profile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from connprof.profile import ProcessProfile
 
 __all__ = ["Gathered", "gather", "process_profiles"]
 
 _NAMED_MAX = 5
+_ENDING_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def gather(folder: Path, name: str) -> Gathered:
         *_about_unwritten(folder, unwritten),
         *problems,
     ]
-    missing = [*_about_old(began), *_about_alive(found), *_about_blind(folder), *losses]
+    missing = [*_about_old(began), *_about_alive(folder, found), *_about_blind(folder), *losses]
     notes = [*([] if losses else _about_none(name, began)), *_about_killed(found), *missing]
     observed = [each for each in began if not each.is_too_old and not each.failure]
     return Gathered(
@@ -168,9 +169,37 @@ def _about_blind(folder: Path) -> list[str]:
     ]
 
 
-def _about_alive(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
+def _about_alive(folder: Path, found: list[tuple[ProcessProfile, bool]]) -> list[str]:
     alive = [process.pid for process, _ in found if process.ended == "running" and is_alive(process.pid)]
-    return [f"{_named(alive)} still running when the program had ended, and counted up to then."] if alive else []
+    silent = _silent_pids(folder, {process.pid for process, _ in found})
+    return [
+        *([f"{_named(alive)} still running when the program had ended, and counted up to then."] if alive else []),
+        *([f"{_named(silent)} still running when the program had ended, with nothing seen by then."] if silent else []),
+    ]
+
+
+def _silent_pids(folder: Path, known: set[int]) -> list[int]:
+    """Python processes of the run that go on and have left nothing, as a fork that is to become a daemon.
+
+    Told by their environment, where the system shows it. One that is just ending is given the time for that.
+    """
+    found = _pids_in(folder, known)
+    deadline = time.monotonic() + _ENDING_S
+    while found and time.monotonic() < deadline:
+        time.sleep(_ENDING_S / 10)
+        found = [pid for pid in found if is_alive(pid)]
+    return found
+
+
+def _pids_in(folder: Path, known: set[int]) -> list[int]:
+    variable = b"CONNPROF_RUN_FOLDER=" + os.fsencode(folder)
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            is_of_run = variable in (each / "environ").read_bytes().split(b"\0")
+            if is_of_run and (each / "exe").resolve().name.startswith("python") and int(each.name) not in known:
+                found.append(int(each.name))
+    return sorted(found)
 
 
 def _about_killed(found: list[tuple[ProcessProfile, bool]]) -> list[str]:
