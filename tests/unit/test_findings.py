@@ -625,6 +625,12 @@ def test_a_session_for_each_thread_is_no_advice_where_threads_end_with_their_cal
     assert finding.fix.startswith("Keep the threads: 21 of them made 40 calls")
 
 
+def test_a_session_for_each_thread_is_advice_from_two_calls_for_each_thread_on():
+    group = clients(40, library="requests", kind="requests.Session", threads_count=20, origins=(share(handshakes=40),))
+    finding = found(group)["CP001"]
+    assert (finding.leaves.contexts_count, "threading.local()" in finding.fix) == (20, True)
+
+
 def test_other_libraries_keep_one_context_for_all_origins():
     assert found(clients(40, origins=(share(), share("other:443"))))["CP001"].leaves.contexts_count == 1
 

@@ -53,6 +53,10 @@ def test_idle_connections_expire(expiry_ns, count):
     assert opened(uses((0, 1), (11, 12)), expiry_ns) == count
 
 
+def test_the_one_that_was_idle_for_the_shortest_time_decides_whether_any_is_left():
+    assert opened(uses((0, 1), (0, 8), (9, 10)), 5) == 2
+
+
 @pytest.mark.parametrize(("limit", "count"), [(1, 3), (2, 2), (None, 2)])
 def test_a_pool_keeps_no_more_than_its_limit(limit, count):
     assert opened(uses((0, 1), (0, 1), (2, 3), (2, 3)), limit=limit) == count
@@ -65,3 +69,13 @@ def test_what_was_played_already_is_not_kept(monkeypatch):
     for use in uses(*((number, number + 1) for number in range(10)), spent=(8,)):
         share.used(use, group)
     assert (share.needed((), group), share.needed(uses((10, 11), (10, 11)), group), share.spent) == (2, 3, 1)
+
+
+def test_what_was_played_already_counts_without_a_limit_too(monkeypatch):
+    monkeypatch.setattr(owners, "_USES_KEPT_MAX", 3)
+    group = owners.ClientGroup(owners.Story(), ("", 0, "", "unknown"), owners.Kind("x", "x.X", False, False), "", 1)
+    group.keepalive_limit = 1
+    share = group.share("api:443")
+    for use in uses(*[(number, number + 1) for number in range(0, 8, 2) for _ in range(2)]):
+        share.used(use, group)
+    assert (share.needed((), group), share.needed((), group, unlimited=True)) == (5, 2)
