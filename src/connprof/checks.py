@@ -195,9 +195,10 @@ def _claims(note: StrategyNote, counts: CountsPass | CountsFigures) -> Iterator[
             )
         elif not expected <= measured <= (expected if most is None else most):
             amount = f"{expected}" if most is None else f"{expected} to {most}"
+            noun = what.removesuffix("s") if amount == "1" else what
             yield Problem(
                 code="claim",
-                sentence=f"{note.name} is declared to make {amount} {what} here{_in_words(claim)}, "
+                sentence=f"{note.name} is declared to make {amount} {noun} here{_in_words(claim)}, "
                 f"but made {measured}.",
             )
 

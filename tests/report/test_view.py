@@ -668,7 +668,7 @@ def test_a_long_reason_is_said_once_on_the_first_screen():
     half = Half(status=VerdictStatus.INVALID, reason=sentence)
     made = view.build(samples.with_halves(samples.report(), regression=half, fix=half))
     assert made.verdict.rest.count(sentence) == 1
-    assert {made.verdict.regression.reason, made.verdict.fix.reason} == {"Why is said above."}
+    assert {made.verdict.regression.reason, made.verdict.fix.reason} == {"The reason is above."}
     other = Half(status=VerdictStatus.INVALID, reason="Something else.")
     assert (
         view.build(samples.with_halves(samples.report(), regression=half, fix=other)).verdict.fix.reason == other.reason

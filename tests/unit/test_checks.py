@@ -190,6 +190,11 @@ def test_passes_within_a_bound_need_not_agree_but_for_what_is_no_connection():
     assert codes(ledger_of(other, "memory", handshakes_failed_count=1)) == ["passes"]
 
 
+def test_of_one_the_sentence_speaks_as_of_one():
+    claim = next(each for each in problems_of(replace(note(), contexts=1), good()) if each.code == "claim")
+    assert claim.sentence == "client-per-helper is declared to make 1 SSL context here, but made 5."
+
+
 def test_bounds_are_named_in_the_sentence():
     (claim, *_) = problems_of(note(), bounded(10, 5, 9))
     assert claim.sentence.startswith("client-per-helper is declared to make 5 to 9 full handshakes here")

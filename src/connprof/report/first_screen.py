@@ -186,7 +186,7 @@ def _half(title: str, half: Half, *, said: str = "") -> HalfView:
     """A half verdict; a long reason that is part of what was ``said`` above is not said again."""
     reason = words.plain(half.reason)
     if half.status is VerdictStatus.INVALID and reason in said:
-        reason = "Why is said above."
+        reason = "The reason is above."
     return HalfView(title=title, mark=status_mark(half.status), reason=reason)
 
 
