@@ -136,7 +136,8 @@ def _noise_assurance(all_seen: tuple[Seen, ...]) -> Assurance:
     worst = max(spreads)
     text = (
         f"coefficient of variation over {words.plural(processes, 'process', 'processes')}: "
-        f"{words.share(stats.median(spreads))} (median over the strategies), at worst {words.share(worst)}; "
+        f"at worst {words.share(worst)} (calm: up to {words.share(_CALM_SPREAD)}), "
+        f"{words.share(stats.median(spreads))} (median over the strategies); "
         "counts and bytes do not depend on it"
     )
     calm = worst <= _CALM_SPREAD

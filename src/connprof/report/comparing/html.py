@@ -49,7 +49,7 @@ def render(view: CompareView) -> str:
         # What has no line of code stands in the table alone.
         places=[payer for payer in view.payers if payer.file][:_MOST_PLACES],
         table=Table(
-            caption="Metric by case, worst first",
+            caption="Metric by case, worst first; what is only shown, by how far it moved",
             columns=tuple(
                 Column(title=name.capitalize(), is_number=name in _NUMBERS)
                 for name in ("case", "verdict", *COLUMNS[2:])
