@@ -72,6 +72,7 @@ _BUILTINS: Final = {
     ),
     "setattr": Ending.KEPT,
 }
+_FINDING: Final = ("get_running_", "get_event_", "get_current_", "current_")
 _CLOSING: Final = frozenset({"close", "aclose", "shutdown", "__exit__", "__aexit__"})
 _CLOSED_BY: Final = frozenset({"closing", "aclosing", "enter_context", "enter_async_context"})
 _COLLECTIONS: Final = frozenset({"list", "tuple", "dict", "set", "frozenset", "sorted"})
@@ -261,12 +262,24 @@ class _Walk:
         return Fate(Ending.KEPT)
 
     def _is_part(self, name: str) -> bool:
-        """Whether a local name stands for a part of something else: an item that a loop goes over, an attribute."""
+        """Whether a local name stands for a part of something else, or for what lives on without this function.
+
+        An item that a loop goes over, an attribute, the running loop or thread.
+        """
         return any(
             isinstance(binding.value, ast.Subscript | ast.Attribute)
+            or self._is_found(binding.value)
             or isinstance(self.parents.get(binding.target), ast.For | ast.AsyncFor)
             for binding in self.scope.bindings[name]
             if binding.target is not None
+        )
+
+    def _is_found(self, value: ast.expr | None) -> bool:
+        """Whether a library is asked for something that is there already, by the name of its function."""
+        return (
+            isinstance(value, ast.Call)
+            and last_name(value.func).startswith(_FINDING)
+            and isinstance(self.project.called(self.scope, value), External)
         )
 
     def _stored_in(self, owner: ast.expr) -> Fate:
