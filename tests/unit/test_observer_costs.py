@@ -55,13 +55,8 @@ class Cycle:
         self.itself = self
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
-    dropped = []
-
-    def ask(count):
-        for _ in range(count):
-            weakref.finalize(Cycle(), dropped.append, 1)
+def work_of(ask, *, is_async):
+    """Five timed requests after three others, each made by ``ask``."""
 
     async def async_ask(count):
         ask(count)
@@ -74,10 +69,20 @@ def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
     async def async_enter(_url, _size_bytes):
         yield async_ask
 
-    work = Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
+    return Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_block_pays_for_all_of_its_own_garbage_and_for_no_other(is_async):
+    dropped = []
+
+    def ask(count):
+        for _ in range(count):
+            weakref.finalize(Cycle(), dropped.append, 1)
+
     gc.disable()
     try:
-        with _blocks(work, "", 0, lambda: len(dropped), random.Random(1)) as block:
+        with _blocks(work_of(ask, is_async=is_async), "", 0, lambda: len(dropped), random.Random(1)) as block:
             assert [block(), block()] == [5, 5]
     finally:
         gc.enable()
@@ -90,21 +95,9 @@ def test_when_the_first_collection_comes_in_a_block_is_drawn(is_async):
     def ask(_count):
         made_counts.append(gc.get_count()[0])
 
-    async def async_ask(count):
-        ask(count)
-
-    @contextmanager
-    def enter(_url, _size_bytes):
-        yield ask
-
-    @asynccontextmanager
-    async def async_enter(_url, _size_bytes):
-        yield async_ask
-
-    work = Work(async_enter if is_async else enter, 5, 3, 1.01, is_async=is_async)
     gc.disable()
     try:
-        with _blocks(work, "", 0, lambda: 0, random.Random(1)) as block:
+        with _blocks(work_of(ask, is_async=is_async), "", 0, lambda: 0, random.Random(1)) as block:
             for _ in range(20):
                 block()
     finally:

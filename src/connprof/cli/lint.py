@@ -91,6 +91,9 @@ def lint(  # noqa: PLR0917 - click passes them by name
     return ExitCode.NEGATIVE if outcome.findings else ExitCode.PASS
 
 
+_SOURCES = frozenset({".ipynb", ".py", ".pyi", ".toml"})
+
+
 def _check_overwritten(output: Path, paths: Sequence[Path], config: Path | None) -> None:
     """Refuse to write over what is read."""
     if not output.is_file():
@@ -99,9 +102,6 @@ def _check_overwritten(output: Path, paths: Sequence[Path], config: Path | None)
     sources = [Path(os.path.realpath(path)) for path in (*paths, *([config] if config is not None else []))]
     if real in sources or (real.suffix in _SOURCES and any(each in real.parents for each in sources)):
         raise UsageError(f"{output} would be overwritten, and it is read: name another file.")
-
-
-_SOURCES = frozenset({".ipynb", ".py", ".pyi", ".toml"})
 
 
 def _explain(code: str) -> ExitCode:

@@ -323,7 +323,7 @@ def _profile(folder: Path, ended: Ended, request: _Request) -> tuple[Profile, Ga
 def _about_unmet(names: Sequence[str], left: Gathered) -> list[str]:
     """Packages named by ``--user-code`` that none of the processes has imported: a slip of the pen, perhaps."""
     met = {name for process in left.processes for name in process.own_names}
-    unmet = [name for name in names if name not in met and not os.path.isabs(name)]  # noqa: PTH117 - a string is kept
+    unmet = [name for name in dict.fromkeys(names) if name not in met and not os.path.isabs(name)]  # noqa: PTH117 - a string is kept
     if not left.processes or not unmet:
         return []
     return [f"--user-code {name}: no process in which anything was to be seen imported it." for name in unmet]
